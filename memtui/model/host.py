@@ -1,0 +1,64 @@
+"""What the simulator needs to know of a real machine; scenarios and tests hand in a recorded one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from memtui.model.elf import ElfImage
+
+
+class FileFacts(NamedTuple):
+    """A file or directory that a trace names."""
+
+    size: int
+    """Bytes."""
+    fs_type: str
+    """ "ext4", "tmpfs", "overlay", ... as in /proc/mounts; "" if unknown."""
+    dev: tuple[int, int]
+    inode: int
+    is_dir: bool = False
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """The machine that a simulation starts from. Pages are of 4 KiB."""
+
+    release: str = "6.18.44"
+    totalram_pages: int = (256 << 20) >> 12
+    total_swap_pages: int = 0
+    nr_cpus: int = 2
+    sysctl: Mapping[str, int] = field(default=MappingProxyType({}))
+    """File name below /proc/sys/vm -> value; missing: the profile's default."""
+    thp_enabled: str = "madvise"
+    shmem_enabled: str = "never"
+    vvar_pages: int = 4
+    vvar_vclock_pages: int = 2
+    """0 before 6.13."""
+    vdso_pages: int = 2
+    vsyscall: bool = True
+    rlimits: Mapping[str, int] = field(default=MappingProxyType({}))
+    """ "STACK", "DATA", "AS", "MEMLOCK" -> soft limit in bytes, -1 unlimited; missing: unlimited, STACK 8 MiB."""
+    cap_sys_admin: bool = True
+    cap_ipc_lock: bool = True
+    cap_sys_rawio: bool = True
+    libc_version: str = "2.36"
+    root_fs: str = "ext4"
+    """The file system a path lies on that no file of the host tells."""
+
+
+class Host(Protocol):
+    """The real machine, or a recorded one."""
+
+    def machine(self) -> MachineFacts:
+        """RAM, swap, sysctls, sizes of the special mappings, rlimits."""
+        ...
+
+    def elf(self, path: str) -> ElfImage | None:
+        """The ELF file at `path` with links followed, or None if there is none that can be read."""
+        ...
+
+    def file(self, path: str) -> FileFacts | None:
+        """Size, place and kind of the file at `path`, or None if there is none."""
+        ...

@@ -1,0 +1,72 @@
+"""One address space at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
+
+from memtui.model.vma import Vma
+
+NOTHING_UNKNOWN: Mapping[str, str] = MappingProxyType({})
+
+
+class MmCounters(NamedTuple):
+    """The counters of /proc/PID/status, KiB; None: not told (kernel thread, old kernel, not simulated)."""
+
+    vm_peak: int | None = None
+    vm_size: int | None = None
+    vm_lck: int | None = None
+    vm_pin: int | None = None
+    vm_hwm: int | None = None
+    vm_rss: int | None = None
+    rss_anon: int | None = None
+    rss_file: int | None = None
+    rss_shmem: int | None = None
+    vm_data: int | None = None
+    vm_stk: int | None = None
+    vm_exe: int | None = None
+    vm_lib: int | None = None
+    vm_pte: int | None = None
+    vm_swap: int | None = None
+    hugetlb_pages: int | None = None
+
+
+NOT_COUNTED = MmCounters()
+
+COUNTER_NAMES: dict[str, str] = {
+    "VmPeak": "vm_peak",
+    "VmSize": "vm_size",
+    "VmLck": "vm_lck",
+    "VmPin": "vm_pin",
+    "VmHWM": "vm_hwm",
+    "VmRSS": "vm_rss",
+    "RssAnon": "rss_anon",
+    "RssFile": "rss_file",
+    "RssShmem": "rss_shmem",
+    "VmData": "vm_data",
+    "VmStk": "vm_stk",
+    "VmExe": "vm_exe",
+    "VmLib": "vm_lib",
+    "VmPTE": "vm_pte",
+    "VmSwap": "vm_swap",
+    "HugetlbPages": "hugetlb_pages",
+}
+"""The kernel's spelling in /proc/PID/status -> the field of `MmCounters`, in the kernel's order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MmSnapshot:
+    """The address space of the process in focus."""
+
+    pid: int
+    comm: str
+    vmas: tuple[Vma, ...]
+    """By ascending address; [vsyscall], which is no VMA of the mm, is last if maps shows it."""
+    counters: MmCounters = NOT_COUNTED
+    start_brk: int | None = None
+    brk: int | None = None
+    start_stack: int | None = None
+    cmdline: tuple[str, ...] = ()
+    exe: str | None = None
+    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    """What could not be had -> why: keys such as "smaps", "runs", "cmdline"."""

@@ -1,0 +1,47 @@
+"""Everything a source can be asked for. A closed union: a source says in `accepts` what it understands."""
+
+from typing import NamedTuple
+
+
+class Refresh(NamedTuple):
+    """Look again (live), or give the current picture (simulated)."""
+
+
+class Focus(NamedTuple):
+    """Show another process."""
+
+    pid: int
+
+
+class Step(NamedTuple):
+    """Go `steps` steps forward; stops at the end."""
+
+    steps: int = 1
+
+
+class Back(NamedTuple):
+    """Go `steps` steps back; stops at the start."""
+
+    steps: int = 1
+
+
+class Seek(NamedTuple):
+    """Go to the state after step `number`; 0 is before the first, beyond the end is the end."""
+
+    number: int
+
+
+class Inject(NamedTuple):
+    """Run one line of the trace language now, as the step behind the cursor."""
+
+    line: str
+
+
+class SetOomScoreAdj(NamedTuple):
+    """Write oom_score_adj of `pid`: the one thing that memtui ever writes to the kernel."""
+
+    pid: int
+    value: int
+
+
+Request = Refresh | Focus | Step | Back | Seek | Inject | SetOomScoreAdj

@@ -1,0 +1,38 @@
+"""The one frozen picture that a source hands to the screen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from memtui.model.event import Event
+from memtui.model.mm import NOTHING_UNKNOWN, MmSnapshot
+from memtui.model.oom import OomDomain
+from memtui.model.step import StepLog
+from memtui.model.system import SystemSnapshot
+from memtui.model.task import Task
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """Compared by identity: a part that did not change is the same object as before."""
+
+    source: str
+    """ "live" or "sim"."""
+    title: str
+    """What is looked at: "4242 postgres", "first-malloc"."""
+    system: SystemSnapshot
+    tasks: tuple[Task, ...] = ()
+    """Every process, in the order of the kernel's walk (creation)."""
+    domain: OomDomain | None = None
+    """Whom the OOM ranking is about; None: the machine's total is unknown."""
+    mm: MmSnapshot | None = None
+    """The process in focus; None: none chosen, or it has no address space (see unknown["mm"])."""
+    steps: StepLog | None = None
+    """None for a live source."""
+    events: tuple[Event, ...] = ()
+    """Of the step that led here."""
+    stale: str | None = None
+    """Why this picture is no longer current ("process 4242 exited"), or None."""
+    cost_ms: float | None = None
+    """What taking it cost."""
+    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    """What could not be had -> why."""

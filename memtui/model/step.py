@@ -1,0 +1,44 @@
+"""The steps of a simulation, as the step pane lists them."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from memtui.model.event import Event
+
+
+class StepRecord(NamedTuple):
+    """One step: a line of the trace, or a system call that the model made itself (ld.so, malloc)."""
+
+    number: int
+    """From 1, over all steps, made ones too."""
+    text: str
+    """The line in strace's format; with the predicted result once it ran."""
+    pid: int
+    done: bool = False
+    made: bool = False
+    """Made by the model (the dynamic linker's calls), not written in the trace."""
+    narration: str = ""
+    chapter: str = ""
+    """The title, on the step that opens a chapter."""
+    why: str = ""
+    """The rule that decided the result, in a sentence."""
+    events: tuple[Event, ...] = ()
+    line: int = 0
+    """Line in the trace file, 0 for a made or injected step."""
+    calls: tuple[str, ...] = ()
+    """System calls that a library call (malloc) made on its way, in strace's format."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepLog:
+    """All steps known so far and where the cursor stands."""
+
+    steps: tuple[StepRecord, ...]
+    cursor: int = 0
+    """How many steps have run: 0 is before the first. steps[cursor - 1] is the last one that ran."""
+    divergences: int = 0
+    without_effect: int = 0
+    """Calls that were kept and shown, but that the simulator gives no effect."""
+    title: str = ""
+    complete: bool = field(default=True)
+    """False while steps that the model will make are not yet known, so that the total may still grow."""

@@ -1,0 +1,47 @@
+"""The whole machine's memory at one moment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from memtui.model.mm import NOTHING_UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SystemSnapshot:
+    """What /proc/meminfo and the sysctls of mm/ say, or what the simulated kernel has instead."""
+
+    release: str
+    """uname -r of the kernel that is looked at, real or simulated: "6.18.44"."""
+    meminfo: Mapping[str, int] = field(default=MappingProxyType({}))
+    """The kernel's spelling ("MemTotal", "Active(anon)") -> KiB (HugePages_*: a count). What the kernel does not
+    tell is not there: read with .get(), which gives None."""
+    sysctl: Mapping[str, int] = field(default=MappingProxyType({}))
+    """File name below /proc/sys/vm -> value: "overcommit_memory", "swappiness", ... Missing as above."""
+    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    """What could not be had -> why."""
+
+    @property
+    def totalpages(self) -> int | None:
+        """RAM + swap in pages: what oom_badness divides by (mm/oom_kill.c, constrained_alloc)."""
+        total, swap = self.meminfo.get("MemTotal"), self.meminfo.get("SwapTotal")
+        return None if total is None or swap is None else total // 4 + swap // 4
+
+    @property
+    def anon(self) -> int | None:
+        """AnonPages, KiB."""
+        return self.meminfo.get("AnonPages")
+
+    @property
+    def shmem(self) -> int | None:
+        """Shmem, KiB: also part of Cached."""
+        return self.meminfo.get("Shmem")
+
+    @property
+    def page_cache(self) -> int | None:
+        """Pages of files, KiB: Cached + Buffers + SwapCached without Shmem (which has no file behind it)."""
+        parts = [self.meminfo.get(name) for name in ("Cached", "Buffers", "Shmem")]
+        if any(part is None for part in parts):
+            return None
+        cached, buffers, shmem = (part or 0 for part in parts)
+        return cached + buffers - shmem

@@ -1,0 +1,30 @@
+"""One process as the OOM killer sees it."""
+
+from typing import NamedTuple
+
+
+class Task(NamedTuple):
+    """The figures that oom_badness reads, and a few for the eye. None: could not be read (process gone, hidepid)."""
+
+    pid: int
+    comm: str
+    ppid: int | None = None
+    uid: int | None = None
+    nice: int | None = None
+    state: str | None = None
+    """One letter: R S D Z T ..."""
+    start_time: int | None = None
+    """Clock ticks since boot (field 22 of stat): the order of the kernel's walk."""
+    total_vm: int | None = None
+    """Pages of address space (VmSize)."""
+    rss_pages: int | None = None
+    """RssAnon + RssFile + RssShmem, pages."""
+    swap_pages: int | None = None
+    pgtable_pages: int | None = None
+    """VmPTE, pages: the page-table bytes over 4096."""
+    oom_score_adj: int | None = None
+    kernel_oom_score: int | None = None
+    """What /proc/PID/oom_score says; None in a simulation."""
+    never: str | None = None
+    """Why the OOM killer never takes it: "global init", "kernel thread", "in vfork", ..., or None.
+    oom_score_adj == -1000 is not stated here: `oom.badness` knows it."""

@@ -1,0 +1,1 @@
+"""The built-in demos, one story a .trace file."""

@@ -1,0 +1,1 @@
+"""A small Linux: a simulated kernel and what runs above its system calls."""

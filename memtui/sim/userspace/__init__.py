@@ -1,0 +1,1 @@
+"""What runs above system calls and sees nothing else of the kernel: allocators and the dynamic linker."""

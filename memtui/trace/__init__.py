@@ -1,0 +1,1 @@
+"""The one text language of steps: strace and ltrace lines in and out."""
