@@ -2,11 +2,12 @@
 
 import os
 import stat
+from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from memtui.model.elf import PF_X, ElfImage, Segment, Tls
+from memtui.model.elf import ET_DYN, ET_EXEC, PF_X, ElfImage, Segment, Tls
 from memtui.model.errors import ParseError
 
 
@@ -29,48 +30,35 @@ def read_elf(path: str) -> ElfImage:
 
 
 def _image(elf: ELFFile, path: str, *, set_id: bool) -> ElfImage:
-    types = {"ET_EXEC": 2, "ET_DYN": 3}
+    types = {"ET_EXEC": ET_EXEC, "ET_DYN": ET_DYN}
     if elf["e_type"] not in types:
         raise ParseError(f"neither a program nor a library ({elf['e_type']})", file=path)
-    loads: list[Segment] = []
-    interp = tls = relro = soname = None
-    needed: list[str] = []
-    execstack = True
+    segments = {}
     for segment in elf.iter_segments():
-        header = segment.header
-        match header.p_type:
-            case "PT_LOAD":
-                loads.append(
-                    Segment(
-                        header.p_flags, header.p_offset, header.p_vaddr, header.p_filesz, header.p_memsz, header.p_align
-                    )
-                )
-            case "PT_INTERP":
-                interp = segment.get_interp_name()
-            case "PT_TLS":
-                tls = Tls(header.p_vaddr, header.p_memsz, header.p_align)
-            case "PT_GNU_RELRO":
-                relro = (header.p_vaddr, header.p_memsz)
-            case "PT_GNU_STACK":
-                execstack = bool(header.p_flags & PF_X)
-            case "PT_DYNAMIC":
-                for tag in segment.iter_tags():
-                    if tag.entry.d_tag == "DT_NEEDED":
-                        needed.append(tag.needed)
-                    elif tag.entry.d_tag == "DT_SONAME":
-                        soname = tag.soname
+        segments.setdefault(segment["p_type"], []).append(segment)
+
+    def first(p_type: str) -> Any:
+        return segments.get(p_type, [None])[0]
+
+    interp, tls, relro, stack = (first(name) for name in ("PT_INTERP", "PT_TLS", "PT_GNU_RELRO", "PT_GNU_STACK"))
+    tags = list(first("PT_DYNAMIC").iter_tags()) if "PT_DYNAMIC" in segments else []
     return ElfImage(
         path=path,
         e_type=types[elf["e_type"]],
         entry=elf["e_entry"],
-        loads=tuple(loads),
-        interp=interp,
-        execstack=execstack,
-        relro=relro,
-        tls=tls,
-        soname=soname,
-        needed=tuple(needed),
+        loads=tuple(_load(segment) for segment in segments.get("PT_LOAD", [])),
+        interp=interp.get_interp_name() if interp else None,
+        execstack=bool(stack["p_flags"] & PF_X) if stack else True,
+        relro=(relro["p_vaddr"], relro["p_memsz"]) if relro else None,
+        tls=Tls(tls["p_vaddr"], tls["p_memsz"], tls["p_align"]) if tls else None,
+        soname=next((tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"), None),
+        needed=tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED"),
         phnum=elf["e_phnum"],
         phoff=elf["e_phoff"],
         set_id=set_id,
     )
+
+
+def _load(segment: Any) -> Segment:
+    fields = ("p_flags", "p_offset", "p_vaddr", "p_filesz", "p_memsz", "p_align")
+    return Segment(*(segment[name] for name in fields))
