@@ -1,6 +1,272 @@
-"""The composition root: argv -> Source -> print, or MemtuiApp."""
+"""The composition root: argv -> Source -> print, or the screen. Alone may join live, sim and ui.
+
+`--help` and every `--print` but svg start without importing textual: each command imports what it runs.
+"""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from memtui import __version__
+from memtui.model.errors import MemtuiError, NotSupported, ParseError, SourceError
+from memtui.model.request import Refresh, Request, Seek
+
+if TYPE_CHECKING:
+    from memtui.model.host import Host
+    from memtui.model.snapshot import Snapshot
+    from memtui.model.source import Source
+
+DEFAULT_SCENARIO = "first-malloc"
+ENDING = 1 << 62
+"""Beyond the last step of any trace."""
 
 
-def main() -> None:
-    """Entry point of the console script."""
-    raise SystemExit("memtui: not wired yet")
+class Size(NamedTuple):
+    """Cells of a screen."""
+
+    width: int
+    height: int
+
+
+class _SizeType(click.ParamType[Size]):
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
+        if isinstance(value, Size):
+            return value
+        match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", value)
+        if not match or "0" in match.groups():
+            self.fail(f"{value!r} is not a size: cells as in 120x40", param, ctx)
+        return Size(int(match[1]), int(match[2]))
+
+
+class Screen(NamedTuple):
+    """How the screen is shown, or drawn as a picture."""
+
+    theme: str | None
+    size: Size
+    interval: float
+
+
+def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."),
+        click.option("--size", type=_SizeType(), default="120x40", help="Size of the picture that --print svg writes."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _print_option(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--print", "what", type=click.Choice(kinds), help="Print this and exit, instead of opening the screen."
+    )
+
+
+_interval_option = click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between looks at a live process.",
+)
+
+
+class _Commands(click.Group):
+    """A first argument that is a number is a PID to attach to."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0].isdecimal():
+            args = ["attach", *args]
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="memtui")
+@click.option("--theme", metavar="NAME", help="A theme by name.")
+@_interval_option
+@click.pass_context
+def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
+    """See how Linux manages process memory: a live process, or an exact simulation.
+
+    Without a command: pick a process or a scenario. `memtui PID` is `memtui attach PID`.
+    """
+    if ctx.invoked_subcommand is None:
+        _open(None, Screen(theme, Size(0, 0), interval))
+
+
+@commands.command()
+@click.argument("process", metavar="PID|NAME")
+@_print_option("maps", "smaps", "summary", "json", "svg")
+@_screen_options
+@_interval_option
+def attach(process: str, what: str | None, theme: str | None, size: Size, interval: float) -> None:
+    """Look at a live process. Nothing is stopped or changed."""
+    source = _live(process)
+    _show(source, what, Screen(theme, size, interval))
+
+
+@commands.command()
+@click.argument("trace", metavar="[NAME|FILE]", default=DEFAULT_SCENARIO)
+@click.option("--at", "at", type=click.IntRange(min=0), metavar="N", help="Stop after step N.")
+@click.option("--why", is_flag=True, help="With --print trace: the rule that decided each result.")
+@_print_option("trace", "maps", "smaps", "summary", "json", "svg")
+@_screen_options
+def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | None, size: Size) -> None:
+    """Step through a built-in scenario, a .trace file, or an strace or ltrace log.
+
+    Without an argument: the scenario first-malloc.
+    """
+    if why and what != "trace":
+        raise click.UsageError("--why goes with --print trace")
+    source = _simulation(trace)
+    first: Request = Seek(ENDING if at is None and what is not None else at or 0)
+    _show(source, what, Screen(theme, size, 1.0), first=first, why=why)
+
+
+@commands.command()
+@click.option("--cgroup", metavar="NAME", help="Among the tasks of this memory cgroup (v1 or v2), relative to its mount.")
+@_print_option("summary", "json", "svg")
+@_screen_options
+@_interval_option
+def oom(cgroup: str | None, what: str | None, theme: str | None, size: Size, interval: float) -> None:
+    """Who dies next when memory runs out, and why."""
+    from memtui.live.source import LiveSource
+
+    source = LiveSource(None, cgroup=cgroup)
+    _show(source, what, Screen(theme, size, interval), ranking=True)
+
+
+def _live(process: str) -> "Source":
+    from memtui.live.processes import resolve
+    from memtui.live.source import LiveSource
+
+    return LiveSource(resolve(process))
+
+
+def _simulation(name: str) -> "Source":
+    from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
+
+    if name in scenario_names():
+        return _replay(scenario_text(name), f"{name}.trace", name, ScenarioHost())
+    path = Path(name)
+    return _replay(_read_trace(path), name, path.name, _host())
+
+
+def _replay(text: str, file: str, title: str, host: "Host") -> "Source":
+    from memtui.sim.source import SimSource
+    from memtui.trace.parser import parse
+
+    return SimSource(parse(text, file), host, title)
+
+
+def _read_trace(path: Path) -> str:
+    from memtui.trace.decode import decode
+
+    try:
+        return decode(path.read_bytes(), str(path))
+    except IsADirectoryError as error:
+        raise ParseError("is a directory, not a trace", file=str(path)) from error
+    except FileNotFoundError as error:
+        from memtui.scenarios import scenario_names
+
+        hint = "the scenarios are " + ", ".join(scenario_names())
+        raise SourceError(f"{path}: no such file or scenario", hint=hint) from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _host() -> "Host":
+    from memtui.elf_reader import read_elf
+    from memtui.live.host import LiveHost
+
+    return LiveHost(read_elf)
+
+
+def _show(
+    source: "Source",
+    what: str | None,
+    screen: Screen,
+    *,
+    first: Request = Refresh(),  # noqa: B008 - an immutable value
+    ranking: bool = False,
+    why: bool = False,
+) -> None:
+    """Print `what`, or open the screen when there is nothing to print."""
+    with contextlib.closing(source):
+        if what is None or what == "svg":
+            _open(source, screen, first=first, ranking=ranking, picture=what == "svg")
+        else:
+            _write(_text(source.apply(first), what, ranking=ranking, why=why))
+
+
+def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool) -> str:
+    match what:
+        case "json":
+            from memtui.draw.json_document import dump, oom_document, snapshot_document
+
+            return dump(oom_document(snapshot) if ranking else snapshot_document(snapshot))
+        case "trace":
+            from memtui.draw.trace_text import trace_text
+
+            assert snapshot.steps is not None
+            return trace_text(snapshot.steps, why=why)
+        case "summary":
+            from memtui.draw.summary import oom_summary, snapshot_summary
+
+            return oom_summary(snapshot) if ranking else snapshot_summary(snapshot)
+    if snapshot.mm is None:
+        raise NotSupported(snapshot.unknown.get("mm", "there is no address space here"))
+    if what == "smaps":
+        from memtui.draw.smaps_text import smaps_text
+
+        return smaps_text(snapshot.mm.vmas)
+    from memtui.draw.maps_text import maps_text
+
+    return maps_text(snapshot.mm.vmas)
+
+
+def _write(text: str) -> None:
+    """To stdout, with bytes that are no UTF-8 as the kernel gave them."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; the console script.
+
+    Exit status: 0 done, 1 a source that cannot be had, 2 a wrong call, 130 interrupted.
+    """
+    try:
+        commands.main(args=None if argv is None else list(argv), prog_name="memtui", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except MemtuiError as error:
+        click.echo(f"memtui: {_one_line(error)}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader (head, less) has what it wants; keep the interpreter from flushing into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _one_line(error: MemtuiError) -> str:
+    return str(error).encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")

@@ -33,7 +33,7 @@ def _image(elf: ELFFile, path: str, *, set_id: bool) -> ElfImage:
     types = {"ET_EXEC": ET_EXEC, "ET_DYN": ET_DYN}
     if elf["e_type"] not in types:
         raise ParseError(f"neither a program nor a library ({elf['e_type']})", file=path)
-    segments = {}
+    segments: dict[str, list[Any]] = {}
     for segment in elf.iter_segments():
         segments.setdefault(segment["p_type"], []).append(segment)
 
