@@ -56,7 +56,9 @@ class Screen(NamedTuple):
 
 def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
-        click.option("--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."),
+        click.option(
+            "--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."
+        ),
         click.option("--size", type=_SizeType(), default="120x40", help="Size of the picture that --print svg writes."),
     ]
     for option in reversed(options):
@@ -139,7 +141,9 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
 
 
 @commands.command()
-@click.option("--cgroup", metavar="NAME", help="Among the tasks of this memory cgroup (v1 or v2), relative to its mount.")
+@click.option(
+    "--cgroup", metavar="NAME", help="Among the tasks of this memory cgroup (v1 or v2), relative to its mount."
+)
 @_print_option("summary", "json", "svg")
 @_screen_options
 @_interval_option

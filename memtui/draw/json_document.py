@@ -5,8 +5,7 @@ object says why. Path bytes that are not UTF-8 are lone surrogates, as Python's 
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memtui.model.mm import COUNTER_NAMES, MmSnapshot
 from memtui.model.oom import Verdict, rank
@@ -15,6 +14,9 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
 from memtui.model.vma import SMAPS_NAMES, Vma
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SCHEMA = 1
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from memtui.model.vma import Vma
 
-_LABEL_COLUMN = 73
-"""Where the kernel pads to before the label (seq_pad: 25 + sizeof(void *) * 6 - 1 columns, then one space)."""
+_PADDED = 72
+"""Columns that the kernel pads to before a label (seq_setwidth: 25 + sizeof(void *) * 6 - 1); then one space more."""
 
 
 def maps_line(vma: Vma) -> str:
@@ -16,7 +16,7 @@ def maps_line(vma: Vma) -> str:
         # The kernel leaves a space behind the inode even when no label follows.
         " "
     )
-    return fields.ljust(_LABEL_COLUMN) + vma.name if vma.name else fields
+    return f"{fields.ljust(_PADDED)} {vma.name}" if vma.name else fields
 
 
 def maps_text(vmas: Iterable[Vma]) -> str:

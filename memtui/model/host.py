@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from memtui.model.elf import ElfImage
@@ -29,7 +28,7 @@ class MachineFacts:
     totalram_pages: int = (256 << 20) >> 12
     total_swap_pages: int = 0
     nr_cpus: int = 2
-    sysctl: Mapping[str, int] = field(default=MappingProxyType({}))
+    sysctl: Mapping[str, int] = field(default_factory=dict)
     """File name below /proc/sys/vm -> value; missing: the profile's default."""
     thp_enabled: str = "madvise"
     shmem_enabled: str = "never"
@@ -38,7 +37,7 @@ class MachineFacts:
     """0 before 6.13."""
     vdso_pages: int = 2
     vsyscall: bool = True
-    rlimits: Mapping[str, int] = field(default=MappingProxyType({}))
+    rlimits: Mapping[str, int] = field(default_factory=dict)
     """ "STACK", "DATA", "AS", "MEMLOCK" -> soft limit in bytes, -1 unlimited; missing: unlimited, STACK 8 MiB."""
     cap_sys_admin: bool = True
     cap_ipc_lock: bool = True

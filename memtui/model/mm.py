@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 from memtui.model.vma import Vma
-
-NOTHING_UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 class MmCounters(NamedTuple):
@@ -68,5 +65,5 @@ class MmSnapshot:
     start_stack: int | None = None
     cmdline: tuple[str, ...] = ()
     exe: str | None = None
-    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why: keys such as "smaps", "runs", "cmdline"."""

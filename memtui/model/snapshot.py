@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from memtui.model.event import Event
-from memtui.model.mm import NOTHING_UNKNOWN, MmSnapshot
+from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.step import StepLog
 from memtui.model.system import SystemSnapshot
@@ -34,5 +34,5 @@ class Snapshot:
     """Why this picture is no longer current ("process 4242 exited"), or None."""
     cost_ms: float | None = None
     """What taking it cost."""
-    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""

@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-
-from memtui.model.mm import NOTHING_UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -13,12 +10,12 @@ class SystemSnapshot:
 
     release: str
     """uname -r of the kernel that is looked at, real or simulated: "6.18.44"."""
-    meminfo: Mapping[str, int] = field(default=MappingProxyType({}))
+    meminfo: Mapping[str, int] = field(default_factory=dict)
     """The kernel's spelling ("MemTotal", "Active(anon)") -> KiB (HugePages_*: a count). What the kernel does not
     tell is not there: read with .get(), which gives None."""
-    sysctl: Mapping[str, int] = field(default=MappingProxyType({}))
+    sysctl: Mapping[str, int] = field(default_factory=dict)
     """File name below /proc/sys/vm -> value: "overcommit_memory", "swappiness", ... Missing as above."""
-    unknown: Mapping[str, str] = field(default=NOTHING_UNKNOWN)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""
 
     @property
