@@ -1,0 +1,49 @@
+"""Every source, each over something that does not change by itself."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from memtui.model.source import Source
+
+SLEEPER = "import sys; big = bytearray(1 << 20); print('ready', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture(scope="session")
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A Python that has touched memory and now waits."""
+    child = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def live(sleeper: subprocess.Popen[bytes]) -> Source:
+    from memtui.live.source import LiveSource
+
+    return LiveSource(sleeper.pid)
+
+
+def simulated(_: object) -> Source:
+    from memtui.model.request import Seek
+    from memtui.scenarios import ScenarioHost, scenario_text
+    from memtui.sim.source import SimSource
+    from memtui.trace.parser import parse
+
+    source = SimSource(parse(scenario_text("first-malloc"), "first-malloc.trace"), ScenarioHost(), "first-malloc")
+    source.apply(Seek(4))
+    return source
+
+
+SOURCES: dict[str, Callable[..., Source]] = {"live": live, "sim": simulated}
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def source(request: pytest.FixtureRequest, sleeper: subprocess.Popen[bytes]) -> Iterator[Source]:
+    made = SOURCES[request.param](sleeper)
+    yield made
+    made.close()
