@@ -1,0 +1,172 @@
+"""The command line as a user calls it: what it prints, where its errors go, and how fast it starts."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SLEEPER = "import sys; print('ready', flush=True); sys.stdin.read()"
+
+
+def memtui(*args: str, cwd: Path | None = None, **kwargs) -> subprocess.CompletedProcess[bytes]:
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run([sys.executable, "-m", "memtui", *args], capture_output=True, cwd=cwd, env=env, **kwargs)
+
+
+def one_line_error(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The only line on stderr, of a call that failed with status 1 and printed nothing."""
+    assert done.returncode == 1, done
+    assert done.stdout == b""
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("memtui: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    yield child
+    child.kill()
+    child.communicate()
+
+
+def test_help_names_the_commands_that_work():
+    done = memtui("--help")
+    assert done.returncode == 0
+    text = done.stdout.decode()
+    for command in ("attach", "sim", "oom"):
+        assert f"\n  {command} " in text
+    for later in ("record", "open", "run"):
+        assert f"\n  {later} " not in text
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--help"],
+        ["sim", "--print", "trace"],
+        ["sim", "--print", "json"],
+        ["sim", "--print", "summary"],
+        ["attach", "self", "--print", "maps"],
+        ["attach", "self", "--print", "smaps"],
+        ["attach", "self", "--print", "summary"],
+        ["attach", "self", "--print", "json"],
+        ["oom", "--print", "json"],
+        ["oom", "--print", "summary"],
+    ],
+)
+def test_printing_never_imports_textual(argv: list[str]):
+    code = (
+        "import os, sys\n"
+        "from memtui.cli import main\n"
+        "argv = [str(os.getpid()) if a == 'self' else a for a in sys.argv[1:]]\n"
+        "try:\n    main(argv)\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "loaded = sorted(m for m in sys.modules if m.split('.')[0] in ('textual', 'rich', 'numpy'))\n"
+        "assert not loaded, loaded\n"
+    )
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, env=env)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout
+
+
+@pytest.mark.parametrize("how", [("attach",), ()])
+def test_maps_are_byte_for_byte(sleeper: subprocess.Popen[bytes], how: tuple[str, ...]):
+    done = memtui(*how, str(sleeper.pid), "--print", "maps")
+    assert done.stdout == Path(f"/proc/{sleeper.pid}/maps").read_bytes()
+    assert done.returncode == 0
+
+
+def test_smaps_have_the_kernels_lines(sleeper: subprocess.Popen[bytes]):
+    done = memtui(str(sleeper.pid), "--print", "smaps")
+    assert done.stdout == Path(f"/proc/{sleeper.pid}/smaps").read_bytes()
+
+
+def test_json_of_a_process(sleeper: subprocess.Popen[bytes]):
+    document = json.loads(memtui(str(sleeper.pid), "--print", "json").stdout)
+    lines = Path(f"/proc/{sleeper.pid}/maps").read_text().splitlines()
+    assert [f"{int(v['start'], 16):08x}-{int(v['end'], 16):08x} {v['perms']}" for v in document["vmas"]] == [
+        " ".join(line.split(" ")[:2]) for line in lines
+    ]
+
+
+def test_oom_scores_are_computed_and_agree(sleeper: subprocess.Popen[bytes]):
+    document = json.loads(memtui("oom", "--print", "json").stdout)
+    rows = {row["pid"]: row for row in document["tasks"]}
+    row = rows[sleeper.pid]
+    assert row["oom_score"] == row["kernel_oom_score"] == int(Path(f"/proc/{sleeper.pid}/oom_score").read_text())
+    points = [row["points"] for row in document["tasks"] if row["points"] is not None]
+    assert points == sorted(points, reverse=True)
+
+
+def test_a_dead_process(sleeper: subprocess.Popen[bytes]):
+    assert "4194303" in one_line_error(memtui("attach", "4194303", "--print", "maps"))
+
+
+def test_a_name_that_nobody_has():
+    assert "no-such-name" in one_line_error(memtui("attach", "no-such-name", "--print", "maps"))
+
+
+@pytest.mark.skipif(not Path("/proc/2/maps").exists(), reason="no kernel thread in this pid namespace")
+def test_a_kernel_thread_has_no_address_space():
+    assert "address space" in one_line_error(memtui("attach", "2", "--print", "maps"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be someone else")
+def test_denied_says_what_would_grant_it(sleeper: subprocess.Popen[bytes]):
+    readable = subprocess.run([sys.executable, "-c", ""], user=65534, capture_output=True, check=False)
+    if readable.returncode:
+        pytest.skip("this Python cannot be run by another user")
+    error = one_line_error(memtui("attach", str(sleeper.pid), "--print", "maps", user=65534, extra_groups=[]))
+    assert str(sleeper.pid) in error
+    assert "CAP_SYS_PTRACE" in error
+
+
+def test_bad_files_are_refused_in_one_line(tmp_path: Path):
+    (tmp_path / "empty.trace").write_bytes(b"")
+    (tmp_path / "binary.trace").write_bytes(b"\x7fELF\0\0\0\1")
+    (tmp_path / "wrong.trace").write_text("machine(ram=256M)\nmmap(NULL, 4096\n")
+    assert "no such file or scenario" in one_line_error(memtui("sim", "nowhere.trace", "--print", "trace"))
+    assert "is a directory" in one_line_error(memtui("sim", str(tmp_path), "--print", "trace"))
+    assert "empty.trace" in one_line_error(memtui("sim", "empty.trace", "--print", "trace", cwd=tmp_path))
+    assert "binary.trace" in one_line_error(memtui("sim", "binary.trace", "--print", "trace", cwd=tmp_path))
+    assert "wrong.trace:2:" in one_line_error(memtui("sim", "wrong.trace", "--print", "trace", cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["nonsense"],
+        ["attach"],
+        ["attach", "1", "--print", "trace"],
+        ["sim", "--at", "-1", "--print", "trace"],
+        ["sim", "--size", "0x5", "--print", "svg"],
+        ["sim", "--print", "maps", "--why"],
+    ],
+)
+def test_a_wrong_call_has_status_2(argv: list[str]):
+    done = memtui(*argv)
+    assert done.returncode == 2
+    assert b"Usage:" in done.stderr
+
+
+def test_sim_stops_at_a_step():
+    whole = memtui("sim", "first-malloc", "--print", "trace").stdout.splitlines()
+    part = memtui("sim", "first-malloc", "--print", "trace", "--at", "2").stdout.splitlines()
+    assert part == whole[:2]
+    assert len(whole) > 2
+
+
+def test_a_reader_that_goes_away_is_no_error(sleeper: subprocess.Popen[bytes]):
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    line = f"{sys.executable} -m memtui {sleeper.pid} --print smaps | head -1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=env)
+    assert done.stderr == b""
