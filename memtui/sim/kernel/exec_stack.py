@@ -1,0 +1,106 @@
+"""Models fs/exec.c, create_elf_tables() of fs/binfmt_elf.c and arch/x86/mm/mmap.c (6.18): stack and mmap_base of exec."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_down, page_up
+
+STACK_TOP: Final = TASK_SIZE
+STACK_EXPAND: Final = 128 << 10
+"""Bytes that setup_arg_pages() adds below the strings."""
+STACK_GUARD_GAP: Final = 256 * PAGE_SIZE
+MIN_GAP: Final = 128 << 20
+RLIM_INFINITY: Final = (1 << 64) - 1
+PLATFORM: Final = b"x86_64\0"
+RANDOM_BYTES: Final = 16
+"""What AT_RANDOM points to."""
+AUXV_ENTRIES: Final = 23
+"""Pairs of words in the auxiliary vector of an x86-64 process on 6.18, AT_NULL included."""
+
+
+class StringsTooLong(Exception):
+    """execve fails with E2BIG."""
+
+
+class StackLayout(NamedTuple):
+    """Where exec puts the stack; all in bytes."""
+
+    start: int
+    """vm_start after setup_arg_pages()."""
+    end: int
+    """vm_end."""
+    start_stack: int
+    """mm->start_stack: the stack pointer of the first user instruction."""
+
+
+class StackOffsets(NamedTuple):
+    """What randomization adds, bytes. All zero: ASLR is off."""
+
+    top: int = 0
+    """Taken off STACK_TOP: whole pages, 22 bits of them (randomize_stack_top)."""
+    pointer: int = 0
+    """Taken off the stack pointer between the strings and the tables: below 8 KiB (arch_align_stack)."""
+
+
+def mmap_base(stack_limit: int, rnd_pages: int = 0, *, randomize: bool = False) -> int:
+    """The first byte above the highest mapping that has no hint (arch/x86/mm/mmap.c, mmap_base).
+
+    Args:
+        stack_limit: soft RLIMIT_STACK at exec, bytes; negative: unlimited.
+        rnd_pages: random offset, pages (28 bits of them).
+        randomize: whether room is left for a randomized stack.
+    """
+    pad = (0x3FFFFF * PAGE_SIZE if randomize else 0) + STACK_GUARD_GAP
+    gap = RLIM_INFINITY if stack_limit < 0 else stack_limit
+    if gap + pad <= RLIM_INFINITY:
+        gap += pad
+    gap = min(max(gap, MIN_GAP), TASK_SIZE // 6 * 5)
+    return page_up(TASK_SIZE - gap - rnd_pages * PAGE_SIZE)
+
+
+def argument_limit(stack_limit: int) -> int:
+    """Bytes that the strings and pointers of argv and envp may take (bprm_stack_limits)."""
+    quarter = 6 << 20 if stack_limit < 0 else min(6 << 20, stack_limit // 4)
+    return max(quarter, 128 << 10)
+
+
+def stack_layout(
+    filename: bytes,
+    argv: Sequence[bytes],
+    envp: Sequence[bytes],
+    stack_limit: int,
+    offsets: StackOffsets = StackOffsets(),  # noqa: B008 - an immutable value
+) -> StackLayout:
+    """The stack of a program that was just started.
+
+    Args:
+        filename: as passed to execve.
+        argv: without the trailing NULL.
+        envp: the same.
+        stack_limit: soft RLIMIT_STACK, bytes; negative: unlimited.
+        offsets: what ASLR adds.
+
+    Raises:
+        StringsTooLong: E2BIG.
+    """
+    strings = sum(len(text) + 1 for text in (filename, *argv, *envp))
+    pointers = (max(len(argv), 1) + len(envp)) * 8
+    if strings + pointers > argument_limit(stack_limit):
+        raise StringsTooLong
+    # An empty argv gets one empty string since 5.18.
+    arguments = tuple(argv) or (b"",)
+    if not argv:
+        strings += 1
+    end = page_up(STACK_TOP) - offsets.top
+    lowest = end - 8 - strings
+    used = end - page_down(lowest)
+    limit = used + STACK_EXPAND if stack_limit < 0 else page_down(stack_limit)
+    size = max(used, min(limit, used + STACK_EXPAND))
+    return StackLayout(end - size, end, _tables(lowest, len(arguments), len(envp), offsets))
+
+
+def _tables(p: int, argc: int, envc: int, offsets: StackOffsets) -> int:
+    """The stack pointer after create_elf_tables()."""
+    p = (p - offsets.pointer) & ~0xF
+    p -= len(PLATFORM) + RANDOM_BYTES + AUXV_ENTRIES * 16
+    return (p - (argc + 1 + envc + 1 + 1) * 8) & ~0xF
