@@ -1,12 +1,27 @@
 """The built-in demos: one story a .trace file, and the recorded machine that they run on."""
 
-from memtui.model.elf import ElfImage
+from importlib import resources
+from types import MappingProxyType
+from typing import Final
+
+from memtui.model.elf import ET_DYN, PF_R, PF_W, PF_X, ElfImage, Segment, Tls
 from memtui.model.host import FileFacts, MachineFacts
+
+_NAMES: Final = ("first-malloc", "demand-paging")
+
+_LIB: Final = "/usr/lib/x86_64-linux-gnu/"
+_LINKS: Final = MappingProxyType(
+    {
+        "/lib64/ld-linux-x86-64.so.2": f"{_LIB}ld-linux-x86-64.so.2",
+        "/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2": f"{_LIB}ld-linux-x86-64.so.2",
+        "/lib/x86_64-linux-gnu/libc.so.6": f"{_LIB}libc.so.6",
+    }
+)
 
 
 def scenario_names() -> tuple[str, ...]:
     """The names, in the order in which they are offered."""
-    raise NotImplementedError
+    return _NAMES
 
 
 def scenario_text(name: str) -> str:
@@ -15,20 +30,95 @@ def scenario_text(name: str) -> str:
     Raises:
         KeyError: there is no such scenario.
     """
-    raise NotImplementedError
+    if name not in _NAMES:
+        raise KeyError(name)
+    return resources.files(__name__).joinpath(f"{name}.trace").read_text(encoding="utf-8")
 
 
 class ScenarioHost:
-    """A recorded machine (`model.host.Host`): the demo program /demo/hello, its interpreter and its libc."""
+    """A recorded machine (`model.host.Host`): a small Debian 12 with the demo program /demo/hello.
+
+    The program is a position-independent "hello, world" as gcc 12 builds it; ld.so and libc are those of
+    glibc 2.36-9.
+    """
 
     def machine(self) -> MachineFacts:
         """The machine that scenarios start from before `machine(...)` changes it."""
-        raise NotImplementedError
+        return MachineFacts(
+            total_swap_pages=(64 << 20) >> 12,
+            sysctl=MappingProxyType({"overcommit_memory": 0, "overcommit_ratio": 50, "swappiness": 60}),
+            rlimits=MappingProxyType({"STACK": 8 << 20}),
+        )
 
     def elf(self, path: str) -> ElfImage | None:
-        """The demo program, ld.so or libc."""
-        raise NotImplementedError
+        """The demo program, ld.so or libc; None for any other path."""
+        return _IMAGES.get(_LINKS.get(path, path))
 
     def file(self, path: str) -> FileFacts | None:
-        """A file of the recorded machine."""
-        raise NotImplementedError
+        """A file of the recorded machine, or None."""
+        return _FILES.get(_LINKS.get(path, path))
+
+
+_CODE: Final = PF_R | PF_X
+_DATA: Final = PF_R | PF_W
+_HELLO: Final = ElfImage(
+    path="/demo/hello",
+    e_type=ET_DYN,
+    entry=0x1050,
+    loads=(
+        Segment(PF_R, 0, 0, 0x618, 0x618, 0x1000),
+        Segment(_CODE, 0x1000, 0x1000, 0x15D, 0x15D, 0x1000),
+        Segment(PF_R, 0x2000, 0x2000, 0xDC, 0xDC, 0x1000),
+        Segment(_DATA, 0x2DD0, 0x3DD0, 0x248, 0x250, 0x1000),
+    ),
+    interp="/lib64/ld-linux-x86-64.so.2",
+    relro=(0x3DD0, 0x230),
+    needed=("libc.so.6",),
+    phnum=13,
+    phoff=64,
+)
+_LD_SO: Final = ElfImage(
+    path=f"{_LIB}ld-linux-x86-64.so.2",
+    e_type=ET_DYN,
+    entry=0x1AB70,
+    loads=(
+        Segment(PF_R, 0, 0, 0xD58, 0xD58, 0x1000),
+        Segment(_CODE, 0x1000, 0x1000, 0x25111, 0x25111, 0x1000),
+        Segment(PF_R, 0x27000, 0x27000, 0x9C7C, 0x9C7C, 0x1000),
+        Segment(_DATA, 0x31900, 0x31900, 0x2810, 0x29D8, 0x1000),
+    ),
+    relro=(0x31900, 0x1700),
+    soname="ld-linux-x86-64.so.2",
+    phnum=9,
+    phoff=64,
+)
+_LIBC: Final = ElfImage(
+    path=f"{_LIB}libc.so.6",
+    e_type=ET_DYN,
+    entry=0x27410,
+    loads=(
+        Segment(PF_R, 0, 0, 0x25388, 0x25388, 0x1000),
+        Segment(_CODE, 0x26000, 0x26000, 0x1550FC, 0x1550FC, 0x1000),
+        Segment(PF_R, 0x17C000, 0x17C000, 0x52C31, 0x52C31, 0x1000),
+        Segment(_DATA, 0x1CF8D0, 0x1CF8D0, 0x4F98, 0x12680, 0x1000),
+    ),
+    interp="/lib64/ld-linux-x86-64.so.2",
+    relro=(0x1CF8D0, 0x3730),
+    tls=Tls(0x1CF8D0, 0x90, 8),
+    soname="libc.so.6",
+    needed=("ld-linux-x86-64.so.2",),
+    phnum=14,
+    phoff=64,
+)
+_IMAGES: Final = MappingProxyType({image.path: image for image in (_HELLO, _LD_SO, _LIBC)})
+_DISK: Final = (254, 0)
+_FILES: Final = MappingProxyType(
+    {
+        "/": FileFacts(4096, "ext4", _DISK, 2, is_dir=True, mode=0o755),
+        "/demo": FileFacts(4096, "ext4", _DISK, 131073, is_dir=True, mode=0o755),
+        "/demo/hello": FileFacts(15960, "ext4", _DISK, 131074, mode=0o755),
+        "/etc/ld.so.cache": FileFacts(34547, "ext4", _DISK, 262145),
+        _LD_SO.path: FileFacts(215000, "ext4", _DISK, 393217, mode=0o755),
+        _LIBC.path: FileFacts(1926232, "ext4", _DISK, 393218, mode=0o755),
+    }
+)

@@ -4,13 +4,15 @@ import re
 from typing import Final, NamedTuple, NoReturn
 
 from memtui.model.errors import ParseError
+from memtui.trace.constants import CONSTANTS
 from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
-from memtui.trace.line import Call, Echo, Exited, Signal, Statement, Variable
+from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Signal, Statement, Variable
 from memtui.trace.pids import with_pids
 from memtui.trace.statements import call, statement, without_time
 
 _MIXED: Final = "if the program's own output is mixed in: record with strace -o FILE"
+_CUT_ERROR: Final = re.compile(r"-|-1 E?|-1 E[A-Z]*(?: ?\([^)]*)?")
 _PADDING: Final = re.compile(r"\) {2,}= ")
 
 
@@ -61,10 +63,13 @@ class _Parser:
         self.bound: set[str] = set()
         self.by_hand = False
         """Narration, a name, echo or machine() was seen: no log."""
+        self.ends_in_line = False
+        """The last line has no line end."""
         self.like_strace = False
         """A pid, a time, a padded result, a signal or an end was seen."""
 
     def parse(self, text: str) -> Trace:
+        self.ends_in_line = not text.endswith("\n")
         lines = [line for line in lines_of(text) if line.text]
         joiner = Joiner()
         for line in lines:
@@ -99,7 +104,8 @@ class _Parser:
     def _add(self, line: Line) -> None:
         text = without_time(line.text)
         what = call(text, unfinished=True) if line.unfinished else statement(text)
-        self._check(what, text)
+        if isinstance(what, Call):
+            what = self._check(what, text)
         padded = _PADDING.search(text) is not None
         self.like_strace |= bool(line.offset) or padded or isinstance(what, Signal | Exited)
         self.by_hand |= isinstance(what, Echo)
@@ -107,23 +113,41 @@ class _Parser:
         self.statements.append(Statement(what, text, line.number, line.pid, story, self.chapter))
         self.narration, self.chapter = [], ""
 
-    def _check(self, what: Call | Echo | Signal | Exited, text: str) -> None:
-        if not isinstance(what, Call):
-            return
+    def _check(self, what: Call, text: str) -> Call:
+        """The call with names in capitals that were bound as variables.
+
+        Raises:
+            Wrong: machine() that is not first, or a name without a value in a call without a recorded result.
+        """
         if what.name == "machine":
             self.by_hand = True
             if self.statements:
                 raise Wrong("machine(...) must be the first step", 0)
+        args = tuple(self._variable(arg) for arg in what.args)
         if what.result is None and not what.unfinished:
-            for arg in what.args:
-                if isinstance(arg, Variable) and arg.name not in self.bound:
-                    place = re.compile(rf"\b{re.escape(arg.name)}\b").search(text, text.index("("))
-                    raise Wrong(
-                        f"{arg.name} is not bound: expected 'x = CALL(...)' before", place.start() if place else 0
-                    )
+            for name in self._unknown(args):
+                place = re.compile(rf"\b{re.escape(name)}\b").search(text, text.index("("))
+                raise Wrong(
+                    f"{name} has no value: expected a constant or a name bound before", place.start() if place else 0
+                )
         if what.bind:
             self.by_hand = True
             self.bound.add(what.bind)
+        return what._replace(args=args)
+
+    def _variable(self, arg: Arg) -> Arg:
+        match arg:
+            case Flags(names=(name,), bits=0) if name in self.bound:
+                return Variable(name)
+            case _:
+                return arg
+
+    def _unknown(self, args: tuple[Arg, ...]) -> list[str]:
+        unknown = [arg.name for arg in args if isinstance(arg, Variable) and arg.name not in self.bound]
+        if self.by_hand:  # a log may know flags that are newer than our tables
+            names = [name for arg in args if isinstance(arg, Flags) for name in arg.names]
+            unknown += [name for name in names if name not in CONSTANTS]
+        return unknown
 
     def _is_log(self) -> bool:
         return self.like_strace and not self.by_hand and bool(self.statements)
@@ -134,9 +158,9 @@ class _Parser:
         raise ParseError(wrong.what, file=self.file, line=line.number, column=column, hint=hint) from wrong
 
     def _finish(self, lines: list[Line]) -> Trace:
-        if self._is_log() and self._cut_before_result():
+        if self._is_log() and (why := self._cut_off()):
             gone = self.statements.pop()
-            self.warnings.append(f"line {gone.line} is cut off and left out: it has no result")
+            self.warnings.append(f"line {gone.line} is cut off and left out: {why}")
         if not self.statements:
             hint = "only comments" if lines else "only blank lines"
             raise ParseError("no steps in this trace", file=self.file, hint=hint)
@@ -144,8 +168,13 @@ class _Parser:
             self.warnings.append("the last comment is not shown: no step follows it")
         return Trace(tuple(with_pids(self.statements)), self.file, tuple(self.warnings))
 
-    def _cut_before_result(self) -> bool:
+    def _cut_off(self) -> str:
+        """What the last call of a log lacks: all before it have a result, and each error its message."""
         calls = [what for one in self.statements if isinstance(what := one.what, Call) and not what.unfinished]
         last = self.statements[-1].what
-        bare = [what for what in calls if what.result is None]
-        return len(calls) > 1 and len(bare) == 1 and bare[0] is last
+        if len(calls) < 2 or calls[-1] is not last:
+            return ""
+        if last.result is None:
+            return "it has no result" if all(call.result for call in calls[:-1]) else ""
+        cut = self.ends_in_line and _CUT_ERROR.fullmatch(last.result.text)
+        return "its error is not complete" if cut else ""

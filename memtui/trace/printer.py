@@ -170,6 +170,8 @@ def _argument(name: str, index: int, arg: int | str | bytes | Arg) -> str:
             return _number(name, index, arg)
         case str():
             return arg
+        case bytes() if name == "getrandom":
+            return '"' + "".join(f"\\x{byte:02x}" for byte in arg) + '"'
         case bytes():
             is_buffer = name in {"read", "write", "pread64", "pwrite64"}
             return quote(arg, STRING_LIMIT if is_buffer else None)

@@ -18,6 +18,9 @@ _OFFSET: Final = re.compile(r"([-+])\s*(0[xX][0-9a-fA-F]+|\d+)([KMGT]?)")
 _FIELD: Final = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=(?!=)")
 _STRING: Final = re.compile(r'"(.*)"(\.\.\.)?', re.DOTALL)
 _FD: Final = re.compile(r"(-?\d+|AT_FDCWD)<(?!<)")
+_WORDS: Final = re.compile(r'(?:[\w|+-]+|"(?:[^"\\]|\\.)*")\s+(?=[\w"])')
+_FOREIGN: Final = re.compile(r"~\[|['&@<]|\.\.\.|\w+\(|[-+]?\d*\.\d+$|.* (?:or|=>) ")
+"""What strace and ltrace print and nobody writes: sets of signals, characters, makedev(...), A or B."""
 _COMMENT: Final = re.compile(r"\s*/\*.*?\*/\s*", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
 _LETTERS: Final = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a", b"b": b"\b"}
@@ -173,13 +176,16 @@ def check(text: str, arg: Arg, position: int) -> None:
     """Refuse what a hand-written argument cannot mean; a recorded log may hold what it likes.
 
     Raises:
-        Wrong: an argument that is missing, looks like a number but is none, or is two words.
+        Wrong: an argument that is missing, is two words, looks like a number but is none, or is nothing known.
     """
     if not text:
         raise Wrong("expected an argument", position)
-    if not isinstance(arg, Opaque):
-        return
-    if text[0] in "+-0123456789" and not re.fullmatch(r"[-+]?\d*\.\d+", text):
-        raise Wrong("expected a number such as 4096, 0x1000 or 64K", position)
-    if words := re.match(r"[\w|+-]+\s+(?=[\w\"])", text):
+    if isinstance(arg, Keyword) and (field := _FIELD.match(text)):
+        inner = text[field.end() :]
+        check(inner.strip(), arg.value, position + field.end() + len(inner) - len(inner.lstrip()))
+    if words := _WORDS.match(text):
         raise Wrong("expected ')' or ','", position + words.end())
+    if isinstance(arg, Opaque) and not _FOREIGN.match(text):
+        if text[0] in "+-0123456789":
+            raise Wrong("expected a number such as 4096, 0x1000 or 64K", position)
+        raise Wrong("expected an argument: a number, a name or a string", position)
