@@ -1,6 +1,7 @@
 """What a scrolling view shows: rows that are made only when they are asked for."""
 
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from memtui.draw.run import Row
 
@@ -22,7 +23,8 @@ class Lines(Protocol):
         ...
 
 
-class RowLines(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RowLines:
     """A drawing that is all there: the short ones, such as the detail of one VMA."""
 
     rows: tuple[Row, ...]

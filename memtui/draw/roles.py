@@ -42,6 +42,7 @@ ROLES: Final[Mapping[str, str]] = {
     "map.address.dim": "the start of a row inside a VMA",
     "map.edge": "the bracket around the rows of a VMA",
     "map.label": "a VMA that maps a file",
+    "map.label.again": "the same file as the VMA above it",
     "map.label.anon": "a VMA without a file",
     "map.label.special": "[heap], [stack], [vdso]: named by the kernel",
     "map.size": "the size of a VMA",

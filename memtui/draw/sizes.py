@@ -29,12 +29,12 @@ def human(size: int | None) -> str:
 
 
 def kib(size: int | None) -> str:
-    """A size in KiB, as meminfo, status and smaps have it, in words: kib(2048) is "2 MiB"."""
+    """A size in KiB, as meminfo, status and smaps tell it, in words: 2048 is "2 MiB"."""
     return human(None if size is None else size << 10)
 
 
 def pages_size(pages: int | None) -> str:
-    """The size of so many 4 KiB pages: pages_size(33) is "132 KiB"."""
+    """The size of so many 4 KiB pages: 33 is "132 KiB"."""
     return human(None if pages is None else pages << 12)
 
 
