@@ -6,7 +6,7 @@ from memtui.draw.cells import cell_runs
 from memtui.draw.fit import crop
 from memtui.draw.labels import vma_label
 from memtui.draw.run import Row, Run
-from memtui.draw.sizes import count, pages_size
+from memtui.draw.sizes import pages_size, plural
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.vma import Vma
 
@@ -39,14 +39,14 @@ class PageGrid:
     @property
     def title(self) -> str:
         """The VMA in a few words: "[heap] 555555559000 · 399 pages"."""
-        return f"{vma_label(self.vma)} {self.vma.start:x} · {count(self.vma.pages)} pages"
+        return f"{vma_label(self.vma)} {self.vma.start:x} · {plural(self.vma.pages, 'page')}"
 
     @property
     def scale(self) -> str:
         """What a cell stands for: "one cell a page", "one cell 16 pages, 64 KiB"."""
         if self.shift == 0:
             return "one cell a page"
-        return f"one cell {count(1 << self.shift)} pages, {pages_size(1 << self.shift)}"
+        return f"one cell {plural(1 << self.shift, 'page')}, {pages_size(1 << self.shift)}"
 
     def __len__(self) -> int:
         return -(-self._total // self._cells)

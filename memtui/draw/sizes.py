@@ -8,7 +8,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def human(size: int | None) -> str:
-    """A size in bytes with two or more digits that count: "1.9 MiB", "132 KiB", "128 TiB"; at most 8 characters.
+    """A size in bytes to three digits: "1.9 MiB", "23.5 GiB", "132 KiB", "128 TiB"; at most 8 characters.
 
     Negative sizes (a difference) carry a minus sign and may be one longer. None is "—".
     """
@@ -20,7 +20,7 @@ def human(size: int | None) -> str:
         return f"{sign}{rest} B"
     # Whole tenths, rounded half up without a float, so that large sizes stay exact.
     tenths = (rest * 10 + (1 << (10 * unit - 1))) >> (10 * unit)
-    if tenths < 100 and tenths % 10:
+    if tenths < 1000 and tenths % 10:
         return f"{sign}{tenths // 10}.{tenths % 10} {_UNITS[unit]}"
     whole = (rest + (1 << (10 * unit - 1))) >> (10 * unit)
     if whole == 1024 and unit + 1 < len(_UNITS):
@@ -41,6 +41,11 @@ def pages_size(pages: int | None) -> str:
 def count(number: int | None) -> str:
     """A whole number with its thousands apart: "6,171,024"; None is "—"."""
     return NOT_MEASURED if number is None else f"{number:,}"
+
+
+def plural(number: int, noun: str) -> str:
+    """So many of something: "1 page", "399 pages"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def signed(number: int | None) -> str:
