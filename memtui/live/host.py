@@ -1,0 +1,138 @@
+"""This machine as what the simulator starts from."""
+
+import os
+import re
+import resource
+import stat
+from collections.abc import Callable
+from typing import Final
+
+from memtui.live.maps import FileSystems, parse_line
+from memtui.live.meminfo import read_system
+from memtui.live.mounts import Mount, mount_of, parse_mountinfo
+from memtui.live.procfs import Procfs
+from memtui.model.elf import ElfImage
+from memtui.model.errors import ParseError, SourceError
+from memtui.model.host import FileFacts, MachineFacts
+
+_CAP_IPC_LOCK, _CAP_SYS_RAWIO, _CAP_SYS_ADMIN = 14, 17, 21
+"""Bits of CapEff (include/uapi/linux/capability.h)."""
+_RLIMITS: Final = {
+    "STACK": resource.RLIMIT_STACK,
+    "DATA": resource.RLIMIT_DATA,
+    "AS": resource.RLIMIT_AS,
+    "MEMLOCK": resource.RLIMIT_MEMLOCK,
+}
+_CHOSEN: Final = re.compile(r"\[(\w+)\]")
+
+
+class LiveHost:
+    """Answers of `model.host.Host` from the running machine.
+
+    Args:
+        read_elf: reads the headers of a file; raises OSError or ParseError if there is none.
+        procfs: the proc tree.
+        sysfs: the root of the sys tree.
+    """
+
+    def __init__(
+        self, read_elf: Callable[[str], ElfImage], *, procfs: Procfs | None = None, sysfs: str = "/sys"
+    ) -> None:
+        self._read_elf = read_elf
+        self._procfs = procfs or Procfs()
+        self._thp = Procfs(f"{sysfs}/kernel/mm/transparent_hugepage")
+        self._mounts: tuple[Mount, ...] | None = None
+
+    def machine(self) -> MachineFacts:
+        """RAM, swap, sysctls, sizes of the special mappings, rlimits and capabilities of this very process.
+
+        What cannot be read keeps the default of `MachineFacts`.
+
+        Raises:
+            SourceError: meminfo or our own maps or status cannot be read.
+        """
+        system = read_system(self._procfs)
+        if system.totalpages is None:
+            raise SourceError("RAM and swap are unknown", hint=system.unknown.get("meminfo", ""))
+        special = self._special_pages()
+        capabilities = self._capabilities()
+        root = mount_of(self._all_mounts(), "/")
+        usual = MachineFacts()
+        return MachineFacts(
+            release=system.release or usual.release,
+            totalram_pages=system.meminfo["MemTotal"] // 4,
+            total_swap_pages=system.meminfo["SwapTotal"] // 4,
+            nr_cpus=os.cpu_count() or usual.nr_cpus,
+            sysctl=system.sysctl,
+            thp_enabled=self._chosen("enabled", usual.thp_enabled),
+            shmem_enabled=self._chosen("shmem_enabled", usual.shmem_enabled),
+            vvar_pages=special.get("[vvar]", 0),
+            vvar_vclock_pages=special.get("[vvar_vclock]", 0),
+            vdso_pages=special.get("[vdso]", 0),
+            vsyscall="[vsyscall]" in special,
+            rlimits={name: resource.getrlimit(number)[0] for name, number in _RLIMITS.items()},
+            cap_sys_admin=bool(capabilities >> _CAP_SYS_ADMIN & 1),
+            cap_ipc_lock=bool(capabilities >> _CAP_IPC_LOCK & 1),
+            cap_sys_rawio=bool(capabilities >> _CAP_SYS_RAWIO & 1),
+            libc_version=_libc_version() or usual.libc_version,
+            root_fs=root.fs_type if root is not None else usual.root_fs,
+        )
+
+    def elf(self, path: str) -> ElfImage | None:
+        """The ELF file at `path` with links followed, or None if there is none that can be read."""
+        try:
+            return self._read_elf(path)
+        except (OSError, ParseError, ValueError):
+            return None
+
+    def file(self, path: str) -> FileFacts | None:
+        """Size, place and kind of the file at `path` with links followed, or None if there is none."""
+        try:
+            facts = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        dev = (os.major(facts.st_dev), os.minor(facts.st_dev))
+        return FileFacts(
+            size=facts.st_size,
+            fs_type=self._fs_type(path, dev),
+            dev=dev,
+            inode=facts.st_ino,
+            is_dir=stat.S_ISDIR(facts.st_mode),
+            mode=stat.S_IMODE(facts.st_mode),
+        )
+
+    def _fs_type(self, path: str, dev: tuple[int, int]) -> str:
+        """By the device; a file system that gives its files other devices (btrfs) by the path."""
+        mounts = self._all_mounts()
+        mount = next((mount for mount in mounts if mount.dev == dev), None) or mount_of(mounts, os.path.realpath(path))
+        return "" if mount is None else mount.fs_type
+
+    def _all_mounts(self) -> tuple[Mount, ...]:
+        if self._mounts is None:
+            self._mounts = parse_mountinfo(self._procfs.read("self/mountinfo"))
+        return self._mounts
+
+    def _special_pages(self) -> dict[str, int]:
+        lines = self._procfs.read("self/maps").splitlines()
+        vmas = (parse_line(line, FileSystems()) for line in lines if line.endswith(b"]"))
+        return {vma.name: vma.pages for vma in vmas}
+
+    def _capabilities(self) -> int:
+        match = re.search(rb"^CapEff:\s*([0-9a-f]+)", self._procfs.read("self/status"), re.MULTILINE)
+        return int(match[1], 16) if match else 0
+
+    def _chosen(self, name: str, usual: str) -> str:
+        try:
+            match = _CHOSEN.search(self._thp.read(name).decode("ascii", errors="replace"))
+        except SourceError:
+            return "never"  # a kernel without huge pages has no such file
+        return match[1] if match else usual
+
+
+def _libc_version() -> str | None:
+    """The version of glibc ("2.36"), None for another libc."""
+    try:
+        name, _, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").partition(" ")
+    except (ValueError, OSError):
+        return None
+    return version if name == "glibc" and version else None

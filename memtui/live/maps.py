@@ -1,0 +1,112 @@
+"""Models show_map_vma of fs/proc/task_mmu.c, read backwards: the lines of /proc/PID/maps as VMAs."""
+
+import re
+from typing import Final, NamedTuple
+
+from memtui.live.mounts import Mount
+from memtui.model.errors import ParseError
+from memtui.model.vma import Vma, VmaKind
+
+_SYSV: Final = re.compile(r"/SYSV[0-9a-f]{8} \(deleted\)")
+_NO_FILE: Final = ((0, 0), 0)
+
+
+class FileSystems(NamedTuple):
+    """The device numbers that decide what kind of memory a mapped file is."""
+
+    visible: frozenset[tuple[int, int]] = frozenset()
+    """Of every mount. The kernel's own tmpfs, which holds memfd, SysV and shared anonymous memory, is never mounted,
+    so that a file on a disk that is called "/memfd:x" cannot be taken for one."""
+    shmem: frozenset[tuple[int, int]] = frozenset()
+    """tmpfs and devtmpfs."""
+    hugetlb: frozenset[tuple[int, int]] = frozenset()
+
+    @classmethod
+    def of(cls, mounts: tuple[Mount, ...]) -> "FileSystems":
+        """Sort the devices of a mountinfo."""
+        return cls(
+            frozenset(mount.dev for mount in mounts),
+            frozenset(mount.dev for mount in mounts if mount.fs_type in ("tmpfs", "devtmpfs")),
+            frozenset(mount.dev for mount in mounts if mount.fs_type == "hugetlbfs"),
+        )
+
+
+def parse_line(line: bytes, systems: FileSystems) -> Vma:
+    r"""One line without its newline; every field stays as printed, so that the line can be made again from them.
+
+    A label never starts with a space (d_path, arch_vma_name and the anonymous names all start with another
+    character), so the padding before it ends where the label starts. Newlines in a path are "\012" in the file.
+
+    Raises:
+        ValueError: it is no such line.
+    """
+    place, perms, offset, dev, inode, *label = line.split(b" ", 5)
+    start, _, end = place.partition(b"-")
+    major, _, minor = dev.partition(b":")
+    name = label[0].lstrip(b" ").decode(errors="surrogateescape") if label else ""
+    fields = (perms.decode("ascii"), int(offset, 16), (int(major, 16), int(minor, 16)), int(inode), name)
+    return Vma(int(start, 16), int(end, 16), *fields, kind_of(name, fields[2], fields[3], systems))
+
+
+def kind_of(name: str, dev: tuple[int, int], inode: int, systems: FileSystems) -> VmaKind:
+    """What the VMA is for. The device decides where the label alone could be forged by a file's name."""
+    if (dev, inode) == _NO_FILE:
+        return _kind_of_label(name)
+    if dev in systems.hugetlb:
+        return VmaKind.HUGETLB
+    if dev in systems.shmem:
+        is_node = name.startswith("/dev/") and not name.startswith("/dev/shm/")
+        return VmaKind.DEVICE if is_node else VmaKind.SHMEM
+    if dev in systems.visible:
+        return VmaKind.FILE
+    return _kind_of_unmounted(name)
+
+
+def _kind_of_label(name: str) -> VmaKind:
+    if not name or name.startswith("[anon:"):
+        return VmaKind.ANON
+    if name.startswith("[stack"):
+        return VmaKind.STACK
+    return VmaKind.HEAP if name == "[heap]" else VmaKind.SPECIAL
+
+
+def _kind_of_unmounted(name: str) -> VmaKind:
+    """A file on a file system that is mounted nowhere: the kernel's own, or one of another mount namespace."""
+    if name == "/dev/zero (deleted)" or name.startswith("[anon_shmem:"):
+        return VmaKind.SHARED_ANON
+    if name.startswith("/memfd:"):
+        return VmaKind.MEMFD
+    if _SYSV.fullmatch(name):
+        return VmaKind.SYSV
+    if name.startswith("/anon_hugepage"):
+        return VmaKind.HUGETLB
+    return VmaKind.FILE if name.startswith("/") and not name.startswith("/dev/") else VmaKind.DEVICE
+
+
+class MapsParser:
+    """Parses maps again and again: a line that is as before gives the same `Vma` object as before."""
+
+    def __init__(self) -> None:
+        self._systems = FileSystems()
+        self._known: dict[bytes, Vma] = {}
+
+    def parse(self, text: bytes, systems: FileSystems, *, file: str = "maps") -> dict[bytes, Vma]:
+        """The VMAs by their lines, in the order of the file.
+
+        Raises:
+            ParseError: a line has another form, named with `file` and its number.
+        """
+        known = self._known if systems == self._systems else {}
+        lines = text.split(b"\n")
+        lines.pop()
+        parsed = {}
+        for number, line in enumerate(lines, 1):
+            vma = known.get(line)
+            if vma is None:
+                try:
+                    vma = parse_line(line, systems)
+                except ValueError as error:
+                    raise ParseError("not a line of maps", file=file, line=number) from error
+            parsed[line] = vma
+        self._known, self._systems = parsed, systems
+        return parsed

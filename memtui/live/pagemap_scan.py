@@ -1,0 +1,89 @@
+"""Models the PAGEMAP_SCAN ioctl of fs/proc/task_mmu.c (6.7 and later): ranges of pages with equal categories."""
+
+import errno
+import fcntl
+import struct
+from array import array
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.model.errors import NotSupported
+
+# Categories of include/uapi/linux/fs.h.
+PAGE_IS_FILE: Final = 1 << 2
+PAGE_IS_PRESENT: Final = 1 << 3
+PAGE_IS_SWAPPED: Final = 1 << 4
+PAGE_IS_PFNZERO: Final = 1 << 5
+PAGE_IS_HUGE: Final = 1 << 6
+PAGE_IS_GUARD: Final = 1 << 8
+"""6.15 and later; before it guard markers look swapped."""
+
+_PAGEMAP_SCAN: Final = 0xC060_6610
+_ARGUMENT: Final = struct.Struct("12Q")
+_WALK_END: Final = 4
+_RANGES: Final = 2048
+"""Ranges that one call returns at most."""
+_MAX_PAGES: Final = (256 << 20) >> PAGE_SHIFT
+"""Pages that one call finds at most: the walk holds the lock of the address space, and 256 MiB at a time does not slow
+the watched process measurably."""
+_WANTED: Final = PAGE_IS_PRESENT | PAGE_IS_SWAPPED
+_TOLD: Final = _WANTED | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE
+
+
+class PageRange(NamedTuple):
+    """Bytes from `start` to `end` whose pages share their categories; may reach over several VMAs."""
+
+    start: int
+    end: int
+    categories: int
+    """PAGE_IS_* bits."""
+
+
+class Scanner:
+    """Scans one open pagemap file after another; finds out once whether the kernel knows guard regions."""
+
+    def __init__(self) -> None:
+        self._told = _TOLD | PAGE_IS_GUARD
+        self._vector = array("Q", bytes(8 * 3 * _RANGES))
+
+    def scan(self, fd: int, start: int, end: int) -> Iterator[PageRange]:
+        """The ranges that are present or swapped, by ascending address.
+
+        Args:
+            fd: an open /proc/PID/pagemap.
+            start: first byte, at a page.
+            end: behind the last byte, at most TASK_SIZE.
+
+        Raises:
+            NotSupported: this kernel has no such ioctl (before 6.7).
+            OSError: the process is gone (ESRCH), or anything else.
+        """
+        while start < end:
+            count, walk_end = self._call(fd, start, end)
+            values = self._vector[: 3 * count].tolist()
+            found = 0
+            for position in range(0, 3 * count, 3):
+                piece = PageRange(*values[position : position + 3])
+                found += (piece.end - piece.start) >> PAGE_SHIFT
+                yield piece
+            if count < _RANGES and found < _MAX_PAGES:
+                # The kernel's walk_end may lie before the end although the walk got there: it stays at the place of
+                # the last flush of its own buffer.
+                return
+            start = max(walk_end, values[3 * count - 2])
+
+    def _call(self, fd: int, start: int, end: int) -> tuple[int, int]:
+        address, length = self._vector.buffer_info()
+        fields = (_ARGUMENT.size, 0, start, end, 0, address, length // 3, _MAX_PAGES, 0, 0, _WANTED, self._told)
+        argument = bytearray(_ARGUMENT.pack(*fields))
+        try:
+            count = fcntl.ioctl(fd, _PAGEMAP_SCAN, argument, True)
+        except OSError as error:
+            if error.errno == errno.EINVAL and self._told & PAGE_IS_GUARD:
+                self._told = _TOLD
+                return self._call(fd, start, end)
+            if error.errno in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
+                raise NotSupported("this kernel has no PAGEMAP_SCAN (before 6.7)") from error
+            raise
+        return count, _ARGUMENT.unpack(argument)[_WALK_END]

@@ -1,0 +1,155 @@
+"""Every process with the figures that the OOM killer reads, and processes found by name."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from memtui.live.procfs import Procfs
+from memtui.live.status import Stat, Status, parse_stat, parse_status
+from memtui.model.errors import AccessDenied, ProcessGone, SourceError
+from memtui.model.task import Task
+
+NO_MEMORY: Final = "exited: no memory"
+_INIT_PID_NAMESPACE: Final = "pid:[4026531836]"
+"""PROC_PID_INIT_INO of include/linux/proc_ns.h."""
+_MANY: Final = 10
+_KIB_A_PAGE: Final = 4
+
+
+def mm_folder(procfs: Procfs, stat: Stat) -> str:
+    """The folder whose maps and status tell of the address space: "4242", or "4242/task/4243".
+
+    A main thread that exited before the others has no mm any more; the first thread that has one speaks for the
+    process, as in find_lock_task_mm (mm/oom_kill.c).
+
+    Raises:
+        ProcessGone: it exited meanwhile.
+    """
+    if stat.state in "ZX" and stat.threads > 1:
+        for thread in procfs.numbers(f"{stat.pid}/task"):
+            folder = f"{stat.pid}/task/{thread}"
+            if parse_status(procfs.read(f"{folder}/status")).counters.vm_size is not None:
+                return folder
+    return str(stat.pid)
+
+
+def read_tasks(procfs: Procfs, pids: Iterable[int] | None = None, previous: Iterable[Task] = ()) -> tuple[Task, ...]:
+    """The processes in the order of the kernel's walk: creation, that is start time and then pid.
+
+    Args:
+        procfs: the tree to read.
+        pids: which processes, in the order in which the kernel walks them; None: all, by creation.
+        previous: what was read before; a process whose figures did not change is the same object again.
+
+    A process that exits while it is read is left out. One that hidepid lists but does not let be read has its pid and
+    nothing else.
+    """
+    known = {task.pid: task for task in previous}
+    has_init = _sees_global_init(procfs)
+    tasks = []
+    for pid in procfs.numbers() if pids is None else pids:
+        try:
+            task = read_task(procfs, pid, has_init=has_init)
+        except ProcessGone:
+            continue
+        before = known.get(pid)
+        tasks.append(before if before is not None and before == task else task)
+    if pids is None:
+        tasks.sort(key=lambda task: (task.start_time is None, task.start_time, task.pid))
+    return tuple(tasks)
+
+
+def read_task(procfs: Procfs, pid: int, *, has_init: bool = True) -> Task:
+    """One process.
+
+    Args:
+        procfs: the tree to read.
+        pid: the process.
+        has_init: whether pid 1 is the machine's init, and not that of a container.
+
+    Raises:
+        ProcessGone: there is none.
+    """
+    try:
+        stat = parse_stat(procfs.read(f"{pid}/stat"))
+        status = parse_status(procfs.read(f"{mm_folder(procfs, stat)}/status"))
+    except AccessDenied:
+        return Task(pid, "")
+    counters = status.counters
+    rss = (counters.rss_anon, counters.rss_file, counters.rss_shmem)
+    return Task(
+        pid=pid,
+        comm=stat.comm,
+        ppid=stat.ppid,
+        uid=status.uid,
+        nice=stat.nice,
+        state=stat.state,
+        start_time=stat.start_time,
+        total_vm=_pages(counters.vm_size),
+        rss_pages=_pages(None if None in rss else sum(part or 0 for part in rss)),
+        swap_pages=_pages(counters.vm_swap),
+        pgtable_pages=_pages(counters.vm_pte),
+        oom_score_adj=_number(procfs, f"{pid}/oom_score_adj"),
+        kernel_oom_score=_number(procfs, f"{pid}/oom_score"),
+        never=_never(stat, status, has_init=has_init),
+    )
+
+
+def resolve(name_or_pid: str, procfs: Procfs | None = None, *, but: int | None = None) -> int:
+    """The pid that is meant: a number, or a name (comm, or the last part of argv[0]).
+
+    Args:
+        name_or_pid: what the user wrote. A number is given back unseen.
+        procfs: the tree to search.
+        but: a process that does not count (our own, whose arguments hold the name too).
+
+    Raises:
+        ProcessGone: no process is called so.
+        SourceError: several are; the message lists them.
+    """
+    if name_or_pid.isascii() and name_or_pid.isdecimal():
+        return int(name_or_pid)
+    procfs = procfs or Procfs()
+    wanted = name_or_pid.encode(errors="surrogateescape")
+    found = [pid for pid in procfs.numbers() if pid != but and wanted in _names(procfs, pid)]
+    if not found:
+        raise ProcessGone(f"no process is called {name_or_pid!r}")
+    if len(found) > 1:
+        pids = ", ".join(map(str, found[:_MANY])) + (", ..." if len(found) > _MANY else "")
+        raise SourceError(f"{len(found)} processes are called {name_or_pid!r}: {pids}", hint="choose one by its pid")
+    return found[0]
+
+
+def _names(procfs: Procfs, pid: int) -> tuple[bytes, ...]:
+    try:
+        comm = procfs.read(f"{pid}/comm").removesuffix(b"\n")
+        program = procfs.read(f"{pid}/cmdline").split(b"\0")[0].rpartition(b"/")[2]
+    except SourceError:
+        return ()
+    return comm, program
+
+
+def _sees_global_init(procfs: Procfs) -> bool:
+    try:
+        return procfs.readlink("self/ns/pid") == _INIT_PID_NAMESPACE
+    except SourceError:
+        return True
+
+
+def _never(stat: Stat, status: Status, *, has_init: bool) -> str | None:
+    """oom_unkillable_task and "no mm in any thread" of mm/oom_kill.c, in this order."""
+    if stat.pid == 1 and has_init:
+        return "global init"
+    if stat.is_kernel_thread:
+        return "kernel thread"
+    return NO_MEMORY if status.counters.vm_size is None else None
+
+
+def _pages(kib: int | None) -> int | None:
+    return None if kib is None else kib // _KIB_A_PAGE
+
+
+def _number(procfs: Procfs, name: str) -> int | None:
+    try:
+        return int(procfs.read(name))
+    except (AccessDenied, ValueError):
+        return None

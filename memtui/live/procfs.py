@@ -1,0 +1,117 @@
+"""Reads of the proc file system: whole files as bytes, and the one place where errno becomes a domain error."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from memtui.model.errors import AccessDenied, ProcessGone, SourceError
+
+LIMIT: Final = 256 << 20
+"""Bytes that one read takes at most: smaps of 65,530 VMAs has 48 MiB."""
+PTRACE_HINT: Final = "needs the user of the process, CAP_SYS_PTRACE or root"
+"""What grants maps, smaps, pagemap and exe (ptrace_may_access, kernel/ptrace.c)."""
+
+_CHUNK: Final = 1 << 16
+
+
+class Procfs:
+    """The tree below `root`; tests hand in a folder of plain files instead.
+
+    Every method names a file by its path below the root: "meminfo", "4242/maps".
+
+    Raises (every method):
+        ProcessGone: there is no such file or process, or it exited meanwhile (ENOENT, ESRCH).
+        AccessDenied: EACCES or EPERM; the hint names what would grant it.
+        SourceError: any other error, or a file above `LIMIT` bytes.
+    """
+
+    def __init__(self, root: str = "/proc") -> None:
+        self.root = root
+
+    def path(self, name: str) -> str:
+        """The full path of `name`."""
+        return f"{self.root}/{name}"
+
+    def read(self, name: str) -> bytes:
+        """The whole file, read in pieces during which other threads run."""
+        path = self.path(name)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return _read_all(fd, path)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _domain_error(error, path) from error
+
+    def read_filled(self, name: str) -> bytes:
+        """The same for a file that is empty only if its process has no memory any more.
+
+        Raises:
+            ProcessGone: it is empty (the mm is gone).
+        """
+        text = self.read(name)
+        if not text:
+            raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
+        return text
+
+    def readlink(self, name: str) -> str:
+        """The target of a link, undecodable bytes as lone surrogates."""
+        path = self.path(name)
+        try:
+            return os.readlink(path)
+        except OSError as error:
+            raise _domain_error(error, path) from error
+
+    def numbers(self, name: str = "") -> list[int]:
+        """The entries of a folder that are numbers, ascending: the processes ("") or the threads ("4242/task")."""
+        path = self.path(name)
+        try:
+            return sorted(int(entry) for entry in os.listdir(path) if entry.isdecimal())
+        except OSError as error:
+            raise _domain_error(error, path) from error
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[int]:
+        """A descriptor for positioned reads and ioctls; errors inside the block are translated too."""
+        path = self.path(name)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _domain_error(error, path) from error
+
+    def write(self, name: str, text: str, *, hint: str) -> None:
+        """Write `text` in one call; `hint` says what would grant it if the kernel refuses."""
+        path = self.path(name)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, text.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _domain_error(error, path, hint=hint) from error
+
+
+def _read_all(fd: int, path: str) -> bytes:
+    pieces, size = [], 0
+    while piece := os.read(fd, _CHUNK):
+        size += len(piece)
+        if size > LIMIT:
+            raise SourceError(f"{path} is larger than {LIMIT >> 20} MiB")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _domain_error(error: OSError, path: str, *, hint: str = PTRACE_HINT) -> SourceError:
+    if error.errno in (errno.ENOENT, errno.ESRCH):
+        return ProcessGone(f"{path} does not exist (any more)")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return AccessDenied(f"{path} is denied", hint=hint)
+    return SourceError(f"{path}: {error.strerror}")

@@ -1,0 +1,63 @@
+"""Models show_smap of fs/proc/task_mmu.c, read backwards: the figures of each VMA."""
+
+import re
+from typing import Final, NamedTuple
+
+from memtui.model.errors import NotSupported
+from memtui.model.vma import SMAPS_NAMES, Smaps
+
+_FIGURE: Final = re.compile(rb"(\w+): +(\d+)")
+_FIELDS: Final = {name.encode(): field for name, field in SMAPS_NAMES.items()}
+
+
+class Block(NamedTuple):
+    """What smaps says of one VMA besides its line of maps."""
+
+    smaps: Smaps
+    vm_flags: tuple[str, ...]
+    """Two-letter codes in the kernel's order."""
+
+
+class SmapsParser:
+    """Parses smaps again and again: figures that are as before are the same objects as before.
+
+    Most VMAs of a large process share their figures with others (one page each, nothing at all), so the text of a
+    block is looked up before it is parsed.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Block] = {}
+
+    def parse(self, text: bytes) -> dict[bytes, Block]:
+        """The blocks by their first line, which is the VMA's line of maps; a block that is cut off is left out.
+
+        Raises:
+            NotSupported: the blocks have no VmFlags line (before 3.8).
+        """
+        blocks: dict[bytes, Block] = {}
+        known: dict[bytes, Block] = {}
+        position = 0
+        while (header := text.find(b"\n", position)) >= 0:
+            flags = text.find(b"\nVmFlags:", header)
+            end = text.find(b"\n", flags + 1)
+            if flags < 0 or end < 0:
+                break
+            body = text[header + 1 : end]
+            block = known.get(body) or self._known.get(body)
+            known[body] = blocks[text[position:header]] = block = block or _block(body)
+            position = end + 1
+        if text and not blocks:
+            raise NotSupported("smaps of this kernel has no VmFlags line (before 3.8)")
+        self._known = known
+        return blocks
+
+
+def parse_rollup(text: bytes) -> dict[str, int]:
+    """The sums of /proc/PID/smaps_rollup: the kernel's spelling ("Pss_Anon") -> KiB."""
+    return {name.decode(): int(value) for name, value in _FIGURE.findall(text)}
+
+
+def _block(body: bytes) -> Block:
+    figures, _, flags = body.rpartition(b"VmFlags:")
+    fields = {_FIELDS[name]: int(value) for name, value in _FIGURE.findall(figures) if name in _FIELDS}
+    return Block(Smaps(**fields), tuple(flags.decode("ascii").split()))

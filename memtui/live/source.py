@@ -1,0 +1,144 @@
+"""The running kernel as a source of snapshots."""
+
+import time
+from typing import Final
+
+from memtui.live.address_space import AddressSpaceReader
+from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
+from memtui.live.meminfo import read_system
+from memtui.live.pace import Pace
+from memtui.live.processes import read_tasks
+from memtui.live.procfs import Procfs
+from memtui.live.status import printable
+from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
+from memtui.model.mm import MmSnapshot
+from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
+from memtui.model.request import Focus, Refresh, Request, SetOomScoreAdj
+from memtui.model.snapshot import Snapshot
+from memtui.model.system import SystemSnapshot
+from memtui.model.task import Task
+
+_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, SetOomScoreAdj})
+
+
+class LiveSource:
+    """Reads the machine and one process at each request. Nothing is stopped; the one write is oom_score_adj.
+
+    Args:
+        pid: the process in focus; None: only the machine and its tasks, until a Focus.
+        procfs: the tree to read.
+        cgroup: the memory cgroup whose tasks are ranked; None: all.
+        smaps: whether to read the figures of each VMA, the dearest reading.
+
+    Raises:
+        SourceError: there is no such cgroup.
+    """
+
+    def __init__(
+        self, pid: int | None, *, procfs: Procfs | None = None, cgroup: str | None = None, smaps: bool = True
+    ) -> None:
+        self._procfs = procfs or Procfs()
+        self._smaps = smaps
+        self._cgroup: MemoryCgroup | None = None if cgroup is None else find_cgroup(self._procfs, cgroup)
+        self._reader = None if pid is None else self._reader_of(pid)
+        self._system: SystemSnapshot | None = None
+        self._tasks: tuple[Task, ...] = ()
+        self._domain: OomDomain | None = None
+        self._tasks_pace = Pace()
+        self._closed = False
+
+    @property
+    def accepts(self) -> frozenset[type[Request]]:
+        """Refresh, Focus and SetOomScoreAdj."""
+        return _ACCEPTS
+
+    def apply(self, request: Request) -> Snapshot:
+        """Do what is asked and look.
+
+        Raises:
+            ProcessGone, AccessDenied, NotSupported: of the process in focus (see `AddressSpaceReader.read`). After a
+                Focus that fails the former process stays in focus.
+            SourceError: oom_score_adj could not be written, or the cgroup is gone.
+        """
+        if self._closed:
+            raise SourceError("this source is closed")
+        began = time.monotonic()
+        match request:
+            case Refresh():
+                mm = None if self._reader is None else self._reader.read()
+            case Focus(pid=pid):
+                reader = self._reader_of(pid)
+                mm = reader.read()
+                self._reader = reader
+            case SetOomScoreAdj():
+                self._set_oom_score_adj(request)
+                mm = None if self._reader is None else self._reader.read()
+            case _:
+                raise NotSupported(
+                    f"a live process has no {type(request).__name__.lower()}", hint="only a simulation has steps"
+                )
+        return self._snapshot(mm, began)
+
+    def close(self) -> None:
+        """Nothing is held open between requests."""
+        self._closed = True
+
+    def _reader_of(self, pid: int) -> AddressSpaceReader:
+        return AddressSpaceReader(self._procfs, pid, smaps=self._smaps)
+
+    def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:
+        unknown: dict[str, str] = {}
+        self._system = read_system(self._procfs, self._system)
+        if mm is None:
+            unknown["mm"] = "no process is chosen"
+        if self._tasks_pace.due:
+            with self._tasks_pace.measured():
+                self._tasks = self._read_tasks()
+        else:
+            unknown["tasks"] = self._tasks_pace.why_old
+        self._domain = self._read_domain(self._system)
+        if self._domain is None:
+            unknown["domain"] = self._system.unknown.get("meminfo", "RAM and swap are unknown")
+        return Snapshot(
+            source="live",
+            title=self._title(mm),
+            system=self._system,
+            tasks=self._tasks,
+            domain=self._domain,
+            mm=mm,
+            cost_ms=(time.monotonic() - began) * 1000,
+            unknown=unknown,
+        )
+
+    def _title(self, mm: MmSnapshot | None) -> str:
+        if mm is not None:
+            return f"{mm.pid} {printable(mm.comm)}"
+        return "all processes" if self._cgroup is None else f"cgroup /{self._cgroup.name}"
+
+    def _read_tasks(self) -> tuple[Task, ...]:
+        pids = None if self._cgroup is None else members(self._cgroup)
+        tasks = read_tasks(self._procfs, pids, self._tasks)
+        unchanged = len(tasks) == len(self._tasks) and all(a is b for a, b in zip(tasks, self._tasks, strict=True))
+        return self._tasks if unchanged else tasks
+
+    def _read_domain(self, system: SystemSnapshot) -> OomDomain | None:
+        if self._cgroup is not None:
+            domain = read_domain(self._cgroup, system)
+        elif system.totalpages is None:
+            return None
+        else:
+            domain = OomDomain(None, system.totalpages, "RAM + swap")
+        return self._domain if domain == self._domain else domain
+
+    def _set_oom_score_adj(self, request: SetOomScoreAdj) -> None:
+        """Models oom_score_adj_write and __set_oom_adj of fs/proc/base.c."""
+        if not OOM_SCORE_ADJ_MIN <= request.value <= OOM_SCORE_ADJ_MAX:
+            raise SourceError(f"oom_score_adj {request.value} is out of range", hint="-1000 to 1000")
+        hint = "the user of the process or root may raise it, lowering it needs CAP_SYS_RESOURCE"
+        self._tasks_pace = Pace()
+        try:
+            self._procfs.write(f"{request.pid}/oom_score_adj", str(request.value), hint=hint)
+        except ProcessGone as error:
+            raise ProcessGone(f"no process {request.pid}") from error
+        except AccessDenied as error:
+            raise AccessDenied(f"process {request.pid}: {error.what}", hint=hint) from error
