@@ -1,4 +1,4 @@
-"""Models fs/exec.c, create_elf_tables() of fs/binfmt_elf.c and arch/x86/mm/mmap.c (6.18): stack and mmap_base of exec."""
+"""Models fs/exec.c, create_elf_tables() of fs/binfmt_elf.c and arch/x86/mm/mmap.c (6.18): what exec puts where."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -94,6 +94,8 @@ def stack_layout(
     end = page_up(STACK_TOP) - offsets.top
     lowest = end - 8 - strings
     used = end - page_down(lowest)
+    if 0 <= stack_limit < used:  # the stack cannot grow over the strings
+        raise StringsTooLong
     limit = used + STACK_EXPAND if stack_limit < 0 else page_down(stack_limit)
     size = max(used, min(limit, used + STACK_EXPAND))
     return StackLayout(end - size, end, _tables(lowest, len(arguments), len(envp), offsets))

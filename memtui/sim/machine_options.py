@@ -1,0 +1,117 @@
+"""What machine(...), the first line of a trace, may state."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.model.errors import ParseError
+from memtui.model.host import MachineFacts
+from memtui.trace.constants import value_of
+from memtui.trace.line import Arg, Call, Keyword, Text
+
+ALLOCATORS: Final = ("ptmalloc",)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineOptions:
+    """The machine that a trace runs on, and how its programs start."""
+
+    facts: MachineFacts
+    allocator: str = "ptmalloc"
+    aslr: int | None = None
+    """Seed of the random offsets; None: addresses are not randomized."""
+
+
+def machine_options(call: Call | None, facts: MachineFacts) -> MachineOptions:
+    """`facts` with what machine(...) states put in their place; what it does not state stays.
+
+    Args:
+        call: machine(...), or None for a trace without it.
+        facts: of the host.
+
+    Raises:
+        ParseError: an unknown key, or a value that the key cannot have; without file and line.
+    """
+    options = MachineOptions(facts)
+    for arg in call.args if call is not None else ():
+        if not isinstance(arg, Keyword) or arg.name not in _KEYS:
+            name = arg.name if isinstance(arg, Keyword) else "a value without a key"
+            raise ParseError(f"machine: {name}: expected one of {', '.join(_KEYS)}")
+        options = _KEYS[arg.name](options, arg.name, arg.value)
+    return options
+
+
+_Setter = Callable[[MachineOptions, str, Arg], MachineOptions]
+
+
+def _ram(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    pages = _size(key, arg) >> PAGE_SHIFT
+    if not pages:
+        raise ParseError("machine: ram: expected at least one page")
+    return replace(options, facts=replace(options.facts, totalram_pages=pages))
+
+
+def _swap(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    return replace(options, facts=replace(options.facts, total_swap_pages=_size(key, arg) >> PAGE_SHIFT))
+
+
+def _kernel(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    release = _text(key, arg, 'a release such as "6.18"')
+    if not release.split(".")[0].isdecimal():
+        raise ParseError(f'machine: kernel: expected a release such as "6.18", not "{release}"')
+    return replace(options, facts=replace(options.facts, release=release))
+
+
+def _allocator(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    name = _text(key, arg, " or ".join(f'"{name}"' for name in ALLOCATORS))
+    if name not in ALLOCATORS:
+        raise ParseError(f'machine: allocator: expected one of {", ".join(ALLOCATORS)}, not "{name}"')
+    return replace(options, allocator=name)
+
+
+def _aslr(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    return replace(options, aslr=_size(key, arg))
+
+
+def _stack(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    limit = -1 if isinstance(arg, Text) and arg.value == b"unlimited" else _size(key, arg)
+    limits = {**options.facts.rlimits, "STACK": limit}
+    return replace(options, facts=replace(options.facts, rlimits=MappingProxyType(limits)))
+
+
+def _cpus(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    cpus = _size(key, arg)
+    if not cpus:
+        raise ParseError("machine: cpus: expected at least 1")
+    return replace(options, facts=replace(options.facts, nr_cpus=cpus))
+
+
+_KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
+    {
+        "ram": _ram,
+        "swap": _swap,
+        "kernel": _kernel,
+        "allocator": _allocator,
+        "aslr": _aslr,
+        "stack": _stack,
+        "cpus": _cpus,
+    }
+)
+
+
+def _size(key: str, arg: Arg) -> int:
+    try:
+        size = value_of(arg, {})
+    except ParseError:
+        size = -1
+    if size < 0:
+        raise ParseError(f"machine: {key}: expected a number such as 64M")
+    return size
+
+
+def _text(key: str, arg: Arg, expected: str) -> str:
+    if not isinstance(arg, Text):
+        raise ParseError(f"machine: {key}: expected {expected}")
+    return arg.value.decode("utf-8", "replace")
