@@ -108,7 +108,7 @@ def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
     Without a command: pick a process or a scenario. `memtui PID` is `memtui attach PID`.
     """
     if ctx.invoked_subcommand is None:
-        _open(None, Screen(theme, Size(0, 0), interval))
+        _home(theme, interval)
 
 
 @commands.command()
@@ -212,10 +212,43 @@ def _show(
 ) -> None:
     """Print `what`, or open the screen when there is nothing to print."""
     with contextlib.closing(source):
-        if what is None or what == "svg":
-            _open(source, screen, first=first, ranking=ranking, picture=what == "svg")
-        else:
+        if what is not None and what != "svg":
             _write(_text(source.apply(first), what, ranking=ranking, why=why))
+            return
+        # A source that cannot be had is one line on stderr, before the screen is opened.
+        source.apply(first)
+        from memtui.ui.app import MemtuiApp
+        from memtui.ui.themes import load
+
+        pane = "oom" if ranking else "map"
+        app = MemtuiApp(load(), theme_name=screen.theme, source=source, interval=screen.interval, pane=pane)
+        if what is None:
+            app.run()
+        else:
+            import asyncio
+
+            from memtui.ui.svg import render_svg
+
+            _write(asyncio.run(render_svg(app, screen.size)))
+
+
+def _home(theme: str | None, interval: float) -> None:
+    """Open the screen on which a process or a scenario is picked."""
+    from memtui.live.processes import read_tasks
+    from memtui.live.procfs import Procfs
+    from memtui.live.source import LiveSource
+    from memtui.scenarios import scenario_names, scenario_summary
+    from memtui.ui.app import MemtuiApp
+    from memtui.ui.home import Home
+    from memtui.ui.themes import load
+
+    home = Home(
+        processes=lambda: read_tasks(Procfs()),
+        scenarios=[(name, scenario_summary(name)) for name in scenario_names()],
+        open_process=LiveSource,
+        open_scenario=_simulation,
+    )
+    MemtuiApp(load(), theme_name=theme, home=home, interval=interval).run()
 
 
 def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool) -> str:

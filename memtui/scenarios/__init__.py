@@ -7,7 +7,13 @@ from typing import Final
 from memtui.model.elf import ET_DYN, PF_R, PF_W, PF_X, ElfImage, Segment, Tls
 from memtui.model.host import FileFacts, MachineFacts
 
-_NAMES: Final = ("first-malloc", "demand-paging")
+_SUMMARIES: Final = MappingProxyType(
+    {
+        "first-malloc": "the first malloc moves the break, and the kernel makes a heap",
+        "demand-paging": "16 MiB asked for, and pages that come only when they are touched",
+    }
+)
+_NAMES: Final = tuple(_SUMMARIES)
 
 _LIB: Final = "/usr/lib/x86_64-linux-gnu/"
 _LINKS: Final = MappingProxyType(
@@ -22,6 +28,11 @@ _LINKS: Final = MappingProxyType(
 def scenario_names() -> tuple[str, ...]:
     """The names, in the order in which they are offered."""
     return _NAMES
+
+
+def scenario_summary(name: str) -> str:
+    """What it shows, in a few words."""
+    return _SUMMARIES[name]
 
 
 def scenario_text(name: str) -> str:

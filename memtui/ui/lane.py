@@ -1,0 +1,40 @@
+"""One thread in which a source works, so that nothing it does blocks the screen."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from memtui.model.request import Request
+from memtui.model.snapshot import Snapshot
+from memtui.model.source import Source
+
+
+class Lane:
+    """Requests run one after the other, in the order in which they were asked."""
+
+    def __init__(self, source: Source) -> None:
+        self.accepts = source.accepts
+        self._source = source
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self._waiting = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs or waits."""
+        return self._waiting == 0
+
+    async def ask(self, request: Request) -> Snapshot:
+        """The source's answer, awaited on the event loop.
+
+        Raises:
+            SourceError: as `Source.apply` does.
+        """
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._source.apply, request)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Let go of the source once what runs has ended; what still waits is dropped."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._source.close()

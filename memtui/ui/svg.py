@@ -1,0 +1,28 @@
+"""The screen as a picture that needs nothing from elsewhere."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memtui.ui.app import MemtuiApp
+
+_FONT_FACE = re.compile(r"\s*@font-face\s*\{[^}]*\}")
+
+
+def self_contained(svg: str) -> str:
+    """The picture without the fonts that it would fetch; the viewer's own monospaced font is used."""
+    return _FONT_FACE.sub("", svg).replace("Fira Code, monospace", "monospace")
+
+
+async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
+    """Run the app without a terminal until its first picture stands, and give that as SVG.
+
+    Args:
+        app: not yet running.
+        size: cells, width and height.
+    """
+    async with app.run_test(size=size) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        await pilot.pause()
+        return self_contained(app.export_screenshot(title=app.title))
