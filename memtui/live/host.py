@@ -81,7 +81,7 @@ class LiveHost:
     def elf(self, path: str) -> ElfImage | None:
         """The ELF file at `path` with links followed, or None if there is none that can be read."""
         try:
-            return self._read_elf(path)
+            return self._read_elf(os.path.realpath(path))
         except (OSError, ParseError, ValueError):
             return None
 
@@ -99,6 +99,7 @@ class LiveHost:
             inode=facts.st_ino,
             is_dir=stat.S_ISDIR(facts.st_mode),
             mode=stat.S_IMODE(facts.st_mode),
+            path=os.path.realpath(path),
         )
 
     def _fs_type(self, path: str, dev: tuple[int, int]) -> str:

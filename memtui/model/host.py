@@ -18,6 +18,8 @@ class FileFacts(NamedTuple):
     inode: int
     is_dir: bool = False
     mode: int = 0o644
+    path: str = ""
+    """The file's own path, links followed, as maps shows it; "" if it is the one that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
