@@ -1,35 +1,131 @@
 """Who the OOM killer would take, in order, and the arithmetic of one score."""
 
-from memtui.draw.run import Row
-from memtui.model.oom import OomDomain, Verdict
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from memtui.draw.fit import crop, safe, shorten, wrap
+from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.run import Row, Run
+from memtui.draw.sizes import count, pages_size, signed
+from memtui.model.oom import OomDomain, Verdict, badness, oom_score, rank
 from memtui.model.snapshot import Snapshot
+from memtui.model.task import Task
+
+VICTIM: Final = "†"
+"""Before the process that would be killed first."""
+
+
+class _Column(NamedTuple):
+    head: str
+    width: int
+    text: Callable[[Verdict], str]
+    keep: int
+    """How long it stays when room is short: the lowest goes first."""
+
+
+def _figure(value: int | None) -> str:
+    return NOT_MEASURED if value is None else str(value)
+
+
+_COLUMNS: Final = (
+    _Column("score", 5, lambda v: _figure(v.oom_score), 7),
+    _Column("kernel", 6, lambda v: _figure(v.task.kernel_oom_score), 3),
+    _Column("points", 11, lambda v: count(v.points), 1),
+    _Column("rss", 8, lambda v: pages_size(v.task.rss_pages), 5),
+    _Column("swap", 8, lambda v: pages_size(v.task.swap_pages), 4),
+    _Column("pt", 8, lambda v: pages_size(v.task.pgtable_pages), 2),
+    _Column("adj", 5, lambda v: signed(v.task.oom_score_adj), 6),
+)
+_TERM, _PAGES = 14, 13
+"""The columns of the arithmetic."""
+_PLACE, _PID, _NAME_LEAST, _NAME_MOST = 3, 7, 8, 24
+"""The columns of the table that never give way."""
+
+
+def _columns_within(width: int) -> tuple[tuple[_Column, ...], int]:
+    """The columns that fit, in order, and the cells of the name between the pid and them."""
+    room = width - (2 + _PLACE + 1 + _PID + 1) - _NAME_LEAST
+    kept = set()
+    for column in sorted(_COLUMNS, key=lambda column: -column.keep):
+        if column.width + 1 > room:
+            break
+        kept.add(column.head)
+        room -= column.width + 1
+    name = min(_NAME_LEAST + max(room, 0), _NAME_MOST)
+    return tuple(column for column in _COLUMNS if column.head in kept), name
 
 
 class OomTable:
-    """A `Lines`: row 0 has the heads of the columns, the first victim is in row 1, the never killed come last."""
+    """A `Lines`: row 0 has the heads of the columns, the first victim is in row 1, the never killed come last.
+
+    score is what memtui computes by the kernel's rule, kernel what /proc/PID/oom_score says, points what the killer
+    compares, in pages. When the ranking cannot be made, the rows below the heads say why.
+    """
 
     def __init__(self, snapshot: Snapshot, width: int) -> None:
         self.width = width
         self.verdicts: tuple[Verdict, ...] = ()
+        self._columns, self._name = _columns_within(width)
+        self._why: list[str] = []
+        domain, totalpages = snapshot.domain, snapshot.system.totalpages
+        if domain is None or not totalpages or domain.pages <= 0:
+            unknown = {**snapshot.system.unknown, **snapshot.unknown}
+            why = unknown.get("domain") or unknown.get("oom") or unknown.get("meminfo") or "RAM + swap is not known"
+            self._why = wrap(f"{NOT_MEASURED} no ranking: {why}", width)
+        else:
+            self.verdicts = rank(snapshot.tasks, domain.pages, totalpages)
+        self._rows_of = {verdict.task.pid: row for row, verdict in enumerate(self.verdicts, 1)}
 
     def __len__(self) -> int:
-        return 0
+        return 1 + len(self.verdicts) + len(self._why)
 
     def row(self, index: int) -> Row:
         """Row `index`; the empty row outside."""
-        return ()
+        if not 0 <= index < len(self):
+            return ()
+        if index == 0:
+            return self._heads()
+        if self._why:
+            return crop((Run(self._why[index - 1], "error"),), self.width)
+        verdict = self.verdicts[index - 1]
+        return crop(self._never(verdict) if verdict.points is None else self._killable(index, verdict), self.width)
 
     def verdict_at(self, row: int) -> Verdict | None:
         """Whom the row is about; None for the heads, and outside."""
-        return None
+        return self.verdicts[row - 1] if 0 < row <= len(self.verdicts) else None
 
     def row_of(self, pid: int) -> int | None:
         """The row of a process; None: not in the table."""
-        return None
+        return self._rows_of.get(pid)
+
+    def _heads(self) -> Row:
+        text = f"  {'#':>{_PLACE}} {'pid':>{_PID}} {'name':<{self._name}}"
+        text += "".join(f" {column.head:>{column.width}}" for column in self._columns)
+        return crop((Run(text, "oom.head"),), self.width)
+
+    def _begin(self, mark: str, place: str, verdict: Verdict) -> str:
+        name = shorten(safe(verdict.task.comm), self._name)
+        return f"{mark} {place:>{_PLACE}} {verdict.task.pid:>{_PID}} {name:<{self._name}}"
+
+    def _killable(self, place: int, verdict: Verdict) -> list[Run]:
+        role = "oom.victim" if place == 1 else "oom.row"
+        runs = [Run(self._begin(VICTIM if place == 1 else " ", str(place), verdict), role)]
+        for column in self._columns:
+            differs = column.head == "kernel" and verdict.task.kernel_oom_score not in (None, verdict.oom_score)
+            runs.append(Run(f" {column.text(verdict):>{column.width}}", "oom.differs" if differs else role))
+        return runs
+
+    def _never(self, verdict: Verdict) -> list[Run]:
+        text = f"{self._begin(' ', NOT_MEASURED, verdict)} {safe(verdict.why_not or '')}"
+        return [Run(shorten(text, self.width), "oom.never")]
 
 
 def arithmetic(verdict: Verdict, domain: OomDomain, totalpages: int, width: int = 60) -> tuple[Row, ...]:
     """The score line by line, next to the kernel's own.
+
+    oom_badness() of mm/oom_kill.c and proc_oom_score() of fs/proc/base.c, 6.18: points are rss + swap + page tables
+    plus a thousandth of the domain for each unit of oom_score_adj; /proc/PID/oom_score measures the same sum against
+    RAM + swap.
 
     Args:
         verdict: of the process.
@@ -37,4 +133,56 @@ def arithmetic(verdict: Verdict, domain: OomDomain, totalpages: int, width: int 
         totalpages: RAM + swap of the machine, pages, which oom_score always uses.
         width: cells.
     """
-    return ()
+    task = verdict.task
+    rows = [[Run(f"{task.pid} {safe(task.comm)}", "title")]]
+    if verdict.points is None:
+        text = f"never killed: {verdict.why_not}" if verdict.oom_score == 0 else f"— {verdict.why_not}"
+        rows += [[Run(line, "oom.never")] for line in wrap(text, width)]
+    else:
+        rows += _points(task, domain, verdict.points)
+        rows += _score(task, totalpages)
+    rows.append(_kernels_own(verdict))
+    return tuple(crop(row, width) for row in rows)
+
+
+def _points(task: Task, domain: OomDomain, points: int) -> Iterator[list[Run]]:
+    adj = task.oom_score_adj or 0
+    yield _line("rss", task.rss_pages)
+    yield _line("+ swap", task.swap_pages)
+    yield _line("+ page tables", task.pgtable_pages)
+    yield _line("+ adj", adj * (domain.pages // 1000), f"{signed(adj)} × {count(domain.pages // 1000)}")
+    yield _line("= points", points, "what the killer compares", role="text.strong")
+    name = f"cgroup {safe(domain.name)}" if domain.name is not None else "the machine"
+    yield _line("of", domain.pages, f"{name}: {safe(domain.why)}")
+
+
+def _score(task: Task, totalpages: int) -> Iterator[list[Run]]:
+    points = badness(task, totalpages)
+    if points is None:
+        return
+    thousandths = abs(points) * 1000 // totalpages * (1 if points >= 0 else -1)
+    yield [Run(f"{'oom_score':<{_TERM}}", "key"), Run("= (1000 + points × 1000 / (RAM + swap)) × 2 / 3", "text.dim")]
+    yield [
+        Run(f"{'':<{_TERM}}", "key"),
+        Run(f"= (1000 + {count(points)} × 1000 / {count(totalpages)}) × 2 / 3", "text.dim"),
+    ]
+    yield [
+        Run(f"{'':<{_TERM}}", "key"),
+        Run(f"= {1000 + thousandths} × 2 / 3 = ", "text.dim"),
+        Run(str(oom_score(points, totalpages)), "text.strong"),
+    ]
+
+
+def _kernels_own(verdict: Verdict) -> list[Run]:
+    own = verdict.task.kernel_oom_score
+    name = Run(f"{'kernel says':<{_TERM}}", "key")
+    if own is None:
+        return [name, Run("— not told", "text.dim")]
+    if own == verdict.oom_score:
+        return [name, Run(str(own), "oom.agrees"), Run(" the same", "text.dim")]
+    return [name, Run(str(own), "oom.differs"), Run(f" differs by {own - (verdict.oom_score or 0):+d}", "text.dim")]
+
+
+def _line(name: str, pages: int | None, note: str = "", role: str = "value") -> list[Run]:
+    figure = f"{count(pages):>{_PAGES}}"
+    return [Run(f"{name:<{_TERM}}", "key"), Run(figure, role), Run(f" pages  {note or pages_size(pages)}", "text.dim")]

@@ -99,17 +99,16 @@ def _swap(snapshot: Snapshot, halves: _Halves) -> list[Run]:
     meminfo = snapshot.system.meminfo
     total, free = meminfo.get("SwapTotal"), meminfo.get("SwapFree")
     used = None if total is None or free is None else total - free
-    swapped = process_counters(snapshot.mm).vm_swap
     entry = Entry("swapped", "░", "residence.swapped", process_counters(snapshot.mm).vm_swap, used)
     return _entry_row(entry, total, total, halves)
 
 
 def _lru(system: SystemSnapshot, width: int) -> Iterator[Row]:
-    """Active over inactive, as the reclaim of mm/vmscan.c walks them, and what waits for the disk."""
+    """The lists that the reclaim of mm/vmscan.c walks, and what waits for the disk."""
     meminfo = system.meminfo
-    anon, file = ((meminfo.get(f"Active({kind})"), meminfo.get(f"Inactive({kind})")) for kind in ("anon", "file"))
-    lists = f"anon {kib(anon[0])} / {kib(anon[1])} · file {kib(file[0])} / {kib(file[1])}"
-    yield from _field("lru", f"{lists} (active / inactive)", width)
+    for name in ("Active", "Inactive"):
+        anon, file = meminfo.get(f"{name}(anon)"), meminfo.get(f"{name}(file)")
+        yield from _field(name.lower(), f"anon {kib(anon)} · file {kib(file)}", width)
     yield from _field(
         "to write", f"dirty {kib(meminfo.get('Dirty'))} · writeback {kib(meminfo.get('Writeback'))}", width
     )
