@@ -83,8 +83,6 @@ class Joiner:
             text = line.text
         else:
             line = line._replace(text=text)
-        if superseded := _SUPERSEDED.match(text):
-            self._open.setdefault(line.pid, []).extend(self._open.pop(int(superseded[1]), []))
         if not _UNFINISHED.search(text):
             return line
         call = CALL.match(text)
@@ -116,9 +114,15 @@ class Joiner:
         own = self._open.get(pid, [])
         return own.pop() if len(own) == 1 else None
 
-    def left(self, pid: int | None) -> list[Line]:
-        """The calls that this process never finished; they are open no longer."""
-        return [self._cut(call) for call in self._open.pop(pid, [])]
+    def ended(self, line: Line) -> list[Line]:
+        """The calls that the process of a `+++ ... +++` line never finished.
+
+        A thread that calls execve goes on under the pid of the process: its open execve moves there.
+        """
+        calls = [self._cut(call) for call in self._open.pop(line.pid, [])]
+        if superseded := _SUPERSEDED.match(line.text):
+            self._open[line.pid] = self._open.pop(int(superseded[1]), [])
+        return calls
 
     def all_left(self) -> list[Line]:
         """The calls that no process finished, in the order of the log."""

@@ -81,7 +81,7 @@ class _Parser:
                 self.like_strace = True
                 continue
             if whole.text.startswith("+++"):
-                for open_call in joiner.left(whole.pid):
+                for open_call in joiner.ended(whole):
                     self._add(open_call)
             try:
                 self._add(whole)

@@ -92,7 +92,7 @@ def _scalar(text: str) -> Arg:
 
 def _flags(text: str) -> Arg | None:
     names, bits = [], 0
-    for part in (part.strip() for part in text.split("|")):
+    for part in (part.strip() for part in text.lstrip("|").split("|")):  # strace -X raw has "|0x800" in statx
         if match := _SHIFT.fullmatch(part):
             bits |= int(match[1]) << (int(match[2]) if match[2].isdigit() else HUGE_SHIFT)
         elif match := _NUMBER.fullmatch(part):
