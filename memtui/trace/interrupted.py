@@ -86,8 +86,9 @@ class Joiner:
         if not _UNFINISHED.search(text):
             return line
         call = CALL.match(text)
-        name = call["name"] if call else ""
-        self._open.setdefault(line.pid, []).append(_Open(name, _UNFINISHED.sub("", text), line))
+        if call is None:
+            return line  # no call: the parser says so
+        self._open.setdefault(line.pid, []).append(_Open(call["name"], _UNFINISHED.sub("", text), line))
         return None
 
     def _resume(self, line: Line, name: str, rest: str, column: int) -> Line:

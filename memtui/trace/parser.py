@@ -9,7 +9,7 @@ from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
 from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Signal, Statement, Variable
 from memtui.trace.pids import with_pids
-from memtui.trace.statements import call, statement, without_time
+from memtui.trace.statements import statement, without_time
 
 _MIXED: Final = "if the program's own output is mixed in: record with strace -o FILE"
 _CUT_ERROR: Final = re.compile(r"-|-1 E?|-1 E[A-Z]*(?: ?\([^)]*)?")
@@ -81,16 +81,14 @@ class _Parser:
                 self.like_strace = True
                 continue
             if whole.text.startswith("+++"):
-                for open_call in joiner.ended(whole):
-                    self._add(open_call)
+                self._add_all(joiner.ended(whole))
             try:
                 self._add(whole)
             except Wrong as wrong:
                 if line is not lines[-1] or not self._is_log():
                     self._fail(wrong, whole)
                 self.warnings.append(f"line {line.number} is cut off and left out: {wrong.what}")
-        for open_call in joiner.all_left():
-            self._add(open_call)
+        self._add_all(joiner.all_left())
         return self._finish(lines)
 
     def _comment(self, text: str) -> None:
@@ -101,9 +99,16 @@ class _Parser:
         elif not text.startswith("#!"):
             self.narration.append(body)
 
+    def _add_all(self, open_calls: list[Line]) -> None:
+        for line in open_calls:
+            try:
+                self._add(line)
+            except Wrong as wrong:
+                self._fail(wrong, line)
+
     def _add(self, line: Line) -> None:
         text = without_time(line.text)
-        what = call(text, unfinished=True) if line.unfinished else statement(text)
+        what = statement(text, unfinished=line.unfinished)
         if isinstance(what, Call):
             what = self._check(what, text)
         padded = _PADDING.search(text) is not None

@@ -43,8 +43,12 @@ def without_time(text: str) -> str:
     return _TOOK.sub("", text).rstrip()
 
 
-def statement(text: str) -> Call | Echo | Signal | Exited:
-    """Parse one line that is whole: without prefix, time, comment and the marks of an interrupted call.
+def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | Exited:
+    """Parse one line without prefix, time and comment.
+
+    Args:
+        text: the line.
+        unfinished: the log ends inside the call.
 
     Raises:
         Wrong: it is none of the forms.
@@ -55,7 +59,10 @@ def statement(text: str) -> Call | Echo | Signal | Exited:
         return _exited(text)
     if re.match(r"echo\s", text):
         return _echo(text)
-    return call(text)
+    try:
+        return _unfinished(text) if unfinished or _OPEN_END.search(text) else _call(text)
+    except RecursionError:
+        raise Wrong("expected fewer brackets inside one another", len(text)) from None
 
 
 def locate(text: str) -> tuple[re.Match[str], tuple[Span, ...], int]:
@@ -84,18 +91,7 @@ def locate(text: str) -> tuple[re.Match[str], tuple[Span, ...], int]:
     return head, tuple(spans), plain.end()
 
 
-def call(text: str, *, unfinished: bool = False) -> Call:
-    """Parse a call with its result, if it has one.
-
-    Args:
-        text: the line.
-        unfinished: the log ends inside the arguments.
-
-    Raises:
-        Wrong: it is no call.
-    """
-    if unfinished or _OPEN_END.search(text):
-        return _unfinished(text)
+def _call(text: str) -> Call:
     head, spans, end = locate(text)
     result = _result(text, end)
     if result is not None and _is_raw(head):

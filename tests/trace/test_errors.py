@@ -57,6 +57,9 @@ NAME = "has no value: expected a constant or a name bound before"
             "brk(NULL)        = 0x5000\nhello\nbrk(NULL)        = 0x5000\n",
             "x.trace:2:6: expected '(' (if the program's own output is mixed in: record with strace -o FILE)",
         ),
+        ("<unfinished ...>", f"x.trace:1:1: {FORMS}"),
+        ("f([)  <unfinished ...>\n", "x.trace:1:4: expected ']' or ','"),
+        ("f(" + "[" * 5000, "x.trace:1:5003: expected fewer brackets inside one another"),
         (
             "7  wait4(-1,  <unfinished ...>\n7  <... wait4 resumed>NULL, 0, NULL) =\n",
             f"x.trace:2:39: {RESULT}",
