@@ -95,9 +95,10 @@ class AddressSpaceReader:
         return self._last
 
     def _file_systems(self, folder: str) -> FileSystems:
+        """Of the mounts that the process sees; of ours if it does not let them be read."""
         try:
             text = self._procfs.read(f"{folder}/mountinfo")
-        except AccessDenied:
+        except (AccessDenied, NotSupported):
             text = self._procfs.read("self/mountinfo")
         if text != self._mountinfo:
             self._mountinfo, self._systems = text, FileSystems.of(parse_mountinfo(text))

@@ -80,6 +80,8 @@ def _kind_of_unmounted(name: str) -> VmaKind:
         return VmaKind.SYSV
     if name.startswith("/anon_hugepage"):
         return VmaKind.HUGETLB
+    if name.startswith("/dev/shm/"):
+        return VmaKind.SHMEM
     return VmaKind.FILE if name.startswith("/") and not name.startswith("/dev/") else VmaKind.DEVICE
 
 

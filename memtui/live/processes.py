@@ -151,5 +151,7 @@ def _pages(kib: int | None) -> int | None:
 def _number(procfs: Procfs, name: str) -> int | None:
     try:
         return int(procfs.read(name))
-    except (AccessDenied, ValueError):
+    except ProcessGone:
+        raise
+    except (SourceError, ValueError):
         return None

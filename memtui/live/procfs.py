@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from memtui.model.errors import AccessDenied, ProcessGone, SourceError
+from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 
 LIMIT: Final = 256 << 20
 """Bytes that one read takes at most: smaps of 65,530 VMAs has 48 MiB."""
@@ -22,7 +22,8 @@ class Procfs:
     Every method names a file by its path below the root: "meminfo", "4242/maps".
 
     Raises (every method):
-        ProcessGone: there is no such file or process, or it exited meanwhile (ENOENT, ESRCH).
+        ProcessGone: there is no such process, or it exited meanwhile (ESRCH, ENOENT with its folder).
+        NotSupported: the folder is there, but this kernel was built without the file.
         AccessDenied: EACCES or EPERM; the hint names what would grant it.
         SourceError: any other error, or a file above `LIMIT` bytes.
     """
@@ -110,6 +111,8 @@ def _read_all(fd: int, path: str) -> bytes:
 
 
 def _domain_error(error: OSError, path: str, *, hint: str = PTRACE_HINT) -> SourceError:
+    if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path)):
+        return NotSupported(f"this kernel has no {path}")
     if error.errno in (errno.ENOENT, errno.ESRCH):
         return ProcessGone(f"{path} does not exist (any more)")
     if error.errno in (errno.EACCES, errno.EPERM):
