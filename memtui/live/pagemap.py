@@ -57,7 +57,7 @@ def walk(fd: int, start: int, end: int, zero_pfn: int | None) -> Iterator[PageRa
             for begin, stop, categories in _pieces(match[1][0], frames, zero_pfn):
                 if categories:
                     base = chunk + (first << PAGE_SHIFT)
-                    yield PageRange(base + (begin << PAGE_SHIFT), base + (stop << PAGE_SHIFT), categories)
+                    yield base + (begin << PAGE_SHIFT), base + (stop << PAGE_SHIFT), categories
 
 
 def find_zero_pfn(procfs: Procfs) -> int | None:

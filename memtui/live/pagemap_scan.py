@@ -5,7 +5,7 @@ import fcntl
 import struct
 from array import array
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import NotSupported
@@ -31,13 +31,9 @@ _WANTED: Final = PAGE_IS_PRESENT | PAGE_IS_SWAPPED
 _TOLD: Final = _WANTED | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE
 
 
-class PageRange(NamedTuple):
-    """Bytes from `start` to `end` whose pages share their categories; may reach over several VMAs."""
-
-    start: int
-    end: int
-    categories: int
-    """PAGE_IS_* bits."""
+PageRange = tuple[int, int, int]
+"""First byte, byte behind the last, PAGE_IS_* bits: neighbouring pages of the same categories; may reach over several
+VMAs. A plain tuple, for there are as many as VMAs at each refresh."""
 
 
 class Scanner:
@@ -53,7 +49,7 @@ class Scanner:
         Args:
             fd: an open /proc/PID/pagemap.
             start: first byte, at a page.
-            end: behind the last byte, at most TASK_SIZE.
+            end: behind the last byte, in the user half of the address space.
 
         Raises:
             NotSupported: this kernel has no such ioctl (before 6.7).
@@ -61,17 +57,13 @@ class Scanner:
         """
         while start < end:
             count, walk_end = self._call(fd, start, end)
-            values = self._vector[: 3 * count].tolist()
-            found = 0
-            for position in range(0, 3 * count, 3):
-                piece = PageRange(*values[position : position + 3])
-                found += (piece.end - piece.start) >> PAGE_SHIFT
-                yield piece
-            if count < _RANGES and found < _MAX_PAGES:
+            starts, ends, categories = (self._vector[first : 3 * count : 3].tolist() for first in range(3))
+            yield from zip(starts, ends, categories, strict=True)
+            if count < _RANGES and (sum(ends) - sum(starts)) >> PAGE_SHIFT < _MAX_PAGES:
                 # The kernel's walk_end may lie before the end although the walk got there: it stays at the place of
                 # the last flush of its own buffer.
                 return
-            start = max(walk_end, values[3 * count - 2])
+            start = max(walk_end, ends[-1])
 
     def _call(self, fd: int, start: int, end: int) -> tuple[int, int]:
         address, length = self._vector.buffer_info()

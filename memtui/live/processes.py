@@ -1,5 +1,6 @@
 """Every process with the figures that the OOM killer reads, and processes found by name."""
 
+import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -94,13 +95,12 @@ def read_task(procfs: Procfs, pid: int, *, has_init: bool = True) -> Task:
     )
 
 
-def resolve(name_or_pid: str, procfs: Procfs | None = None, *, but: int | None = None) -> int:
-    """The pid that is meant: a number, or a name (comm, or the last part of argv[0]).
+def resolve(name_or_pid: str, procfs: Procfs | None = None) -> int:
+    """The pid that is meant: a number, or a name (comm, or the last part of argv[0]) of another process than our own.
 
     Args:
         name_or_pid: what the user wrote. A number is given back unseen.
         procfs: the tree to search.
-        but: a process that does not count (our own, whose arguments hold the name too).
 
     Raises:
         ProcessGone: no process is called so.
@@ -110,7 +110,7 @@ def resolve(name_or_pid: str, procfs: Procfs | None = None, *, but: int | None =
         return int(name_or_pid)
     procfs = procfs or Procfs()
     wanted = name_or_pid.encode(errors="surrogateescape")
-    found = [pid for pid in procfs.numbers() if pid != but and wanted in _names(procfs, pid)]
+    found = [pid for pid in procfs.numbers() if pid != os.getpid() and wanted in _names(procfs, pid)]
     if not found:
         raise ProcessGone(f"no process is called {name_or_pid!r}")
     if len(found) > 1:

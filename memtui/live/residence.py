@@ -1,6 +1,7 @@
 """Where the pages of each VMA live: the ranges of pagemap, cut at the VMAs and named by what the VMA maps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import is_
 from typing import Final, NamedTuple
 
 from memtui.live.pagemap import MAX_PAGES, PAGE_IS_UNSURE, find_zero_pfn, walk
@@ -14,7 +15,7 @@ from memtui.live.pagemap_scan import (
     Scanner,
 )
 from memtui.live.procfs import Procfs
-from memtui.model.address import PAGE_SHIFT, TASK_SIZE
+from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import NotSupported, ProcessGone, SourceError
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Vma, VmaKind
@@ -57,6 +58,12 @@ _MEANINGS: Final = {
 }
 
 
+_KERNEL_HALF: Final = 1 << 63
+"""Where [vsyscall] lies, out of reach for pagemap."""
+_RAW_FLAGS: Final = frozenset({"pf", "io"})
+"""VM_PFNMAP, VM_IO."""
+
+
 def meaning_of(vma: Vma) -> Meaning:
     """How to read the present pages of this VMA.
 
@@ -66,7 +73,7 @@ def meaning_of(vma: Vma) -> Meaning:
     if vma.kind is VmaKind.DEVICE and vma.name == "/dev/zero":
         return _ANON
     meaning = _MEANINGS[vma.kind]
-    raw = vma.perms[3] == "s" or (vma.vm_flags is not None and not {"pf", "io"}.isdisjoint(vma.vm_flags))
+    raw = vma.perms[3] == "s" or (vma.vm_flags is not None and not _RAW_FLAGS.isdisjoint(vma.vm_flags))
     return meaning._replace(bare=Residence.UNKNOWN) if raw else meaning
 
 
@@ -90,10 +97,10 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
     current = next(stream, None)
     for vma in vmas:
         pieces: list[PageRange] = []
-        while current is not None and current.start < vma.end:
-            if current.end > vma.start:
+        while current is not None and current[0] < vma.end:
+            if current[1] > vma.start:
                 pieces.append(current)
-            if current.end > vma.end:
+            if current[1] > vma.end:
                 break
             current = next(stream, None)
         result.append(tuple(_merged(pieces, vma, huge_told=huge_told)) if pieces else ())
@@ -103,11 +110,11 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
 def _merged(pieces: Iterable[PageRange], vma: Vma, *, huge_told: bool) -> Iterator[PageRun]:
     meaning = meaning_of(vma)
     run: PageRun | None = None
-    for piece in pieces:
-        start = max(piece.start, vma.start)
-        pages = (min(piece.end, vma.end) - start) >> PAGE_SHIFT
-        residence = residence_of(piece.categories, meaning)
-        huge = bool(piece.categories & PAGE_IS_HUGE) if huge_told else None
+    for first, last, categories in pieces:
+        start = max(first, vma.start)
+        pages = (min(last, vma.end) - start) >> PAGE_SHIFT
+        residence = residence_of(categories, meaning)
+        huge = bool(categories & PAGE_IS_HUGE) if huge_told else None
         if run is not None and run.end == start and (run.residence, run.huge) == (residence, huge):
             run = run._replace(pages=run.pages + pages)
             continue
@@ -124,6 +131,7 @@ class ResidenceReader:
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
         self._scanner: Scanner | None = Scanner()
+        self._last: tuple[Sequence[Vma], list[PageRange], list[Runs]] = ([], [], [])
 
     def read(self, folder: str, vmas: Sequence[Vma]) -> RunsReading:
         """The runs of `vmas`, which are those of the process in `folder` ("4242"), by ascending address.
@@ -144,17 +152,23 @@ class ResidenceReader:
     def _read(self, fd: int, vmas: Sequence[Vma]) -> RunsReading:
         if self._scanner is not None:
             try:
-                return RunsReading(_scanned(fd, vmas, self._scanner))
+                return RunsReading(self._scanned(fd, vmas, self._scanner))
             except NotSupported:
                 self._scanner = None
         return _walked(fd, vmas, find_zero_pfn(self._procfs))
 
-
-def _scanned(fd: int, vmas: Sequence[Vma], scanner: Scanner) -> list[Runs]:
-    reachable = [vma for vma in vmas if vma.end <= TASK_SIZE]
-    if not reachable:
-        return [()] * len(vmas)
-    return join(scanner.scan(fd, reachable[0].start, reachable[-1].end), vmas, huge_told=True)
+    def _scanned(self, fd: int, vmas: Sequence[Vma], scanner: Scanner) -> list[Runs]:
+        reachable = [vma for vma in vmas if vma.start < _KERNEL_HALF]
+        if not reachable:
+            return [()] * len(vmas)
+        ranges = list(scanner.scan(fd, reachable[0].start, reachable[-1].end))
+        vmas_before, ranges_before, runs = self._last
+        # Joining costs more than the scan; a process that sleeps gives the same again.
+        unchanged = len(vmas) == len(vmas_before) and all(map(is_, vmas, vmas_before)) and ranges == ranges_before
+        if not unchanged:
+            runs = join(ranges, vmas, huge_told=True)
+        self._last = (vmas, ranges, runs)
+        return runs
 
 
 def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> RunsReading:
@@ -164,7 +178,7 @@ def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> RunsReading:
         if vma.pages > MAX_PAGES:
             too_large += 1
             runs.append(None)
-        elif vma.end > TASK_SIZE:
+        elif vma.start >= _KERNEL_HALF:
             runs.append(())
         else:
             runs += join(walk(fd, vma.start, vma.end, zero_pfn), [vma], huge_told=False)

@@ -1,5 +1,7 @@
 """The tasks as the OOM killer sees them, and processes by name."""
 
+import os
+
 import pytest
 
 from memtui.live.processes import NO_MEMORY, read_tasks, resolve
@@ -114,6 +116,6 @@ def test_a_name_of_nobody_and_one_of_many(fake, procfs):
         SourceError, match=r"15 processes are called 'sh': 20, 21, .*29, \.\.\. \(choose one by its pid\)"
     ):
         resolve("sh", procfs)
-    fake.add(40, "me")
+    fake.add(os.getpid(), "me")
     with pytest.raises(ProcessGone):
-        resolve("me", procfs, but=40)
+        resolve("me", procfs)

@@ -14,7 +14,6 @@ from memtui.live.pagemap_scan import (
     PAGE_IS_HUGE,
     PAGE_IS_PRESENT,
     PAGE_IS_SWAPPED,
-    PageRange,
     Scanner,
 )
 from memtui.live.procfs import Procfs
@@ -235,10 +234,10 @@ def test_ranges_are_cut_at_vmas_joined_inside_and_dropped_outside():
     start = left.start
     present, huge = PAGE_IS_PRESENT, PAGE_IS_PRESENT | PAGE_IS_HUGE
     ranges = [
-        PageRange(start - 2 * PAGE, start + PAGE, present),
-        PageRange(start + PAGE, start + 2 * PAGE, present),
-        PageRange(start + 3 * PAGE, start + 5 * PAGE, huge),
-        PageRange(start + 7 * PAGE, start + 9 * PAGE, present),
+        (start - 2 * PAGE, start + PAGE, present),
+        (start + PAGE, start + 2 * PAGE, present),
+        (start + 3 * PAGE, start + 5 * PAGE, huge),
+        (start + 7 * PAGE, start + 9 * PAGE, present),
     ]
     runs = join(ranges, [left, right], huge_told=True)
     assert [(run.start - start) // PAGE for run in runs[0]] == [0, 3]
