@@ -1,0 +1,279 @@
+"""The running kernel as the judge: a runner process does the calls, its address space is read from outside."""
+
+import contextlib
+import ctypes
+import errno
+import functools
+import os
+import re
+import resource
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from types import TracebackType
+from typing import Final
+
+from memtui.model.address import page_down, page_up
+from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result
+
+SLOTS: Final = 6
+"""Processes that one series may have."""
+COUNTERS: Final = ("VmSize", "VmData", "VmStk", "VmLck", "VmPTE", "RssAnon", "RssShmem", "VmSwap")
+FLAGS: Final = [
+    "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-no-pie", "-mno-sse",
+    "-fno-asynchronous-unwind-tables", "-O1",
+]  # fmt: skip
+CAP_SYS_RAWIO, CAP_SYS_ADMIN, CAP_IPC_LOCK = 1 << 17, 1 << 21, 1 << 14
+
+_NUMBERS: Final[Mapping[str, int]] = {
+    "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28,
+    "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
+    "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
+    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "mlock2": 325, "mseal": 462,
+}  # fmt: skip
+_SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS = range(5)
+_COMMAND: Final = struct.Struct("<4IQ6Q56s")
+_REPLY: Final = struct.Struct("<q4I")
+_HELLO: Final = struct.Struct("<6Q")
+_AREA: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) \S+ \d+ *(.*)$", re.MULTILINE)
+_VMFLAGS: Final = re.compile(rb"^VmFlags: (.*?) *$", re.MULTILINE)
+_COUNTER: Final = re.compile(rb"^(" + b"|".join(c.encode() for c in COUNTERS) + rb"):\s*(\d+) kB", re.MULTILINE)
+_VEC_BYTES: Final = 256
+"""How much of mincore's answer is read."""
+
+
+def missing() -> str | None:
+    """Why the running kernel cannot be the judge, or None."""
+    if os.uname().machine != "x86_64" or not os.uname().release.startswith("6.18."):
+        return f"the kernel is {os.uname().release}, the exact profile is 6.18"
+    return None if shutil.which("gcc") else "there is no gcc to build the runner with"
+
+
+def build(directory: FilePath) -> FilePath:
+    """Compile the runner into `directory`."""
+    binary = directory / "runner"
+    source = FilePath(__file__).with_name("runner.c")
+    subprocess.run(["gcc", *FLAGS, "-o", str(binary), str(source)], check=True, capture_output=True)
+    return binary
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+class Place:
+    """The directories and System V keys that series use, one after the other; unlike those of other test processes."""
+
+    def __init__(self) -> None:
+        self.first_key = 0x40000000 | (os.getpid() & 0xFFFFF) << 4
+        self.disk = tempfile.mkdtemp(prefix="mm-fuzz-")
+        self.shm = tempfile.mkdtemp(prefix="mm-fuzz-", dir="/dev/shm")
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for directory in (self.disk, self.shm):
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def empty(self) -> None:
+        """Remove the files of the last series."""
+        for directory in (self.disk, self.shm):
+            for file in FilePath(directory).iterdir():
+                file.unlink()
+
+    def path(self, path: Path) -> str:
+        """Where the series' file lies."""
+        return f"{ {'disk': self.disk, 'shm': self.shm}.get(path.place, path.place) }/{path.name}"
+
+    def key(self, key: Key) -> int:
+        """The key for shmget; 0 is IPC_PRIVATE."""
+        return 0 if key.number < 0 else self.first_key + key.number
+
+
+class Real:
+    """A runner and its children: performs steps and takes pictures."""
+
+    def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
+        self.place = place
+        self._segments: list[int] = []
+        ends = [os.pipe() for _ in range(2 * SLOTS)]
+        theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]
+        self._to = [ends[2 * i][1] for i in range(SLOTS)]
+        self._from = [ends[2 * i + 1][0] for i in range(SLOTS)]
+        self._child = subprocess.Popen(
+            [str(binary), *map(str, theirs)], pass_fds=theirs, env={}, stderr=subprocess.DEVNULL
+        )
+        for fd in theirs:
+            os.close(fd)
+        self.pids: dict[int, int] = {}
+        """The live processes: slot -> pid."""
+        self._files: dict[int, tuple[int, int]] = {}
+        *spare, size, self.brk = _HELLO.unpack(self._read(0, _HELLO.size))
+        self.spare = tuple((start, start + size) for start in spare)
+        """The parts of the image that a series may change, bytes."""
+        self._enter(0, self._child.pid)
+        if capabilities is not None:
+            self._ask(0, _KEEP_CAPS, args=(capabilities,))
+
+    def __enter__(self) -> "Real":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every process of the series and remove its segments and files."""
+        for slot in list(self.pids):
+            self._leave(slot)
+        for fd in (*self._to, *self._from):
+            os.close(fd)
+        self._child.kill()
+        self._child.wait()
+        for segment in self._segments:
+            _libc().shmctl(segment, 0, None)
+        self.place.empty()
+
+    def _enter(self, slot: int, pid: int) -> None:
+        self.pids[slot] = pid
+        self._files[slot] = (os.open(f"/proc/{pid}/smaps", os.O_RDONLY), os.open(f"/proc/{pid}/status", os.O_RDONLY))
+
+    def _leave(self, slot: int) -> None:
+        pid = self.pids.pop(slot)
+        for fd in self._files.pop(slot):
+            os.close(fd)
+        with contextlib.suppress(ProcessLookupError):
+            gone = os.pidfd_open(pid)
+            signal.pidfd_send_signal(gone, signal.SIGKILL)
+            select.select([gone], [], [], 10)
+            os.close(gone)
+
+    def _read(self, slot: int, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            part = os.read(self._from[slot], length - len(data)) if slot not in self.pids or self._alive(slot) else b""
+            if not part:
+                raise RuntimeError(f"the runner died: {self._child.poll()}")
+            data += part
+        return data
+
+    def _alive(self, slot: int) -> bool:
+        """Wait for an answer; False if the process ended instead."""
+        while True:
+            if select.select([self._from[slot]], [], [], 1)[0]:
+                return True
+            state = FilePath(f"/proc/{self.pids[slot]}/stat")
+            if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+                return False
+
+    def _ask(
+        self, slot: int, kind: int, nr: int = 0, args: tuple[int, ...] = (), text: bytes = b"", **masks: int
+    ) -> tuple[int, int, int, bytes]:
+        padded = [arg & 0xFFFFFFFFFFFFFFFF for arg in args] + [0] * (6 - len(args))
+        length, out, given = masks.get("length", 0), masks.get("out", 0), masks.get("given", 0)
+        os.write(self._to[slot], _COMMAND.pack(kind, length, out, given, nr, *padded, text))
+        value, number, code, size, _ = _REPLY.unpack(self._read(slot, _REPLY.size))
+        return value, number, code, self._read(slot, size) if size else b""
+
+    def perform(self, op: Op, args: tuple[Arg, ...]) -> Result:
+        """Do one step; `args` are the step's with every reference resolved."""
+        numbers = tuple(
+            self.place.key(arg) if isinstance(arg, Key) else arg if isinstance(arg, int) else 0 for arg in args
+        )
+        if op.name == "touch":
+            value, number, code, _ = self._ask(op.proc, _TOUCH, args=numbers)
+            return Result(value, signal=f"{signal.Signals(number).name}/{code}" if number else "")
+        if op.name in ("fork", "clone"):
+            flags = signal.SIGCHLD | (numbers[1] if op.name == "clone" else 0)
+            value, *_ = self._ask(op.proc, _FORK, args=(numbers[0], flags))
+            if value > 0:
+                self._enter(numbers[0], value)
+            return _result(min(value, 1))
+        if op.name == "exit_group":
+            self._leave(op.proc)
+            return Result(0)
+        result = self._system_call(op, args, numbers)
+        if op.name == "shmget" and result.value >= 0:
+            self._segments.append(result.value)
+        return result
+
+    def _system_call(self, op: Op, args: tuple[Arg, ...], numbers: tuple[int, ...]) -> Result:
+        nr = _NUMBERS[op.name]
+        text = b""
+        masks = {}
+        if isinstance(args[0] if args else None, Path | str):
+            first = args[0]
+            text = (self.place.path(first) if isinstance(first, Path) else str(first)).encode()
+            masks = {"given": 1}
+        if op.name == "open":
+            return _result(self._ask(op.proc, _SYSCALL, nr, (-100, 0, numbers[1], 0o600), text, given=2)[0])
+        if op.name == "setrlimit":
+            _, hard = resource.prlimit(self.pids[op.proc], numbers[0])
+            text = struct.pack("<QQ", numbers[1] & 0xFFFFFFFFFFFFFFFF, hard & 0xFFFFFFFFFFFFFFFF)
+            return _result(self._ask(op.proc, _SYSCALL, nr, (0, numbers[0], 0, 0), text, given=4)[0])
+        if op.name == "mincore":
+            length = min(page_up(numbers[1] & 0xFFFFFFFF) >> 12, _VEC_BYTES)
+            value, _, _, data = self._ask(op.proc, _SYSCALL, nr, (*numbers, 0), out=4, length=length)
+            return _result(value)._replace(data=data if not value else b"")
+        if op.name == "pwrite64":
+            value, *_ = self._ask(op.proc, _SYSCALL, nr, (numbers[0], 0, *numbers[1:]), out=2)
+            return _result(value)
+        return _result(self._ask(op.proc, _SYSCALL, nr, numbers, text, **masks)[0])
+
+    def picture(self, slot: int) -> Picture:
+        """The address space of a process now."""
+        smaps, status = self._files[slot]
+        data = b""
+        os.lseek(smaps, 0, os.SEEK_SET)
+        while part := os.read(smaps, 1 << 20):
+            data += part
+        flags = _VMFLAGS.findall(data)
+        areas = tuple(
+            Area(
+                int(start, 16),
+                int(end, 16),
+                perms.decode(),
+                int(offset, 16),
+                label.decode(errors="surrogateescape"),
+                bits.decode(),
+            )
+            for (start, end, perms, offset, label), bits in zip(_AREA.findall(data), flags, strict=True)
+        )
+        counters = {name.decode(): int(kib) for name, kib in _COUNTER.findall(os.pread(status, 8192, 0))}
+        return Picture(areas, counters)
+
+    def guarded(self, picture: Picture) -> list[tuple[int, int]]:
+        """What the runner lives on: the parts of its image that no step may take away, bytes."""
+        first, last = picture.areas[0].start, self.spare[-1][1]
+        edges = [first, *(edge for part in sorted(self.spare) for edge in part), last]
+        pairs = list(zip(edges[::2], edges[1::2], strict=True))
+        return [(page_down(start), page_up(end)) for start, end in pairs if start < end]
+
+
+_ERRNO: Final = errno.errorcode | {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EAGAIN: "EAGAIN"}
+"""Number -> the name that strace prints, where there are two."""
+
+
+def _result(value: int) -> Result:
+    return Result(-1, _ERRNO.get(-value, str(-value))) if -4096 < value < 0 else Result(value)
+
+
+def hard_limits() -> dict[int, int]:
+    """The hard limits of RLIMITS, bytes; -1: none."""
+    return {number: resource.getrlimit(number)[1] for number in RLIMITS.values()}
+
+
+def capabilities() -> int:
+    """The effective capabilities of this process."""
+    status = FilePath("/proc/self/status").read_text()
+    return int(re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)[1], 16)  # type: ignore[index]
