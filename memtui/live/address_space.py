@@ -120,7 +120,7 @@ class AddressSpaceReader:
         else:
             torn = sum(line not in blocks for line in lines)
             if torn:
-                unknown["smaps"] = f"{torn} mappings changed while they were read"
+                unknown["smaps"] = f"{torn} of {len(lines)} VMAs changed while they were read"
         return [_attached(self._vmas.get(line), vma, blocks.get(line)) for line, vma in lines.items()]
 
     def _with_runs(self, folder: str, vmas: Sequence[Vma], unknown: dict[str, str]) -> list[Vma]:

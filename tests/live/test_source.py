@@ -100,7 +100,7 @@ def test_a_mapping_that_came_between_the_two_files_has_no_figures_and_a_reason(p
     mm = LiveSource(42, procfs=procfs).apply(Refresh()).mm
     assert mm.vmas[0].smaps is not None
     assert (mm.vmas[1].smaps, mm.vmas[1].vm_flags) == (None, None)
-    assert mm.unknown["smaps"] == "1 mappings changed while they were read"
+    assert mm.unknown["smaps"] == "1 of 2 VMAs changed while they were read"
     assert mm.vmas[1].runs is not None
 
 
