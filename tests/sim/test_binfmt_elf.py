@@ -12,6 +12,7 @@ from memtui.sim.kernel.binfmt_elf import (
     start_brk,
 )
 from memtui.sim.kernel.exec_stack import StackOffsets, StringsTooLong, mmap_base, stack_layout
+from memtui.sim.kernel.task import RLIM_INFINITY
 
 HELLO = (
     Segment(PF_R, 0, 0, 0x618, 0x618, 0x1000),
@@ -138,7 +139,7 @@ def test_a_mapping_that_fails_ends_exec():
         (128 << 20, 0x7FFFF7EFF000),
         (256 << 20, 0x7FFFEFEFF000),
         (1 << 30, 0x7FFFBFEFF000),
-        (-1, 0x155555556000),
+        (RLIM_INFINITY, 0x155555556000),
     ],
 )
 def test_mmap_base_by_stack_limit(limit: int, base: int):

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_down, page_up
+from memtui.sim.kernel.task import RLIM_INFINITY
 
 STACK_TOP: Final = TASK_SIZE
 STACK_EXPAND: Final = 128 << 10
 """Bytes that setup_arg_pages() adds below the strings."""
 STACK_GUARD_GAP: Final = 256 * PAGE_SIZE
 MIN_GAP: Final = 128 << 20
-RLIM_INFINITY: Final = (1 << 64) - 1
 PLATFORM: Final = b"x86_64\0"
 RANDOM_BYTES: Final = 16
 """What AT_RANDOM points to."""
@@ -42,26 +42,37 @@ class StackOffsets(NamedTuple):
     """Taken off the stack pointer between the strings and the tables: below 8 KiB (arch_align_stack)."""
 
 
+class ExecOffsets(NamedTuple):
+    """All that randomization adds to one program. All zero and False: ASLR is off."""
+
+    randomize: bool = False
+    """PF_RANDOMIZE, with randomize_va_space = 2."""
+    mmap_pages: int = 0
+    """Taken off mmap_base, pages."""
+    image: int = 0
+    """Added to the base of a position-independent program, bytes in whole pages."""
+    stack: StackOffsets = StackOffsets()
+    brk: int = 0
+    """Added to the start of the break, bytes in whole pages."""
+
+
 def mmap_base(stack_limit: int, rnd_pages: int = 0, *, randomize: bool = False) -> int:
     """The first byte above the highest mapping that has no hint (arch/x86/mm/mmap.c, mmap_base).
 
     Args:
-        stack_limit: soft RLIMIT_STACK at exec, bytes; negative: unlimited.
+        stack_limit: soft RLIMIT_STACK at exec, bytes.
         rnd_pages: random offset, pages (28 bits of them).
         randomize: whether room is left for a randomized stack.
     """
     pad = (0x3FFFFF * PAGE_SIZE if randomize else 0) + STACK_GUARD_GAP
-    gap = RLIM_INFINITY if stack_limit < 0 else stack_limit
-    if gap + pad <= RLIM_INFINITY:
-        gap += pad
+    gap = stack_limit + pad if stack_limit + pad <= RLIM_INFINITY else stack_limit
     gap = min(max(gap, MIN_GAP), TASK_SIZE // 6 * 5)
     return page_up(TASK_SIZE - gap - rnd_pages * PAGE_SIZE)
 
 
 def argument_limit(stack_limit: int) -> int:
     """Bytes that the strings and pointers of argv and envp may take (bprm_stack_limits)."""
-    quarter = 6 << 20 if stack_limit < 0 else min(6 << 20, stack_limit // 4)
-    return max(quarter, 128 << 10)
+    return max(min(6 << 20, stack_limit // 4), 128 << 10)
 
 
 def stack_layout(
@@ -77,7 +88,7 @@ def stack_layout(
         filename: as passed to execve.
         argv: without the trailing NULL.
         envp: the same.
-        stack_limit: soft RLIMIT_STACK, bytes; negative: unlimited.
+        stack_limit: soft RLIMIT_STACK, bytes.
         offsets: what ASLR adds.
 
     Raises:
@@ -94,10 +105,9 @@ def stack_layout(
     end = page_up(STACK_TOP) - offsets.top
     lowest = end - 8 - strings
     used = end - page_down(lowest)
-    if 0 <= stack_limit < used:  # the stack cannot grow over the strings
+    if stack_limit < used:  # the stack cannot grow over the strings
         raise StringsTooLong
-    limit = used + STACK_EXPAND if stack_limit < 0 else page_down(stack_limit)
-    size = max(used, min(limit, used + STACK_EXPAND))
+    size = max(used, min(page_down(stack_limit), used + STACK_EXPAND))
     return StackLayout(end - size, end, _tables(lowest, len(arguments), len(envp), offsets))
 
 
