@@ -1,0 +1,26 @@
+"""The screenshots of simulations, each by the command that writes it. `python tests/cli/shots.py` writes them anew."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "screenshots"
+SHOTS = {
+    "first-malloc.svg": ["sim", "first-malloc", "--at", "3", "--size", "120x40"],
+    "first-malloc-80x24.svg": ["sim", "first-malloc", "--at", "3", "--size", "80x24"],
+    "demand-paging.svg": ["sim", "demand-paging", "--at", "4", "--size", "120x40", "--theme", "paper"],
+}
+"""File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""
+
+
+def render(name: str) -> bytes:
+    """What the command prints now."""
+    command = [sys.executable, "-m", "memtui", *SHOTS[name], "--print", "svg"]
+    return subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)}).stdout
+
+
+if __name__ == "__main__":
+    for shot in SHOTS:
+        (FOLDER / shot).write_bytes(render(shot))

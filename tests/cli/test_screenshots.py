@@ -1,0 +1,40 @@
+"""The pictures in screenshots/ are what memtui draws now."""
+
+import importlib.util
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("shots", Path(__file__).with_name("shots.py"))
+assert _spec is not None
+assert _spec.loader is not None
+shots = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(shots)
+
+MADE_WITH = "8.2"
+"""Textual's drawing of its own parts changes with its releases."""
+
+
+@pytest.mark.skipif(
+    not version("textual").startswith(MADE_WITH), reason=f"the pictures were made with Textual {MADE_WITH}"
+)
+@pytest.mark.parametrize("name", sorted(shots.SHOTS))
+def test_screenshot_is_current(name: str):
+    kept = (shots.FOLDER / name).read_bytes()
+    assert shots.render(name) == kept, "stale: python tests/cli/shots.py writes the screenshots anew"
+
+
+@pytest.mark.parametrize("path", sorted(shots.FOLDER.glob("*.svg")), ids=lambda path: path.name)
+def test_pictures_fetch_nothing(path: Path):
+    links = re.findall(r"https?://[^\"' )]+", path.read_text(encoding="utf-8"))
+    assert set(links) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io/rich"}
+
+
+def test_the_readme_shows_pictures_that_are_there():
+    text = (shots.ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"\]\((screenshots/[^)]+)\)", text)
+    assert shown
+    for picture in shown:
+        assert (shots.ROOT / picture).is_file()
