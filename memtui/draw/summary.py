@@ -69,7 +69,7 @@ def _process(mm: MmSnapshot) -> list[str]:
         for residence, count in pages.items()
         if count
     ]
-    lines += [f"unknown: {what}: {why}" for what, why in mm.unknown.items()]
+    lines += [f"unknown: {what}: {why}" for what, why in mm.unknown.items() if what != "brk"]
     lines.append("largest by resident pages:")
     largest = sorted(mm.vmas, key=_resident, reverse=True)[:_LARGEST]
     lines += [

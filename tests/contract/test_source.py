@@ -99,7 +99,10 @@ def test_what_did_not_change_is_the_same_object(source: Source):
     before, after = source.apply(Refresh()), source.apply(Refresh())
     assert before.mm is not None
     assert after.mm is not None
-    assert all(a is b for a, b in zip(before.mm.vmas, after.mm.vmas, strict=True))
+    same = [(a, b) for a, b in zip(before.mm.vmas, after.mm.vmas, strict=True) if a == b]
+    # Another process that maps the same library moves Pss and the shared figures of a few.
+    assert len(same) > len(after.mm.vmas) // 2
+    assert all(a is b for a, b in same)
 
 
 def test_the_process_in_focus_is_ranked(snapshot: Snapshot, mm: MmSnapshot):
