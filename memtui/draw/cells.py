@@ -1,8 +1,7 @@
 """Pages to cells: what one character says about the pages that it stands for."""
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -18,6 +17,7 @@ _COUNT: Final = itemgetter(1)
 Look = tuple[str, str]
 """A glyph and its role."""
 
+_NOTHING: Final = Residence.ABSENT
 _ABSENT: Final[Look] = (GLYPHS[Residence.ABSENT], residence_role(Residence.ABSENT))
 _FULL: Final[dict[Residence, Look]] = {
     residence: (glyph, residence_role(residence)) for residence, glyph in GLYPHS.items()
@@ -28,14 +28,12 @@ _PARTIAL: Final[dict[Residence, Look]] = {
 }
 
 
-def runs_within(runs: Sequence[PageRun], start: int, end: int) -> Iterator[PageRun]:
+def runs_within(runs: Sequence[PageRun], start: int, end: int) -> Sequence[PageRun]:
     """The runs that touch the bytes from `start` up to `end`; O(log runs + those runs)."""
-    first = bisect_right(runs, start, key=_START) - 1
-    for run in islice(runs, max(first, 0), None):
-        if run.start >= end:
-            return
-        if run.end > start:
-            yield run
+    first = max(bisect_right(runs, start, key=_START) - 1, 0)
+    if first < len(runs) and runs[first].end <= start:
+        first += 1
+    return runs[first : bisect_left(runs, end, first, key=_START)]
 
 
 def cell_runs(runs: Sequence[PageRun] | None, start: int, bounds: Sequence[int]) -> tuple[Run, ...]:
@@ -75,18 +73,26 @@ def _looks(runs: Sequence[PageRun], start: int, bounds: Sequence[int]) -> list[L
 def _tally(runs: Sequence[PageRun], start: int, bounds: Sequence[int]) -> dict[int, dict[Residence, int]]:
     """Pages by residence of every cell that has any; one pass over runs and cells together."""
     tally: dict[int, dict[Residence, int]] = {}
-    cell, last = 0, bounds[-1]
+    cell, last = -1, bounds[-1]
+    cell_end = 0
+    pages: dict[Residence, int] = {}
+    # Indices, not names: a VMA may have a hundred thousand runs, and a property costs as much as the rest.
     for run in runs_within(runs, start, start + (last << PAGE_SHIFT)):
-        residence = run.residence
-        if residence is Residence.ABSENT:
+        residence = run[2]
+        page = (run[0] - start) >> PAGE_SHIFT
+        behind = page + run[1]
+        if residence is _NOTHING:
             continue
-        page = max((run.start - start) >> PAGE_SHIFT, 0)
-        behind = min((run.end - start) >> PAGE_SHIFT, last)
+        if page < 0:
+            page = 0
+        if behind > last:
+            behind = last
         while page < behind:
-            while bounds[cell + 1] <= page:
-                cell += 1
-            upto = min(behind, bounds[cell + 1])
-            pages = tally.setdefault(cell, {})
+            if page >= cell_end:
+                cell = bisect_right(bounds, page, cell + 1) - 1
+                cell_end = bounds[cell + 1]
+                pages = tally[cell] = {}
+            upto = behind if behind < cell_end else cell_end
             pages[residence] = pages.get(residence, 0) + upto - page
             page = upto
     return tally

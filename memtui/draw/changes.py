@@ -29,7 +29,7 @@ def _vma_changes(old: Sequence[Vma], new: Sequence[Vma]) -> Iterator[Range]:
     i = j = at = 0
     while i < len(old) and j < len(new):
         was, now = old[i], new[j]
-        if was is now:
+        if was is now or was == now:
             i, j, at = i + 1, j + 1, was.end
             continue
         start = max(min(was.start, now.start), at)

@@ -22,6 +22,9 @@ EVENT_MARKS: Final[Mapping[EventKind, str]] = {
 }
 """Before the text of an event, and behind the number of a step that has one."""
 
+_CALL_LEAST: Final = 8
+"""Cells of a call's name and arguments below which its result is not kept in sight."""
+
 
 def event_role(kind: EventKind) -> str:
     """The role of its mark and text."""
@@ -103,7 +106,10 @@ class StepList:
         if len(call) + len(equals) + len(result) > room:
             # The result matters more than the last arguments, and errno more than its words.
             result = result.split(" (", 1)[0]
-        call = shorten(call, max(room - len(equals) - len(result), 8))
+        left = room - len(equals) - len(result)
+        if left < _CALL_LEAST:
+            return [*runs, Run(shorten(safe(step.text), room), role)]
+        call = shorten(call, left)
         result_role = "event.failure" if result.startswith("-1 ") else "step.result"
         return [*runs, Run(call + ")", role), Run(" = ", "text.dim"), Run(result, result_role)]
 

@@ -112,7 +112,7 @@ def _page(vma: Vma, address: int) -> str:
 def _state(vma: Vma, page: int) -> str:
     if vma.runs is None:
         return NOT_MEASURED
-    run = next(runs_within(vma.runs, page, page + PAGE_SIZE), None)
+    run = next(iter(runs_within(vma.runs, page, page + PAGE_SIZE)), None)
     return NAMES[Residence.ABSENT] if run is None else ", ".join([NAMES[run.residence], *_attributes(run)])
 
 
