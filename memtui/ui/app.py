@@ -1,11 +1,16 @@
 """The app: it holds the snapshot and asks the source, nothing more."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.reactive import reactive
+from textual.screen import Screen
+from textual.worker import Worker
 
+from memtui.draw.fit import safe
 from memtui.model.errors import MemtuiError, ProcessGone
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
@@ -18,7 +23,7 @@ from memtui.ui.themes import Palette, Themes
 
 
 class MemtuiApp(App[None]):
-    """Shows one source, or first lets the user pick one.
+    """Shows one source, or first lets the user pick one. A source that it is given is closed when it is done with.
 
     Args:
         themes: all themes.
@@ -27,7 +32,7 @@ class MemtuiApp(App[None]):
         home: what there is to pick from.
         first: the request for the first picture.
         interval: seconds between two looks at a live source.
-        pane: the pane that has the focus at the start.
+        pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
 
     Raises:
         NotSupported: there is no theme of this name.
@@ -35,10 +40,9 @@ class MemtuiApp(App[None]):
 
     TITLE = "memtui"
     CSS_PATH = "memtui.tcss"
-    ENABLE_COMMAND_PALETTE = True
 
     snapshot: reactive[Snapshot | None] = reactive(None, init=False)
-    """The picture on the screen; the panes watch it."""
+    """The picture on the screen; the panes show it."""
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class MemtuiApp(App[None]):
         self._source = source
         self._first = first or Refresh()
         self._pane = pane
+        self._said = ""
 
     def on_mount(self) -> None:
         """Open what was asked for."""
@@ -67,33 +72,41 @@ class MemtuiApp(App[None]):
             self.register_theme(palette.textual())
         self.theme = self.palette.name
         for problem in self.themes.problems:
-            self.notify(problem, title="A theme was left out", severity="warning", markup=False)
+            self.notify(safe(problem), title="A theme was left out", severity="warning", markup=False)
         if self._source is not None:
-            self.open(self._source, self._first)
+            self.open(self._source)
         elif self.home is not None:
             self.push_screen(HomeScreen(self.home))
 
-    def open(self, source: Source, first: Request | None = None) -> None:
-        """Show a source; the one before is let go."""
-        self.close_lane()
+    def open(self, source: Source) -> None:
+        """Show a source."""
         self.set_reactive(MemtuiApp.snapshot, None)
         self.lane = Lane(source)
         self.push_screen(MainScreen(self._pane))
-        self.ask(first or Refresh())
+        self.ask(self._first)
 
-    def close_lane(self) -> None:
-        """Let go of the source, if there is one."""
-        if self.lane is not None:
-            self.lane.close()
-            self.lane = None
+    async def leave(self) -> None:
+        """Back to the list, if there is one; the source is let go."""
+        if self.home is not None and self.lane is not None:
+            await self._close()
+            self.pop_screen()
+
+    async def _close(self) -> None:
+        lane, self.lane = self.lane, None
+        if lane is not None:
+            await lane.close()
 
     def accepts(self, request: type[Request]) -> bool:
         """Whether the source understands such a request."""
         return self.lane is not None and request in self.lane.accepts
 
+    def ask(self, request: Request, then: Callable[[Snapshot], None] | None = None) -> Worker[None]:
+        """Ask the source, and call `then` with its answer once that is on the screen."""
+        return self._ask(request, then)
+
     @work
-    async def ask(self, request: Request) -> None:
-        """Ask the source; the one place where its errors end. The last picture stays."""
+    async def _ask(self, request: Request, then: Callable[[Snapshot], None] | None) -> None:
+        """The one place where the errors of a source end. The last picture stays."""
         lane = self.lane
         if lane is None:
             return
@@ -101,37 +114,41 @@ class MemtuiApp(App[None]):
             snapshot = await lane.ask(request)
         except MemtuiError as error:
             if lane is self.lane:
-                self.report(error)
-        else:
-            if lane is self.lane:
-                self.snapshot = snapshot
+                self.report(error, looking=isinstance(request, Refresh))
+            return
+        if lane is self.lane:
+            self._said = ""
+            self.snapshot = snapshot
+            if then is not None:
+                then(snapshot)
 
-    def report(self, error: MemtuiError) -> None:
-        """Say what went wrong in one line, and mark the picture if it can no longer be renewed."""
-        stale = isinstance(error, ProcessGone)
-        if stale and self.snapshot is not None:
-            if self.snapshot.stale is None:
-                self.snapshot = dataclasses.replace(self.snapshot, stale=str(error))
-            else:
-                return
-        self.notify(printable(str(error)), severity="warning" if stale else "error", markup=False, timeout=8)
+    def report(self, error: MemtuiError, *, looking: bool = False) -> None:
+        """Say what went wrong in one line.
+
+        Args:
+            error: what.
+            looking: the picture could not be renewed: it is marked, and the same words are not said again.
+        """
+        if looking and self.snapshot is not None and self.snapshot.stale != error.what:
+            self.snapshot = dataclasses.replace(self.snapshot, stale=error.what)
+        words = safe(str(error))
+        if not looking or words != self._said:
+            severity: Literal["warning", "error"] = "warning" if isinstance(error, ProcessGone) else "error"
+            self.notify(words, severity=severity, markup=False, timeout=8)
+        self._said = words
 
     def next_theme(self) -> None:
         """Change to the theme that follows by name."""
         names = sorted(self.themes.palettes)
-        self.use_theme(names[(names.index(self.palette.name) + 1) % len(names)])
+        if names:
+            later = [name for name in names if name > self.palette.name]
+            self.palette = self.themes.palettes[(later or names)[0]]
+            self.theme = self.palette.name
 
-    def use_theme(self, name: str) -> None:
-        """Change to a theme by name."""
-        self.palette = self.themes.palettes[name]
-        self.theme = name
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The table of keys, for the command palette."""
+        return screen.commands() if isinstance(screen, MainScreen) else super().get_system_commands(screen)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         """Let go of the source."""
-        self.close_lane()
-
-
-def printable(text: str) -> str:
-    """Text that any terminal can take: bytes that were no UTF-8 as escapes, no control characters."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+        await self._close()

@@ -1,33 +1,47 @@
 """Lines of the trace language that keys build, and what / looks for."""
 
+from memtui.model.address import page_down
 from memtui.model.mm import MmSnapshot
 
 
 class Allocations:
-    """Names for the allocations that `m` makes, so that `f` can free them."""
+    """Names for the allocations that the user makes, so that they can be freed again."""
 
     def __init__(self) -> None:
-        self._made = 0
-        self._live: list[str] = []
+        self._names = 0
+        self._live: list[tuple[str, int]] = []
 
-    def malloc(self, size: str) -> str:
-        """The line that allocates `size`, as typed: "100K"."""
-        self._made += 1
-        name = f"m{self._made}"
-        self._live.append(name)
-        return f"{name} = malloc({size})"
+    def malloc_line(self, size: str) -> tuple[str, str]:
+        """A name that was not used before, and the line that allocates `size`, as typed: "100K"."""
+        self._names += 1
+        name = f"m{self._names}"
+        return name, f"{name} = malloc({size})"
 
-    def free(self) -> str | None:
-        """The line that frees the latest allocation, or None."""
-        return f"free({self._live.pop()})" if self._live else None
+    def made(self, name: str, step: int) -> None:
+        """The line ran, as the step of this number."""
+        self._live.append((name, step))
+
+    def latest(self, cursor: int) -> str | None:
+        """The name of the latest allocation that is not freed, `cursor` steps having run."""
+        return next((name for name, step in reversed(self._live) if step <= cursor), None)
+
+    def freed(self, name: str) -> None:
+        """It was freed."""
+        self._live = [entry for entry in self._live if entry[0] != name]
+
+
+def touch_line(address: int) -> str:
+    """The line that writes to the page of the byte `address`."""
+    return f"touch({page_down(address):#x}, 1, WRITE)"
 
 
 def find(mm: MmSnapshot, wanted: str, here: int) -> int | None:
-    """The address that `wanted` names: hex digits, or part of a VMA's label; the next one above `here`, then around."""
+    """The address that `wanted` names: part of a VMA's label, or hex digits; of several the next above `here`."""
     named = [vma.start for vma in mm.vmas if wanted.casefold() in vma.name.casefold()]
     if named:
         return next((start for start in named if start > here), named[0])
     try:
-        return int(wanted, 16)
+        address = int(wanted, 16)
     except ValueError:
         return None
+    return address if 0 <= address < 1 << 64 else None

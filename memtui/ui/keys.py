@@ -1,9 +1,11 @@
 """Every key, once: bindings, footer, help and command palette are made from this table."""
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from textual.binding import Binding
 
+from memtui.draw.run import Row, Run
 from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
 
 
@@ -13,6 +15,7 @@ class Key(NamedTuple):
     keys: str
     """As Textual names them, comma between: "n,right_square_bracket"."""
     action: str
+    """An action of the main screen."""
     label: str
     """In the footer."""
     meaning: str
@@ -21,20 +24,30 @@ class Key(NamedTuple):
     needs: type[Request] | None = None
     """Greyed where the source does not accept this request."""
     footer: bool = False
-    only: str = ""
-    """ "live" or "sim": greyed elsewhere."""
+    instead: type[Request] | None = None
+    """Only where the source does not accept this request: the key then has another meaning."""
 
     @property
     def shown(self) -> str:
-        """The keys as the help writes them."""
+        """The keys as the help writes them: "↑ k"."""
         return " ".join(_SHOWN.get(key, key) for key in self.keys.split(","))
+
+    @property
+    def shown_first(self) -> str:
+        """The first of them, as the footer writes it."""
+        return self.shown.partition(" ")[0]
+
+    def works(self, accepts: Callable[[type[Request]], bool]) -> bool:
+        """Whether it does something with a source that accepts this."""
+        if self.instead is not None and accepts(self.instead):
+            return False
+        return self.needs is None or accepts(self.needs)
 
 
 _SHOWN: Final = {
+    "colon": ":",
     "question_mark": "?",
     "slash": "/",
-    "plus": "+",
-    "minus": "-",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "home": "Home",
@@ -48,52 +61,104 @@ _SHOWN: Final = {
     "tab": "Tab",
     "shift+tab": "Shift-Tab",
     "space": "Space",
+    "ctrl+b": "Ctrl-B",
+    "ctrl+f": "Ctrl-F",
+    "ctrl+p": "Ctrl-P",
 }
 
+_TIME, _TRY, _MOVE, _VIEW, _OTHER = "Time", "Try", "Move", "View", "Other"
+
 KEYS: Final[tuple[Key, ...]] = (
-    Key("n", "step(1)", "step", "one step forward", "Time", Step, footer=True),
-    Key("N", "step(10)", "step 10", "ten steps forward", "Time", Step),
-    Key("b", "back(1)", "back", "one step back", "Time", Back, footer=True),
-    Key("B", "back(10)", "back 10", "ten steps back", "Time", Back),
-    Key("g", "seek", "seek", "go to a step by its number", "Time", Seek),
-    Key("space", "play", "play/pause", "play the steps, or look again and again; pause", "Time", Refresh, footer=True),
-    Key("R", "refresh", "refresh", "look again now", "Time", Refresh),
-    Key("m", "malloc", "malloc", "allocate: asks for a size", "Try", Inject, footer=True),
-    Key("f", "free", "free", "free the latest allocation that m made", "Try", Inject, footer=True),
-    Key("t", "touch", "touch", "write to the page under the cursor", "Try", Inject, footer=True),
-    Key("i", "inject", "inject", "run a line of the trace language", "Try", Inject),
-    Key("up,k", "move(-1)", "up", "the row above", "Move"),
-    Key("down,j", "move(1)", "down", "the row below", "Move"),
-    Key("left,h", "side(-1)", "left", "the cell to the left", "Move"),
-    Key("right,l", "side(1)", "right", "the cell to the right", "Move"),
-    Key("pageup,ctrl+b", "page(-1)", "page up", "a screen up", "Move"),
-    Key("pagedown,ctrl+f", "page(1)", "page down", "a screen down", "Move"),
-    Key("home", "first", "top", "the first row", "Move"),
-    Key("end,G", "last", "bottom", "the last row", "Move"),
-    Key("slash", "find", "find", "find a VMA by name, or an address", "Move", footer=True),
-    Key("z,enter", "zoom(1)", "zoom", "from the address space into the pages of a VMA", "View", footer=True),
-    Key("Z,escape", "zoom(-1)", "zoom out", "back to the whole address space", "View"),
-    Key("tab", "pane(1)", "next pane", "the next pane", "View"),
-    Key("shift+tab", "pane(-1)", "previous pane", "the previous pane", "View"),
-    Key("v", "show('detail')", "vma", "to the details of the VMA under the cursor", "View"),
-    Key("r", "show('residence')", "residence", "to the page cache and anon bars", "View"),
-    Key("o", "show('oom')", "oom", "to the OOM ranking", "View", footer=True),
-    Key("s", "show('steps')", "steps", "to the steps", "View", Step),
-    Key("a", "show('map')", "map", "to the address map", "View"),
-    Key("p", "focus_process", "process", "show the process selected in the OOM ranking", "View", Focus),
-    Key("y", "copy", "copy", "copy the row under the cursor", "Other"),
-    Key("S", "save", "save", "save the screen as an SVG file", "Other"),
-    Key("T", "theme", "theme", "the next theme", "Other"),
-    Key("question_mark", "help", "help", "what the keys and the figures mean", "Other", footer=True),
-    Key("q", "quit", "quit", "leave", "Other", footer=True),
+    Key("n", "step(1)", "step", "one step forward", _TIME, Step, footer=True),
+    Key("N", "step(10)", "step 10", "ten steps forward", _TIME, Step),
+    Key("b", "back(1)", "back", "one step back", _TIME, Back, footer=True),
+    Key("B", "back(10)", "back 10", "ten steps back", _TIME, Back),
+    Key("g,colon", "seek", "seek", "go to a step by its number", _TIME, Seek, footer=True),
+    Key("space", "play", "play", "play the steps one after the other; pause", _TIME, Step, footer=True),
+    Key("space", "play", "pause", "stop looking again and again; go on", _TIME, Refresh, footer=True, instead=Step),
+    Key("R", "refresh", "refresh", "look again now", _TIME, Refresh),
+    Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=True),
+    Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=True),
+    Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=True),
+    Key("i", "inject", "inject", "run a line of the trace language", _TRY, Inject),
+    Key("up,k", "move(-1)", "up", "the row above", _MOVE),
+    Key("down,j", "move(1)", "down", "the row below", _MOVE),
+    Key("left,h", "side(-1)", "left", "the cell to the left", _MOVE),
+    Key("right,l", "side(1)", "right", "the cell to the right", _MOVE),
+    Key("pageup,ctrl+b", "page(-1)", "page up", "a screen up", _MOVE),
+    Key("pagedown,ctrl+f", "page(1)", "page down", "a screen down", _MOVE),
+    Key("home", "first", "top", "the first row", _MOVE),
+    Key("g", "first", "top", "the first row", _MOVE, instead=Seek),
+    Key("end,G", "last", "bottom", "the last row", _MOVE),
+    Key("slash", "find", "find", "find a VMA by its name, or an address", _MOVE, footer=True),
+    Key("z", "zoom(1)", "zoom", "closer: from the address space to the pages of a VMA", _VIEW, footer=True),
+    Key("Z,escape", "zoom(-1)", "out", "further away; from the whole address space back to the list", _VIEW),
+    Key(
+        "enter",
+        "enter",
+        "enter",
+        "into what the cursor is on: the pages of a VMA, the process of a ranking, a step",
+        _VIEW,
+    ),
+    Key("tab", "pane(1)", "next pane", "the next pane", _VIEW),
+    Key("shift+tab", "pane(-1)", "previous pane", "the previous pane", _VIEW),
+    Key("a,1", "show('map')", "map", "to the address map", _VIEW),
+    Key("v,2", "show('detail')", "vma", "to the details of what the cursor is on", _VIEW),
+    Key("r,3", "show('residence')", "residence", "to the page cache and anon bars", _VIEW),
+    Key("o,4", "show('oom')", "oom", "to the OOM ranking", _VIEW, footer=True),
+    Key("s,5", "show('steps')", "steps", "to the steps", _VIEW, Step),
+    Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
+    Key("y", "copy", "copy", "copy the row under the cursor", _OTHER),
+    Key("S", "save", "save", "save the screen as an SVG file", _OTHER),
+    Key("T", "theme", "theme", "the next theme", _OTHER),
+    Key("ctrl+p", "palette", "commands", "find a command by its name", _OTHER),
+    Key("question_mark", "help", "help", "what the keys and the figures mean", _OTHER, footer=True),
+    Key("q", "quit", "quit", "leave", _OTHER, footer=True),
 )
 
 
 def bindings() -> list[Binding]:
-    """The table as Textual's bindings."""
+    """The table as Textual's bindings; a key with two meanings has two, of which `check_action` lets one through."""
     return [Binding(key.keys, key.action, key.label, show=key.footer, tooltip=key.meaning) for key in KEYS]
 
 
-def key_of(action: str) -> Key | None:
-    """The key whose action has this name, without parameters."""
-    return next((key for key in KEYS if key.action.partition("(")[0] == action), None)
+def keys_of(action: str, parameters: tuple[object, ...]) -> list[Key]:
+    """The rows whose action this is."""
+    written = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+    return [key for key in KEYS if key.action == written]
+
+
+def footer_row(accepts: Callable[[type[Request]], bool], width: int) -> tuple[Row, tuple[Key, ...]]:
+    """The keys at the bottom of the screen, and what stands in each cell, for the mouse.
+
+    What the source cannot do is greyed, and left out when room is short; then the last ones go, but help and quit.
+    """
+    table = [key for key in KEYS if key.footer and (key.instead is None or key.works(accepts))]
+    table = [key for key in table if key.works(accepts) or not _has_twin(key, accepts)]
+    if _width(table) > width:
+        table = [key for key in table if key.works(accepts)]
+    while _width(table) > width and len(table) > 2:
+        del table[-3]
+    runs: list[Run] = []
+    cells: list[Key] = []
+    for key in table:
+        works = key.works(accepts)
+        runs += [
+            Run(f" {key.shown_first}", "key" if works else "text.dim"),
+            Run(f" {key.label} ", "text" if works else "text.dim"),
+        ]
+        cells += [key] * _cells(key)
+    return tuple(runs), tuple(cells)
+
+
+def _has_twin(key: Key, accepts: Callable[[type[Request]], bool]) -> bool:
+    """Whether the same key has another meaning here."""
+    return any(other is not key and other.keys == key.keys and other.works(accepts) for other in KEYS)
+
+
+def _cells(key: Key) -> int:
+    return len(key.shown_first) + len(key.label) + 3
+
+
+def _width(table: list[Key]) -> int:
+    return sum(map(_cells, table))

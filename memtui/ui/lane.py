@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from memtui.model.errors import SourceError
 from memtui.model.request import Request
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
@@ -16,6 +17,7 @@ class Lane:
         self._source = source
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._waiting = 0
+        self._closed = False
 
     @property
     def idle(self) -> bool:
@@ -26,15 +28,22 @@ class Lane:
         """The source's answer, awaited on the event loop.
 
         Raises:
-            SourceError: as `Source.apply` does.
+            SourceError: as `Source.apply` does, or the lane was closed meanwhile.
         """
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._source.apply, request)
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._apply, request)
         finally:
             self._waiting -= 1
 
-    def close(self) -> None:
-        """Let go of the source once what runs has ended; what still waits is dropped."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._source.close()
+    def _apply(self, request: Request) -> Snapshot:
+        if self._closed:
+            raise SourceError("closed")
+        return self._source.apply(request)
+
+    async def close(self) -> None:
+        """Let go of the source, in its own thread, once what runs has ended; what still waits is dropped."""
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._source.close)
+            self._executor.shutdown(wait=False)

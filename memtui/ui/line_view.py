@@ -1,180 +1,276 @@
-"""A scrolling view of a drawing: rows are made when they are shown, and remembered by what they say."""
+"""A scrolling view of a drawing, painted line by line: rows are made only when they are shown."""
 
-from collections import OrderedDict
-from collections.abc import Mapping
 from typing import ClassVar, Final
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events
-from textual.containers import Vertical
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import reactive
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from memtui.draw.fit import shorten
 from memtui.draw.lines import Lines, RowLines
-from memtui.draw.run import Row, plain
+from memtui.draw.run import Row, Run, plain
+from memtui.ui.strips import Look, StripPainter, Styles
 
 _EMPTY: Final = RowLines((), 0)
+_ROWS_KEPT: Final = 4096
+_WHEEL: Final = 3
+"""Rows a notch of the wheel."""
+_THUMB: Final = "┃"
+_TRACK: Final = "╎"
 
 
-class StripCache:
-    """Strips by what they show, bounded; the least recently used goes first."""
+class LineView(Widget, can_focus=True, inherit_bindings=False):
+    """Shows `Lines`. It knows rows and columns, nothing of what they mean.
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.hits = 0
-        self.misses = 0
-        self._strips: OrderedDict[tuple[Row, int, int], Strip] = OrderedDict()
-
-    def get(self, key: tuple[Row, int, int]) -> Strip | None:
-        """The strip, counted as a hit, or None, counted as a miss."""
-        strip = self._strips.get(key)
-        if strip is None:
-            self.misses += 1
-        else:
-            self.hits += 1
-            self._strips.move_to_end(key)
-        return strip
-
-    def put(self, key: tuple[Row, int, int], strip: Strip) -> None:
-        """Remember a strip."""
-        self._strips[key] = strip
-        if len(self._strips) > self.limit:
-            self._strips.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget all, as when the colours change."""
-        self._strips.clear()
-
-
-class Pane(Vertical):
-    """The frame around a view. The view paints its own lines, so a border of its own would never be drawn."""
-
-    def __init__(self, view: "LineView", title: str = "") -> None:
-        super().__init__(view, id=f"{view.id}-pane")
-        self.border_title = title
-
-
-class LineView(ScrollView, can_focus=True):
-    """Shows `Lines`. It knows rows and columns, nothing of what they mean."""
-
-    DEFAULT_CSS = """
-    LineView { height: 1fr; scrollbar-size: 1 1; overflow-x: hidden; }
+    It paints itself whole, its heading and scroll bar too: Textual's frame and scroll bars would cut each line in
+    pieces and copy it on its way to the terminal, so that nothing painted could be kept.
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = set()
-    cursor: reactive[int | None] = reactive(None, repaint=False)
-    """The row under the cursor; None: this view has no cursor."""
-    column: reactive[int | None] = reactive(None, repaint=False)
-    """The cell under the cursor in its row, or None."""
 
-    class Chosen(Message):
-        """A row was clicked."""
+    ALLOW_SELECT = False
+    FRAMED: ClassVar[bool] = True
+    """Whether there is a heading above the rows and a scroll bar beside them."""
 
-        def __init__(self, view: "LineView", row: int, column: int, *, twice: bool) -> None:
-            self.view, self.row, self.column, self.twice = view, row, column, twice
-            super().__init__()
-
-    class Resized(Message):
-        """The view has another width: whoever draws for it has to draw again."""
+    class Moved(Message):
+        """The cursor stands elsewhere."""
 
         def __init__(self, view: "LineView") -> None:
             self.view = view
             super().__init__()
 
+    class Entered(Message):
+        """The row under the cursor was clicked twice."""
+
+        def __init__(self, view: "LineView") -> None:
+            self.view = view
+            super().__init__()
+
+    class Zoomed(Message):
+        """The wheel was turned while Ctrl was held."""
+
+        def __init__(self, view: "LineView", direction: int) -> None:
+            self.view, self.direction = view, direction
+            super().__init__()
+
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.lines: Lines = _EMPTY
-        self.cache = StripCache(2048)
-        self._styles_by_role: Mapping[str, Style] = {}
+        self.title = ""
+        """Of the heading, on its left."""
+        self.subtitle = ""
+        """Of the heading, on its right."""
+        self.top = 0
+        """The first row that is shown."""
+        self.cursor: int | None = None
+        """The row under the cursor; None: this view has no cursor."""
+        self.column: int | None = None
+        """The cell under the cursor in its row, or None."""
+        self.painter = StripPainter({})
+        self._rows: dict[int, Row] = {}
+        self._dragging = False
+
+    # What it shows
+
+    def paint_with(self, styles: Styles) -> None:
+        """Use a theme; what was painted with another one is void."""
+        if styles is not self.painter.styles:
+            self.painter = StripPainter(styles, self.app.get_line_filters())
+            self.refresh()
+
+    def show(self, lines: Lines, *, title: str | None = None, subtitle: str | None = None) -> None:
+        """Show another drawing; the place it is scrolled to stays as far as there is one."""
+        taller = len(lines) != len(self.lines)
+        self.lines = lines
+        self.title = self.title if title is None else title
+        self.subtitle = self.subtitle if subtitle is None else subtitle
+        self._rows.clear()
+        self.top = min(self.top, self._last_top)
+        if self.cursor is not None:
+            self.cursor = self._within(self.cursor)
+        self.refresh(layout=taller and self.styles.auto_dimensions)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """All rows, where the style says `height: auto`."""
+        return len(self.lines) + self.FRAMED
 
     @property
-    def pane(self) -> Widget:
-        """The frame around it."""
-        assert isinstance(self.parent, Widget)
-        return self.parent
-
-    def show(self, lines: Lines, styles: Mapping[str, Style], *, cursor: int | None = None) -> None:
-        """Show another drawing; the place it is scrolled to stays."""
-        if styles is not self._styles_by_role:
-            self.cache.clear()
-            self._styles_by_role = styles
-        self.lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
-        self.set_reactive(LineView.cursor, cursor)
-        self.refresh()
-
-    def move(self, row: int | None, column: int | None = None) -> None:
-        """Put the cursor on a row (and cell) and scroll it into view; only the rows concerned are drawn again."""
-        before = self.cursor
-        self.cursor, self.column = row, column
-        for y in {before, row} - {None}:
-            assert y is not None
-            self.refresh(Region(0, y - self.scroll_offset.y, self.size.width, 1))
-        if row is not None:
-            self.scroll_to_region(Region(0, row, 1, 1), animate=False, force=True)
+    def room(self) -> Size:
+        """Cells and rows that are left for the drawing."""
+        edge = int(self.FRAMED)
+        return Size(max(self.size.width - edge, 0), max(self.size.height - edge, 0))
 
     def text_of(self, row: int) -> str:
         """The row as plain text."""
         return plain(self.lines.row(row)).rstrip()
 
+    # Where it stands
+
+    def move_to(self, row: int, column: int | None = None) -> None:
+        """Put the cursor on a row (and cell) and bring it into view; only the rows concerned are painted again."""
+        before, top = self.cursor, self.top
+        self.cursor, self.column = self._within(row), column
+        self.reveal(self.cursor)
+        if top == self.top:
+            for changed in {before, self.cursor} - {None}:
+                self._refresh_row(changed or 0)
+
+    def by_rows(self, rows: int) -> None:
+        """So many rows down (up: negative); scrolls where there is no cursor."""
+        if self.cursor is None:
+            self.scroll_rows(rows)
+        else:
+            self.move_to(self.cursor + rows)
+            self.post_message(self.Moved(self))
+
+    def by_cells(self, cells: int) -> None:
+        """So many cells to the right; only maps have cells."""
+
+    def choose(self, row: int, column: int) -> None:
+        """Put the cursor where the mouse points."""
+        if self.cursor is not None:
+            self.move_to(row)
+            self.post_message(self.Moved(self))
+
+    def scroll_rows(self, rows: int) -> None:
+        """Show what is so many rows further down; the cursor stays where it is."""
+        self._go_to(self.top + rows)
+
+    def reveal(self, row: int) -> None:
+        """Scroll no further than needed to show the row."""
+        if row < self.top:
+            self._go_to(row)
+        elif row >= self.top + self.room.height:
+            self._go_to(row - self.room.height + 1)
+
+    @property
+    def _last_top(self) -> int:
+        return max(len(self.lines) - self.room.height, 0)
+
+    def _go_to(self, top: int) -> None:
+        top = min(max(top, 0), self._last_top)
+        if top != self.top:
+            self.top = top
+            self.refresh()
+
+    def _within(self, row: int) -> int:
+        return min(max(row, 0), max(len(self.lines) - 1, 0))
+
+    def _refresh_row(self, row: int) -> None:
+        y = row - self.top + self.FRAMED
+        if self.FRAMED <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    # Painting
+
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The visible rows; styles are read once, not once a row."""
-        top, width = self.scroll_offset.y, self.size.width
-        return [self._strip(top + y, width).crop(crop.x, crop.right) for y in range(crop.y, crop.bottom)]
+        """The lines of the crop, by way of no cache but the painter's."""
+        width = self.size.width
+        strips = [self.render_line(y) for y in range(crop.y, crop.bottom)]
+        if crop.x > 0 or crop.right < width:
+            return [strip.crop(crop.x, crop.right) for strip in strips]
+        return strips
 
     def render_line(self, y: int) -> Strip:
-        """One row; `y` may lie outside on either side."""
-        return self._strip(self.scroll_offset.y + y, self.size.width)
+        """One line; `y` may lie outside on either side."""
+        width = self.size.width
+        if self.FRAMED and y == 0:
+            return self.painter.strip(Look(self._heading(width), width))
+        index = self.top + y - self.FRAMED
+        row = self._row(index) if 0 <= y < self.size.height else ()
+        here = index == self.cursor
+        marked = here and self.has_focus
+        return self.painter.strip(Look(row, width, marked, self.column if here else None, self._edge(y)))
 
-    def _strip(self, index: int, width: int) -> Strip:
-        row = self.lines.row(index) if 0 <= index < len(self.lines) else ()
-        selected = -1
-        if index == self.cursor and self.cursor is not None:
-            selected = width if self.column is None else self.column
-        key = (row, width, selected)
-        strip = self.cache.get(key)
-        if strip is None:
-            strip = self._paint(row, width, selected)
-            self.cache.put(key, strip)
-        return strip
+    def _row(self, index: int) -> Row:
+        row = self._rows.get(index)
+        if row is None:
+            if len(self._rows) >= _ROWS_KEPT:
+                self._rows.clear()
+            row = self._rows[index] = self.lines.row(index)
+        return row
 
-    def _paint(self, row: Row, width: int, selected: int) -> Strip:
-        styles = self._styles_by_role
-        plain_style = styles.get("text", Style())
-        over = styles["map.cursor.row"] if selected >= 0 and "map.cursor.row" in styles else None
-        back = Style(bgcolor=over.bgcolor) if over and over.bgcolor else None
-        segments, used = [], 0
-        for text, role in row:
-            style = styles.get(role, plain_style)
-            segments.append(Segment(text, style + back if back else style))
-            used += len(text)
-        if used < width:
-            segments.append(Segment(" " * (width - used), plain_style + back if back else plain_style))
-        strip = Strip(segments, max(used, width)).crop(0, width)
-        return self._with_cell(strip, selected) if 0 <= selected < width else strip
+    def _heading(self, width: int) -> Row:
+        """`━ Title ━━━━━━━━━━ subtitle ━`, heavy where the focus is."""
+        rule, role = ("━", "key") if self.has_focus else ("─", "text.dim")
+        title = shorten(self.title, width - 4)
+        room = width - len(title) - 8
+        subtitle = f" {shorten(self.subtitle, room)} " if self.subtitle and room > 8 else ""
+        used = 1 + len(title) + 2 + len(subtitle) + 2
+        return (
+            Run(rule, role),
+            Run(f" {title} ", "key" if self.has_focus else "title"),
+            Run(rule * max(width - used, 0), role),
+            Run(subtitle, "map.scale"),
+            Run(rule, role),
+            Run(" ", "text"),
+        )
 
-    def _with_cell(self, strip: Strip, column: int) -> Strip:
-        cell = strip.crop(column, column + 1)
-        over = self._styles_by_role.get("map.cursor", Style(reverse=True))
-        marked = Strip([Segment(segment.text, (segment.style or Style()) + over) for segment in cell], 1)
-        return Strip.join([strip.crop(0, column), marked, strip.crop(column + 1, strip.cell_length)])
+    def _edge(self, y: int) -> str:
+        """The scroll bar in the last column: nothing when all is shown."""
+        height, total = self.room.height, len(self.lines)
+        if not self.FRAMED or total <= height or height < 2:
+            return ""
+        thumb = max(height * height // total, 1)
+        start = (height - thumb) * self.top // max(self._last_top, 1)
+        return _THUMB if start <= y - 1 < start + thumb else _TRACK
 
     def notify_style_update(self) -> None:
-        """Colours changed: what was painted is void."""
-        self.cache.clear()
+        """The terminal's colours changed: what was painted is void."""
         super().notify_style_update()
+        if self.is_attached:
+            self.painter = StripPainter(self.painter.styles, self.app.get_line_filters())
 
-    def on_resize(self) -> None:
-        """Let the owner draw for the new width."""
-        self.virtual_size = Size(self.size.width, len(self.lines))
-        self.post_message(self.Resized(self))
+    # The mouse
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the scroll bar."""
+        if self._edge(event.y) and event.x == self.size.width - 1 and event.y > 0:
+            self._dragging = True
+            self.capture_mouse()
+            self._drag_to(event.y)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the scroll bar."""
+        if self._dragging:
+            self._drag_to(event.y)
+
+    def on_mouse_up(self) -> None:
+        """Let go of it."""
+        if self._dragging:
+            self._dragging = False
+            self.release_mouse()
+
+    def _drag_to(self, y: int) -> None:
+        self._go_to(self._last_top * (y - 1) // max(self.room.height - 1, 1))
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the row under the mouse."""
-        row = event.y + self.scroll_offset.y
-        if 0 <= row < len(self.lines):
-            self.post_message(self.Chosen(self, row, event.x, twice=event.chain == 2))
+        """Choose the row under the mouse; enter it on a second click."""
+        row = event.y - self.FRAMED + self.top
+        if event.y < self.FRAMED or event.x >= self.room.width or not row < len(self.lines):
+            return
+        self.choose(row, event.x)
+        if event.chain == 2:
+            self.post_message(self.Entered(self))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Down; with Ctrl: out."""
+        self._wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Up; with Ctrl: in."""
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, direction: int) -> None:
+        event.stop()
+        event.prevent_default()
+        if event.ctrl:
+            self.post_message(self.Zoomed(self, -direction))
+        else:
+            self.scroll_rows(direction * _WHEEL)
+
+
+class LineBar(LineView, can_focus=False):
+    """A few lines without heading, scroll bar or focus: the top of the screen, the legend, the keys."""
+
+    FRAMED = False

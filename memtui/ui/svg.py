@@ -1,17 +1,18 @@
 """The screen as a picture that needs nothing from elsewhere."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
 
-_FONT_FACE = re.compile(r"\s*@font-face\s*\{[^}]*\}")
+_FONT_FACE: Final = re.compile(r"\s*@font-face\s*\{[^}]*\}")
+_FONTS: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
 def self_contained(svg: str) -> str:
-    """The picture without the fonts that it would fetch; the viewer's own monospaced font is used."""
-    return _FONT_FACE.sub("", svg).replace("Fira Code, monospace", "monospace")
+    """The picture without the fonts that it would fetch; the viewer's own monospaced one is used."""
+    return _FONT_FACE.sub("", svg).replace("Fira Code, monospace", _FONTS).replace("Fira Code", "monospace")
 
 
 async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
@@ -24,5 +25,7 @@ async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
     async with app.run_test(size=size) as pilot:
         await app.workers.wait_for_complete()
         await pilot.pause()
+        # Passing words, such as about a broken theme, are no part of the picture.
+        app.clear_notifications()
         await pilot.pause()
         return self_contained(app.export_screenshot(title=app.title))

@@ -1,20 +1,25 @@
 """Themes: TOML files that give each role of a drawing its colour."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from platformdirs import user_config_path
-from rich.color import ColorParseError
 from rich.style import Style
 from textual.theme import Theme
 
 from memtui.draw.roles import ROLES
-from memtui.model.errors import NotSupported
+from memtui.model.errors import NotSupported, ParseError
 
 DEFAULT: Final = "ink"
+"""The theme to start with, if there is one of this name; else the first dark one by name."""
 _FLAGS: Final = ("bold", "dim", "italic", "underline", "reverse")
+_KEYS: Final = ("name", "dark", "background", "foreground", "roles")
+_GROUND: Final[Mapping[bool, tuple[str, str]]] = {True: ("#101010", "#e0e0e0"), False: ("#ffffff", "#101010")}
+"""Dark -> background, foreground, where a theme has none."""
 
 
 class Palette(NamedTuple):
@@ -26,6 +31,8 @@ class Palette(NamedTuple):
     foreground: str
     styles: Mapping[str, Style]
     """Every role of draw.roles.ROLES."""
+    own: Mapping[str, Style] = MappingProxyType({})
+    """What the file says of each role that it has, without the background."""
 
     def textual(self) -> Theme:
         """What Textual's own widgets are coloured by."""
@@ -36,7 +43,7 @@ class Palette(NamedTuple):
 
         return Theme(
             name=self.name,
-            primary=colour("header.name"),
+            primary=colour("key"),
             secondary=colour("text.dim"),
             accent=colour("key"),
             foreground=self.foreground,
@@ -55,6 +62,7 @@ class Themes(NamedTuple):
 
     palettes: Mapping[str, Palette]
     problems: tuple[str, ...]
+    """One line each: file, line, what."""
 
     def get(self, name: str | None) -> Palette:
         """The theme of this name, the default one for None.
@@ -63,39 +71,48 @@ class Themes(NamedTuple):
             NotSupported: there is none of this name.
         """
         if name is None:
-            return self.palettes.get(DEFAULT) or _plain()
+            return _default(self.palettes)
         if name not in self.palettes:
             broken = "".join(f"; {problem}" for problem in self.problems)
             raise NotSupported(f"no theme named {name}{broken}", hint="there are " + ", ".join(sorted(self.palettes)))
         return self.palettes[name]
 
 
-def load(user: Path | None = None) -> Themes:
+def load(user: Path | None = None, built_in: Path | None = None) -> Themes:
     """Read the built-in themes and the user's own; a broken file is reported and left out.
+
+    Roles that a theme does not have are the default theme's. A user's theme replaces a built-in one of its name.
 
     Args:
         user: the folder of the user's themes; by default `memtui/themes` in the platform's configuration folder.
+        built_in: the folder of the built-in ones; by default what came with the package.
     """
     problems: list[str] = []
-    palettes = {}
-    base: Mapping[str, Style] = {}
-    folder = user if user is not None else user_config_path("memtui") / "themes"
-    own = _files(folder)
-    for path in [*_files(_built_in(), first=f"{DEFAULT}.toml"), *own]:
-        try:
-            palette = _read(path, base)
-        except (OSError, ValueError) as error:
-            problems.append(f"{path}: {' '.join(str(error).split())}")
-            continue
-        base = base or palette.styles
-        palettes[palette.name] = palette
-    return Themes(palettes, tuple(problems))
+    palettes: dict[str, Palette] = {}
+    for folder in (built_in or _built_in(), user or user_config_path("memtui") / "themes"):
+        for path in sorted(folder.glob("*.toml")):
+            try:
+                palette = _read(path)
+            except ParseError as error:
+                problems.append(str(error))
+            else:
+                palettes[palette.name] = palette
+    fallback = _default(palettes).own
+    return Themes({name: _completed(palette, fallback) for name, palette in palettes.items()}, tuple(problems))
 
 
-def _plain() -> Palette:
-    """What is left when not even the default theme can be read: readable, without colours."""
-    style = Style(color="#e0e0e0", bgcolor="#101010")
-    return Palette("plain", dark=True, background="#101010", foreground="#e0e0e0", styles=dict.fromkeys(ROLES, style))
+def _default(palettes: Mapping[str, Palette]) -> Palette:
+    dark = [palettes[name] for name in sorted(palettes) if palettes[name].dark]
+    if DEFAULT in palettes:
+        return palettes[DEFAULT]
+    # Not one theme can be read: the picture still can, without colours.
+    return dark[0] if dark else _completed(Palette("plain", True, *_GROUND[True], {}), {})
+
+
+def _completed(palette: Palette, fallback: Mapping[str, Style]) -> Palette:
+    plain = Style(color=palette.foreground, bgcolor=palette.background)
+    own = {**fallback, **palette.own}
+    return palette._replace(styles={role: plain + own[role] if role in own else plain for role in ROLES})
 
 
 def _built_in() -> Path:
@@ -105,61 +122,75 @@ def _built_in() -> Path:
     return installed if installed.is_dir() else package.parent / "themes"
 
 
-def _files(folder: Path, first: str = "") -> list[Path]:
+def _read(path: Path) -> Palette:
     try:
-        return sorted(folder.glob("*.toml"), key=lambda path: (path.name != first, path.name))
-    except OSError:
-        return []
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParseError(f"cannot be read: {error.strerror}", file=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ParseError("is not UTF-8 text", file=str(path)) from error
+    try:
+        return _palette(tomllib.loads(text), path.stem)
+    except tomllib.TOMLDecodeError as error:
+        # The message ends in "(at line 3, column 5)", or in "(at end of document)".
+        found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
+        what, line, column = (found[1], int(found[2]), int(found[3])) if found else (str(error), 0, 0)
+        raise ParseError(what, file=str(path), line=line, column=column) from error
+    except _Wrong as error:
+        raise ParseError(error.what, file=str(path), line=_line_of(text, error.key)) from error
 
 
-def _read(path: Path, base: Mapping[str, Style]) -> Palette:
-    text = path.read_text(encoding="utf-8")
-    theme = tomllib.loads(text)
-    roles = theme.get("roles", {})
+class _Wrong(Exception):
+    """A value that is none; `key` is where."""
+
+    def __init__(self, key: str, what: str) -> None:
+        self.key, self.what = key, what
+        super().__init__(what)
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line on which the key is set, from 1; 0 if it is spelled in some other way."""
+    pattern = re.compile(rf"""\s*\[?["']?{re.escape(key)}["']?\s*[\]=]""")
+    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 0)
+
+
+def _palette(theme: Mapping[str, Any], stem: str) -> Palette:
+    for key in theme:
+        if key not in _KEYS:
+            raise _Wrong(key, f"{key!r} is none of {', '.join(_KEYS)}")
+    name, dark, roles = theme.get("name", stem), theme.get("dark", True), theme.get("roles", {})
+    if not isinstance(name, str) or not name:
+        raise _Wrong("name", "name is to be text")
+    if not isinstance(dark, bool):
+        raise _Wrong("dark", "dark is to be true or false")
     if not isinstance(roles, dict):
-        raise ValueError("[roles] is not a table")
-    dark = theme.get("dark", True)
-    background = _colour(theme, "background", "#101010" if dark else "#ffffff")
-    foreground = _colour(theme, "foreground", "#e0e0e0" if dark else "#101010")
-    plain = Style(color=foreground, bgcolor=background)
-    styles = {}
-    for role in ROLES:
-        if role in roles:
-            styles[role] = plain + _style(role, roles[role])
-        else:
-            styles[role] = base.get(role, plain)
-    unknown = sorted(set(roles) - set(ROLES))
-    if unknown:
-        raise ValueError(f"[roles] has no role named {unknown[0]!r}")
-    return Palette(str(theme.get("name", path.stem)), bool(dark), background, foreground, styles)
+        raise _Wrong("roles", "[roles] is to be a table")
+    for role in roles:
+        if role not in ROLES:
+            raise _Wrong(role, f"there is no role named {role!r}")
+    background, foreground = (
+        _colour(key, theme.get(key, default))
+        for key, default in zip(("background", "foreground"), _GROUND[dark], strict=True)
+    )
+    own = {role: _style(role, value) for role, value in roles.items()}
+    return Palette(name, dark, background, foreground, {}, own)
 
 
-def _colour(theme: Mapping[str, Any], key: str, default: str) -> str:
-    value = theme.get(key, default)
-    if not isinstance(value, str) or len(value) != 7:
-        raise ValueError(f"{key} = {value!r} is no colour: write it as '#rrggbb'")
-    _parse(key, {"color": value})
+def _colour(key: str, value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise _Wrong(key, f"{key}: {value!r} is no colour: write it as '#rrggbb'")
     return value
 
 
 def _style(role: str, value: object) -> Style:
-    if isinstance(value, str):
-        return _parse(role, {"color": value})
     if not isinstance(value, dict):
-        raise ValueError(f"role {role!r}: a colour '#rrggbb' or a table with fg, bg, bold, ...")
+        return Style(color=_colour(role, value))
     parts: dict[str, Any] = {}
     for key, setting in value.items():
         if key in ("fg", "bg"):
-            parts["color" if key == "fg" else "bgcolor"] = setting
-        elif key in _FLAGS:
-            parts[key] = bool(setting)
+            parts["color" if key == "fg" else "bgcolor"] = _colour(role, setting)
+        elif key in _FLAGS and isinstance(setting, bool):
+            parts[key] = setting
         else:
-            raise ValueError(f"role {role!r}: {key!r} is none of fg, bg, {', '.join(_FLAGS)}")
-    return _parse(role, parts)
-
-
-def _parse(role: str, parts: Mapping[str, Any]) -> Style:
-    try:
-        return Style(**parts)
-    except (ColorParseError, TypeError, AttributeError) as error:
-        raise ValueError(f"{role}: {error}") from error
+            raise _Wrong(role, f"{role}: {key!r} is to be one of fg, bg, or true or false for {', '.join(_FLAGS)}")
+    return Style(**parts)

@@ -1,74 +1,112 @@
 """What the keys do and what the figures mean."""
 
+from collections.abc import Iterator
 from itertools import groupby
+from typing import ClassVar, Final
 
-from rich.table import Table
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.binding import BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
+from memtui.draw.fit import crop, wrap
 from memtui.draw.glyphs import GLYPHS, NAMES, residence_role
+from memtui.draw.lines import RowLines
 from memtui.draw.roles import ROLES
+from memtui.draw.run import Row, Run
 from memtui.ui.keys import KEYS
-from memtui.ui.themes import Palette
+from memtui.ui.line_view import LineView
+from memtui.ui.strips import Styles
 
-_FIGURES = (
-    (
-        "map",
-        "The address space, high addresses on top. A VMA's height follows its size by the scale in the pane's title; "
-        "a hole is one row. A cell of the bar stands for an equal part of its row's pages and shows what most of those "
-        "that are there are; it is drawn lighter when less than half of them are there.",
-    ),
-    (
-        "residence",
-        "Where the memory is, for the process and for the machine. The column of the machine adds up to "
-        "MemTotal; what no counter tells is shown as the rest.",
-    ),
-    (
-        "oom",
-        "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + oom_score_adj "
-        "thousandths of RAM + swap. score is what these figures give by the kernel's formula; kernel is what "
-        "/proc/PID/oom_score says.",
-    ),
-    ("steps", "What ran, what is to come, and below the step that ran last why it ended as it did."),
-    ("—", "Not known: the reason stands beside it or in the details."),
-)
+_KEY: Final = 16
+"""Cells of the left column."""
+
+FIGURES: Final = {
+    "map": "The address space, high addresses on top. The height of a VMA follows its size, on the scale in the "
+    "heading; a hole is one row. A cell of the bar stands for an equal part of the pages of its row and shows what "
+    "most of those that are there are; it is lighter when less than half of them are there. A bar at the left edge "
+    "marks what changed since the last look or step.",
+    "VMA": "What is known of the VMA and the page under the cursor, or how the score of the process that the ranking "
+    "has selected comes about.",
+    "residence": "Where the memory is, of the process and of the machine. The machine's column adds up to MemTotal: "
+    "what no counter of the kernel tells is the rest. A bar of the process is a share of its RSS, one of the system "
+    "a share of MemTotal.",
+    "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
+    "oom_score_adj thousandths of RAM + swap. score is what these figures give by the kernel's formula, kernel what "
+    "/proc/PID/oom_score says.",
+    "steps": "What ran and what is to come. Below the step that ran last stands its story, and the rule that decided "
+    "its result.",
+    "—": "Not known. The reason stands beside it, or in the pane of the VMA.",
+}
+"""Pane -> what its figures mean."""
 
 
 class HelpScreen(ModalScreen[None]):
     """Scrolls; any of its keys leads back."""
 
-    BINDINGS = [("escape,question_mark,q", "dismiss", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,question_mark,q", "dismiss", "back"),
+        ("down,j", "scroll(1)", "down"),
+        ("up,k", "scroll(-1)", "up"),
+        ("pagedown,space,ctrl+f", "scroll(20)", "page down"),
+        ("pageup,ctrl+b", "scroll(-20)", "page up"),
+        ("home,g", "scroll(-9999)", "top"),
+        ("end,G", "scroll(9999)", "bottom"),
+    ]
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self, styles: Styles) -> None:
         super().__init__()
-        self._palette = palette
+        self._styles = styles
 
     def compose(self) -> ComposeResult:
-        """Keys, residences, panes."""
-        with VerticalScroll():
-            yield Static(self._keys(), id="help-keys")
-            yield Static(self._meanings(), id="help-meanings")
+        """One view."""
+        yield HelpView(id="help")
 
-    def _keys(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        styles = self._palette.styles
-        for group, keys in groupby(KEYS, key=lambda key: key.group):
-            table.add_row(Text(group, styles["title"]), "")
-            for key in keys:
-                table.add_row(Text(key.shown, styles["key"]), Text(key.meaning, styles["text"]))
-        return table
+    def on_mount(self) -> None:
+        """Colour it."""
+        view = self.query_one(HelpView)
+        view.paint_with(self._styles)
+        view.focus()
 
-    def _meanings(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        styles = self._palette.styles
-        table.add_row(Text("Residence", styles["title"]), "")
-        for residence, glyph in GLYPHS.items():
-            role = residence_role(residence)
-            table.add_row(Text(f"{glyph} {NAMES[residence]}", styles[role]), Text(ROLES[role], styles["text"]))
-        table.add_row(Text("Panes", styles["title"]), "")
-        for name, meaning in _FIGURES:
-            table.add_row(Text(name, styles["key"]), Text(meaning, styles["text"]))
-        return table
+    def action_scroll(self, rows: int) -> None:
+        """Down or up."""
+        self.query_one(HelpView).scroll_rows(rows)
+
+
+class HelpView(LineView):
+    """Keys, residences, panes."""
+
+    def on_resize(self) -> None:
+        """Lay it out for the new width."""
+        width = self.room.width
+        self.show(RowLines(tuple(help_rows(width)), width), title="Help", subtitle="Esc back")
+
+
+def help_rows(width: int) -> Iterator[Row]:
+    """Every key of the table by its group, every residence, every pane."""
+    for group, keys in groupby(KEYS, key=lambda key: key.group):
+        yield from _heading(group)
+        for key in keys:
+            only = " (simulation)" if key.needs is not None and _simulated(key.needs.__name__) else ""
+            yield from _entry(Run(f" {key.shown}", "key"), key.meaning + only, width)
+    yield from _heading("Residence")
+    for residence, glyph in GLYPHS.items():
+        role = residence_role(residence)
+        yield from _entry(Run(f" {glyph} {NAMES[residence]}", role), ROLES[role], width)
+    yield from _heading("Panes and figures")
+    for name, meaning in FIGURES.items():
+        yield from _entry(Run(f" {name}", "key"), meaning, width)
+
+
+def _simulated(request: str) -> bool:
+    return request in ("Step", "Back", "Seek", "Inject")
+
+
+def _heading(text: str) -> Iterator[Row]:
+    yield ()
+    yield (Run(f" {text}", "title"),)
+
+
+def _entry(name: Run, meaning: str, width: int) -> Iterator[Row]:
+    for line in wrap(meaning, width - _KEY - 1):
+        yield crop((Run(f"{name.text:<{_KEY}}", name.role), Run(line, "text")), width)
+        name = Run("", "text")

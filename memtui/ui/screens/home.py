@@ -1,42 +1,96 @@
-"""Pick a process or a scenario."""
+"""Pick a scenario or a process."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.widgets import Footer, Input, Label, OptionList
-from textual.widgets.option_list import Option
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input
 
+from memtui.draw.fit import crop, safe, shorten
+from memtui.draw.lines import RowLines
+from memtui.draw.run import Row, Run
 from memtui.draw.sizes import pages_size
 from memtui.model.errors import MemtuiError
 from memtui.model.task import Task
 from memtui.ui.home import Home
+from memtui.ui.line_view import LineBar, LineView
+from memtui.ui.screens.fitting import FittingScreen
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
 
-_MOST = 500
+_WIDE: Final = 100
+_KEYS: Final = (
+    ("Enter", "open"),
+    ("/", "filter"),
+    ("Tab", "other list"),
+    ("R", "read again"),
+    ("T", "theme"),
+    ("q", "quit"),
+)
 
 
-class HomeScreen(Screen[None]):
-    """Two lists with one filter over both."""
+class Picks(LineView):
+    """A list of things to pick from."""
 
-    BINDINGS = [
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 0
+        self.names: Sequence[str] = ()
+        self._drawn_as: Callable[[str, int], Row] = lambda name, width: (Run(name, "text"),)
+
+    def offer(self, names: Sequence[str], row: Callable[[str, int], Row], *, title: str) -> None:
+        """Show these; the cursor goes to the first."""
+        self.names, self._drawn_as = names, row
+        self.title = title
+        self.top = 0
+        self._lay_out()
+        self.move_to(0)
+
+    def _lay_out(self) -> None:
+        width = self.room.width
+        rows = tuple(crop(self._drawn_as(name, width), width) for name in self.names)
+        self.show(RowLines(rows, width), subtitle=str(len(self.names)))
+
+    def on_resize(self) -> None:
+        """Lay it out for the new width."""
+        self._lay_out()
+
+    @property
+    def picked(self) -> str | None:
+        """What the cursor is on."""
+        return self.names[self.cursor] if self.cursor is not None and self.cursor < len(self.names) else None
+
+
+class HomeScreen(FittingScreen):
+    """Two lists, one filter over both."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
         ("q", "app.quit", "quit"),
         ("slash", "filter", "filter"),
-        ("tab", "app.focus_next", "other list"),
+        ("tab,shift+tab,left,right,h,l", "other", "other list"),
         ("escape", "clear", "all"),
+        ("enter", "pick", "open"),
+        ("up,k", "move(-1)", "up"),
+        ("down,j", "move(1)", "down"),
+        ("pageup,ctrl+b", "move(-20)", "page up"),
+        ("pagedown,ctrl+f", "move(20)", "page down"),
+        ("home,g", "move(-99999)", "top"),
+        ("end,G", "move(99999)", "bottom"),
         ("R", "read", "read again"),
+        ("T", "theme", "next theme"),
     ]
+    AUTO_FOCUS = "#scenarios"
 
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
-        self._tasks: Sequence[Task] = ()
+        self._summaries = dict(home.scenarios)
+        self._tasks: dict[str, Task] = {}
+        self._here = "scenarios"
 
     @property
     def memtui(self) -> "MemtuiApp":
@@ -44,23 +98,37 @@ class HomeScreen(Screen[None]):
         return cast("MemtuiApp", self.app)
 
     def compose(self) -> ComposeResult:
-        """Filter, scenarios, processes."""
-        yield Label("memtui · see how Linux manages process memory", id="home-title")
-        yield Input(placeholder="filter by name or PID", id="filter")
-        with Horizontal():
-            with Vertical(id="home-scenarios"):
-                yield Label("Scenarios: a simulated process, step by step")
-                yield OptionList(id="scenarios")
-            with Vertical(id="home-processes"):
-                yield Label("Processes: a live one, read only")
-                yield OptionList(id="processes")
-        yield Footer()
+        """Name, filter, scenarios, processes, keys."""
+        yield LineBar(id="home-title")
+        yield Input(placeholder=" / filter by name or PID", id="filter", compact=True)
+        with Horizontal(id="lists"):
+            yield Picks(id="scenarios")
+            yield Picks(id="processes")
+        yield LineBar(id="home-keys")
+        yield from super().compose()
 
     def on_mount(self) -> None:
         """Fill the lists."""
+        self._paint()
+        self.watch(self.app, "theme", self._paint, init=False)
+        title = (
+            Run(" memtui ", "header.name"),
+            Run("  see how Linux manages process memory", "text"),
+        )
+        keys = tuple(run for key, label in _KEYS for run in (Run(f" {key}", "key"), Run(f" {label} ", "text")))
+        self.query_one("#home-title", LineBar).show(RowLines((title,), 80))
+        self.query_one("#home-keys", LineBar).show(RowLines((keys,), 80))
         self._fill()
-        self.query_one("#scenarios").focus()
         self.action_read()
+
+    def on_resize(self) -> None:
+        """Side by side, or one above the other."""
+        super().on_resize()
+        self.set_class(self.app.size.width < _WIDE, "-compact")
+
+    def _paint(self) -> None:
+        for view in self.query(LineView):
+            view.paint_with(self.memtui.palette.styles)
 
     @work(thread=True)
     def action_read(self) -> None:
@@ -69,43 +137,51 @@ class HomeScreen(Screen[None]):
             tasks = [task for task in self._home.processes() if task.never != "kernel thread"]
         except MemtuiError as error:
             self.app.call_from_thread(self.memtui.report, error)
-            return
-        tasks.sort(key=lambda task: task.rss_pages or 0, reverse=True)
-        self.app.call_from_thread(self._show, tasks)
+        else:
+            self.app.call_from_thread(self._show, tasks)
 
     def _show(self, tasks: Sequence[Task]) -> None:
-        self._tasks = tasks
+        largest_first = sorted(tasks, key=lambda task: task.rss_pages or 0, reverse=True)
+        self._tasks = {str(task.pid): task for task in largest_first}
         self._fill()
 
     def _fill(self) -> None:
         wanted = self.query_one("#filter", Input).value.casefold()
-        scenarios = self.query_one("#scenarios", OptionList)
-        scenarios.clear_options()
-        scenarios.add_options(
-            Option(Text.assemble((name, "bold"), f"\n  {summary}"), id=name)
-            for name, summary in self._home.scenarios
-            if wanted in f"{name} {summary}".casefold()
+        names = [name for name, summary in self._summaries.items() if wanted in f"{name} {summary}".casefold()]
+        pids = [pid for pid, task in self._tasks.items() if wanted in f"{pid} {task.comm}".casefold()]
+        self.query_one("#scenarios", Picks).offer(names, self._scenario_row, title="Scenarios: simulated, step by step")
+        self.query_one("#processes", Picks).offer(pids, self._process_row, title="Processes: live, only looked at")
+
+    def _scenario_row(self, name: str, width: int) -> Row:
+        return (
+            Run(f" {name:<18} ", "map.label"),
+            Run(shorten(safe(self._summaries[name]), width - 21), "text"),
         )
-        processes = self.query_one("#processes", OptionList)
-        processes.clear_options()
-        rows = [
-            Option(Text(f"{task.pid:>7} {pages_size(task.rss_pages):>9}  {task.comm}"), id=str(task.pid))
-            for task in self._tasks
-            if wanted in f"{task.pid} {task.comm}".casefold()
-        ]
-        processes.add_options(rows[:_MOST])
-        for options in (scenarios, processes):
-            if options.option_count:
-                options.highlighted = 0
+
+    def _process_row(self, pid: str, width: int) -> Row:
+        task = self._tasks[pid]
+        return (
+            Run(f" {pid:>7} ", "text.dim"),
+            Run(f"{pages_size(task.rss_pages):>9}  ", "value"),
+            Run(safe(task.comm), "text"),
+        )
 
     def on_input_changed(self) -> None:
         """Filter both lists."""
         self._fill()
 
     def on_input_submitted(self) -> None:
-        """Go on to the list that has something left."""
-        scenarios = self.query_one("#scenarios", OptionList)
-        (scenarios if scenarios.option_count else self.query_one("#processes", OptionList)).focus()
+        """On to the list that has something left."""
+        names = self.query_one("#scenarios", Picks).names
+        self._go("scenarios" if names else "processes")
+
+    def _go(self, name: str) -> None:
+        self._here = name
+        self.query_one(f"#{name}").focus()
+
+    @property
+    def _list(self) -> Picks:
+        return self.focused if isinstance(self.focused, Picks) else self.query_one(f"#{self._here}", Picks)
 
     def action_filter(self) -> None:
         """Type a filter."""
@@ -114,17 +190,37 @@ class HomeScreen(Screen[None]):
     def action_clear(self) -> None:
         """Show all again."""
         self.query_one("#filter", Input).value = ""
-        self.query_one("#scenarios").focus()
+        self._go(self._here)
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Open it."""
-        name = event.option_id or ""
+    def action_other(self) -> None:
+        """To the other list."""
+        self._go("processes" if self._list.id == "scenarios" else "scenarios")
+
+    def action_move(self, rows: int) -> None:
+        """Rows down or up."""
+        self._list.by_rows(rows)
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        self.memtui.next_theme()
+
+    def on_line_view_entered(self) -> None:
+        """Something was clicked twice."""
+        self.action_pick()
+
+    def action_pick(self) -> None:
+        """Open what the cursor is on."""
+        picks = self._list
+        if picks.picked is not None:
+            self._here = picks.id or self._here
+            self._open(picks.picked, process=picks.id == "processes")
+
+    @work(thread=True, exclusive=True)
+    def _open(self, name: str, *, process: bool) -> None:
+        """Make the source beside the screen: reading a trace or a process takes its time."""
         try:
-            if event.option_list.id == "scenarios":
-                source = self._home.open_scenario(name)
-            else:
-                source = self._home.open_process(int(name))
+            source = self._home.open_process(int(name)) if process else self._home.open_scenario(name)
         except MemtuiError as error:
-            self.memtui.report(error)
-            return
-        self.memtui.open(source)
+            self.app.call_from_thread(self.memtui.report, error)
+        else:
+            self.app.call_from_thread(self.memtui.open, source)

@@ -1,0 +1,165 @@
+"""The address map and the page grid: from the cursor's address to a cell and back."""
+
+from bisect import bisect_right
+from operator import itemgetter
+from typing import ClassVar, Final
+
+from memtui.draw.address_map import AddressMap
+from memtui.draw.changes import changed
+from memtui.draw.fit import wrap
+from memtui.draw.lines import RowLines
+from memtui.draw.page_grid import PageGrid, shift_to_fit
+from memtui.draw.run import Run
+from memtui.model.address import Range
+from memtui.model.mm import MmSnapshot
+from memtui.model.snapshot import Snapshot
+from memtui.model.vma import Vma
+from memtui.ui.widgets.pane import Pane
+
+_START: Final = itemgetter(0)
+_CLOSER: Final = 2
+"""Each zoom shows 2**_CLOSER times fewer pages in a cell."""
+
+
+class MapPane(Pane):
+    """Its cursor is an address, so that it survives zooming, refreshing and another width."""
+
+    TITLE: ClassVar[str] = "Address space"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.address: int | None = None
+        """The byte under the cursor; None before there is a map."""
+        self.shift: int | None = None
+        """log2 of the pages in a cell of the page grid; None: the whole address space is shown."""
+        self._drawing: AddressMap | PageGrid | None = None
+        self._mm: MmSnapshot | None = None
+        self._marks: tuple[Range, ...] = ()
+
+    @property
+    def vma(self) -> Vma | None:
+        """The VMA under the cursor."""
+        if self._mm is None or self.address is None:
+            return None
+        nth = bisect_right(self._mm.vmas, self.address, key=_START) - 1
+        vma = self._mm.vmas[nth] if nth >= 0 else None
+        return vma if vma is not None and self.address < vma.end else None
+
+    @property
+    def hole(self) -> Range | None:
+        """The hole under the cursor."""
+        if self.address is None or not isinstance(self._drawing, AddressMap):
+            return None
+        return self._drawing.hole_at(self._drawing.row_of(self.address))
+
+    # Drawing
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Take the next picture, and mark what changed since the one before."""
+        mm, before = snapshot.mm, self._mm
+        self._mm = mm
+        self._marks = () if mm is None else changed(before, mm)
+        if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
+            self.address, self.shift = _start(mm), None
+        super().update_from(snapshot)
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """The address space, what is marked in it, and how close it is looked at; the grid fits itself in the height.
+
+        A mark of () is always the same object.
+        """
+        return snapshot.mm, self._marks, self.shift, self.vma if self.shift is not None else None, self.room.height
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The map, or the pages of one VMA; the cursor stays on its address."""
+        mm, vma, width = snapshot.mm, self.vma, self.room.width
+        if mm is None:
+            self._draw_nothing(snapshot)
+            return
+        if self.shift is not None and vma is not None:
+            grid = PageGrid(vma, width, self.shift)
+            self._drawing = grid
+            self.show(grid, title=grid.title, subtitle=grid.scale)
+        else:
+            self.shift = None
+            whole = AddressMap(mm, width, marks=self._marks)
+            self._drawing = whole
+            self.show(whole, title=self.TITLE, subtitle=whole.scale)
+        self._place()
+
+    def _draw_nothing(self, snapshot: Snapshot) -> None:
+        self._drawing = self.cursor = None
+        why = snapshot.unknown.get("mm", "no process is in focus: Enter on one in the OOM ranking shows it")
+        rows = tuple((Run(f" {line}", "text.dim"),) for line in wrap(why, self.room.width - 2))
+        self.show(RowLines(rows, self.room.width), title=self.TITLE, subtitle="")
+
+    def _place(self) -> None:
+        if self._drawing is not None and self.address is not None:
+            self.move_to(self._drawing.row_of(self.address), self._drawing.column_of(self.address))
+
+    # Moving
+
+    def go(self, address: int) -> None:
+        """Put the cursor on a byte; outside of the pages that are shown, the whole address space comes back."""
+        self.address = address
+        self.redraw()
+        self._place()
+        self.post_message(self.Moved(self))
+
+    def by_rows(self, rows: int) -> None:
+        """So many rows down (up: negative), in the same column."""
+        if self._drawing is not None and self.address is not None:
+            row = min(max(self._drawing.row_of(self.address) + rows, 0), len(self._drawing) - 1)
+            self.go(self._drawing.address_at(row, self._drawing.column_of(self.address)))
+
+    def by_cells(self, cells: int) -> None:
+        """So many cells to the right (left: negative) in the row."""
+        if self._drawing is None or self.address is None:
+            return
+        row, column = self._drawing.row_of(self.address), self._drawing.column_of(self.address)
+        address = self._drawing.address_at(row, column + cells)
+        if self._drawing.row_of(address) == row and self._drawing.column_of(address) == column:
+            # A gap between groups of cells: the next one stands a cell further.
+            address = self._drawing.address_at(row, column + cells + (1 if cells > 0 else -1))
+        self.go(address)
+
+    def choose(self, row: int, column: int) -> None:
+        """Put the cursor on the cell under the mouse."""
+        if self._drawing is not None:
+            self.go(self._drawing.address_at(row, column))
+
+    # Zooming
+
+    def zoom(self, direction: int) -> bool:
+        """Closer (1) or further away (-1); False where there is nothing closer or further."""
+        vma = self.vma
+        if self.shift is None:
+            if direction < 0 or vma is None:
+                return False
+            self.shift = self._fitting(vma)
+        elif vma is None:
+            self.shift = None
+        elif direction > 0:
+            if self.shift == 0:
+                return False
+            self.shift = max(self.shift - _CLOSER, 0)
+        else:
+            further = self.shift + _CLOSER
+            fitting = self._fitting(vma)
+            self.shift = None if self.shift >= fitting else min(further, fitting)
+        self.redraw()
+        return True
+
+    def enter(self) -> None:
+        """Zoom in."""
+        self.zoom(1)
+
+    def _fitting(self, vma: Vma) -> int:
+        return shift_to_fit(vma, self.room.width, max(self.room.height, 1))
+
+
+def _start(mm: MmSnapshot) -> int:
+    """Where to look first: the heap, else the program's first VMA, else the bottom."""
+    heap = next((vma for vma in mm.vmas if vma.name == "[heap]"), None)
+    first = heap or (mm.vmas[0] if mm.vmas else None)
+    return first.start if first else 0

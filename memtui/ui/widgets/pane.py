@@ -1,0 +1,63 @@
+"""What the panes of the main screen have in common: each draws its part of the snapshot, and only when that changed."""
+
+from typing import ClassVar
+
+from textual.message import Message
+
+from memtui.draw.lines import Lines
+from memtui.model.request import Request
+from memtui.model.snapshot import Snapshot
+from memtui.ui.line_view import LineView
+
+
+class Pane(LineView):
+    """A view of a part of the snapshot. Subclasses say which part, and how it is drawn."""
+
+    TITLE: ClassVar[str] = ""
+
+    class Wanted(Message):
+        """What the user chose in the pane has to be asked of the source."""
+
+        def __init__(self, request: Request) -> None:
+            self.request = request
+            super().__init__()
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.title = self.TITLE
+        self.snapshot: Snapshot | None = None
+        self._drawn: tuple[object, ...] = ()
+
+    def update_from(self, snapshot: Snapshot) -> None:
+        """Take the next picture; nothing is drawn when this pane's part of it is the same object as before."""
+        self.snapshot = snapshot
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw if the part or the width is another one than what stands there."""
+        if self.snapshot is None or not self.size:
+            return
+        parts = (*self.parts(self.snapshot), self.room.width)
+        if len(parts) != len(self._drawn) or any(new is not old for new, old in zip(parts, self._drawn, strict=True)):
+            self._drawn = parts
+            self.draw(self.snapshot)
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """What the drawing depends on, compared by identity."""
+        raise NotImplementedError
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Show the drawing."""
+        self.show(self.lines_of(snapshot))
+
+    def lines_of(self, snapshot: Snapshot) -> Lines:
+        """The drawing for the present width."""
+        raise NotImplementedError
+
+    def enter(self) -> None:
+        """The user wants what the cursor is on."""
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        self.show(self.lines)
+        self.redraw()

@@ -1,0 +1,201 @@
+"""The panes beside the map: what is under the cursor, residence, the OOM ranking, the steps; and the bars."""
+
+from typing import ClassVar, Final
+
+from textual.geometry import Size
+
+from memtui.draw.fit import safe
+from memtui.draw.header import header_row
+from memtui.draw.legend import legend_rows
+from memtui.draw.lines import Lines, RowLines
+from memtui.draw.oom_table import OomTable, arithmetic
+from memtui.draw.page_grid import PageGrid, shift_to_fit
+from memtui.draw.residence_bars import residence_rows
+from memtui.draw.run import Row
+from memtui.draw.step_list import StepList
+from memtui.draw.vma_detail import hole_rows, vma_rows
+from memtui.model.address import Range
+from memtui.model.oom import Verdict
+from memtui.model.request import Focus, Seek
+from memtui.model.snapshot import Snapshot
+from memtui.model.vma import Vma
+from memtui.ui.line_view import LineBar
+from memtui.ui.widgets.pane import Pane
+
+_STRIP: Final = 3
+"""Rows that the pages of a VMA take in the pane below the map."""
+_ROOMY: Final = 9
+"""Rows from which there is room for them."""
+
+
+class DetailPane(Pane):
+    """Everything about what the cursor is on: a VMA and its page, a hole, or a process of the OOM ranking."""
+
+    TITLE: ClassVar[str] = "VMA"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._subject: Vma | Range | Verdict | None = None
+        self._address: int | None = None
+
+    @property
+    def about_process(self) -> bool:
+        """Whether it tells of a process of the ranking."""
+        return isinstance(self._subject, Verdict)
+
+    def look_at(self, subject: Vma | Range | Verdict | None, address: int | None = None) -> None:
+        """Show something else; `address` is the byte in a VMA."""
+        if type(subject) is not type(self._subject) or not isinstance(subject, Vma):
+            self.top = 0
+        self._subject, self._address = subject, address
+        self.redraw()
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """The subject itself; a process also depends on the total."""
+        return self._subject, self._address, snapshot.domain, snapshot.system.totalpages, self.room.height >= _ROOMY
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """What the subject asks for; the heading names it."""
+        rows, title, subtitle = self._about(snapshot)
+        self.show(RowLines(rows, self.room.width), title=title, subtitle=subtitle)
+
+    def _about(self, snapshot: Snapshot) -> tuple[tuple[Row, ...], str, str]:
+        subject, width = self._subject, self.room.width
+        if isinstance(subject, Vma):
+            unknown = snapshot.mm.unknown if snapshot.mm else {}
+            rows = vma_rows(subject, width, address=self._address, unknown=unknown)[1:]
+            grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
+            if self.room.height >= _ROOMY:
+                rows = (*(grid.row(index) for index in range(len(grid))), *rows)
+            return rows, grid.title, grid.scale if self.room.height >= _ROOMY else ""
+        if isinstance(subject, Range):
+            return hole_rows(subject, width)[1:], "Hole", ""
+        totalpages = snapshot.system.totalpages
+        if subject is not None and snapshot.domain is not None and totalpages:
+            return arithmetic(subject, snapshot.domain, totalpages, width)[1:], _process(subject), "why this score"
+        return (), self.TITLE, ""
+
+
+def _process(verdict: Verdict) -> str:
+    return f"{verdict.task.pid} {safe(verdict.task.comm)}"
+
+
+class ResidencePane(Pane):
+    """Page cache and anon, of the process and of the system."""
+
+    TITLE: ClassVar[str] = "Residence"
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """Its two address spaces, so to say: the process's and the machine's."""
+        return snapshot.mm, snapshot.system
+
+    def lines_of(self, snapshot: Snapshot) -> Lines:
+        """The ledger; the heads of its columns stand above it."""
+        return RowLines(residence_rows(snapshot, self.room.width), self.room.width)
+
+
+class OomPane(Pane):
+    """The OOM ranking. Its cursor is a process."""
+
+    TITLE: ClassVar[str] = "OOM ranking"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 1
+        self._table: OomTable | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Of the process under the cursor."""
+        return None if self._table is None or self.cursor is None else self._table.verdict_at(self.cursor)
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """The tasks and what their points are measured against."""
+        return snapshot.tasks, snapshot.domain, snapshot.system.totalpages
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The ranking; the cursor stays on its process, on whatever place that is now."""
+        chosen = self.verdict
+        table = OomTable(snapshot, self.room.width)
+        row = table.row_of(chosen.task.pid) if chosen is not None else None
+        name = snapshot.domain.name if snapshot.domain else None
+        self._table = table
+        self.show(table, subtitle=f"cgroup {safe(name)}" if name else "")
+        if row is not None:
+            self.move_to(row)
+
+    def move_to(self, row: int, column: int | None = None) -> None:
+        """The heads of the columns are no process; they come into view with the first one."""
+        super().move_to(max(row, 1), column)
+        if self.cursor == 1:
+            self.reveal(0)
+
+    def enter(self) -> None:
+        """Show the address space of the process."""
+        if self.verdict is not None:
+            self.post_message(self.Wanted(Focus(self.verdict.task.pid)))
+
+
+class StepsPane(Pane):
+    """The trace. Its cursor follows the step that ran last; Enter goes to another one."""
+
+    TITLE: ClassVar[str] = "Steps"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 0
+        self._steps: StepList | None = None
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """The log."""
+        return (snapshot.steps,)
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The steps, with the one that ran last, and what is told below it, in view."""
+        log = snapshot.steps
+        if log is None:
+            return
+        self._steps = StepList(log, self.room.width)
+        title = f"Steps {log.cursor}/{len(log.steps)}{'' if log.complete else '+'}"
+        self.show(self._steps, title=title, subtitle=f"{log.divergences} differ" if log.divergences else "")
+        row = self._steps.row_of(log.cursor)
+        self.move_to(row)
+        below = self._steps.row_of(log.cursor + 1) if log.cursor < len(log.steps) else len(self._steps)
+        self.reveal(min(below, row + self.room.height - 1))
+
+    def enter(self) -> None:
+        """Go to the step under the cursor."""
+        if self._steps is not None and self.cursor is not None:
+            self.post_message(self.Wanted(Seek(self._steps.step_at(self.cursor))))
+
+
+class HeaderBar(Pane, can_focus=False):
+    """The line on top: what is looked at and how current it is."""
+
+    FRAMED = False
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.status = ""
+        """What only the screen knows: "every 1 s", "paused"."""
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """All of it: the cost is another one each time."""
+        return snapshot, self.status
+
+    def lines_of(self, snapshot: Snapshot) -> Lines:
+        """One row."""
+        width = self.room.width
+        return RowLines((header_row(snapshot, width, status=self.status),), width)
+
+
+class LegendBar(LineBar):
+    """What the characters mean; as many lines as that takes."""
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As the width asks for."""
+        return len(legend_rows(width))
+
+    def on_resize(self) -> None:
+        """Lay it out for the new width."""
+        self.show(RowLines(legend_rows(self.size.width), self.size.width))

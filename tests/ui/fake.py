@@ -1,0 +1,159 @@
+"""A small scripted source: ten steps of a process that grows, or a live process that does not change."""
+
+from collections.abc import Sequence
+
+from memtui.model.errors import ParseError, SourceError
+from memtui.model.event import Event, EventKind
+from memtui.model.mm import MmCounters, MmSnapshot
+from memtui.model.oom import OomDomain
+from memtui.model.pages import PageRun, Residence
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
+from memtui.model.snapshot import Snapshot
+from memtui.model.step import StepLog, StepRecord
+from memtui.model.system import SystemSnapshot
+from memtui.model.task import Task
+from memtui.model.vma import Vma, VmaKind
+
+HEAP = 0x5555_5555_9000
+PROGRAM = 0x5555_5555_4000
+LIBC = 0x7FFF_F7C0_0000
+STACK = 0x7FFF_FFFD_E000
+STEPS = 10
+
+SYSTEM = SystemSnapshot(
+    release="6.18.44",
+    meminfo={
+        "MemTotal": 262144,
+        "MemFree": 180000,
+        "Buffers": 1000,
+        "Cached": 40000,
+        "Shmem": 3000,
+        "AnonPages": 21000,
+        "Slab": 9000,
+        "PageTables": 600,
+        "KernelStack": 900,
+        "SwapTotal": 65536,
+        "SwapFree": 65000,
+        "Committed_AS": 90000,
+        "CommitLimit": 196608,
+        "Active(anon)": 12000,
+        "Inactive(anon)": 9000,
+        "Active(file)": 20000,
+        "Inactive(file)": 17000,
+        "Dirty": 12,
+        "Writeback": 0,
+    },
+    sysctl={"overcommit_memory": 0, "swappiness": 60},
+)
+DOMAIN = OomDomain(None, 81920, "RAM + swap")
+TASKS = tuple(
+    Task(
+        pid=pid,
+        comm=comm,
+        uid=0,
+        rss_pages=rss,
+        swap_pages=4,
+        pgtable_pages=9,
+        oom_score_adj=adj,
+        kernel_oom_score=None,
+        never="global init" if pid == 1 else None,
+    )
+    for pid, comm, rss, adj in ((1, "init", 900, 0), (42, "demo", 3000, 0), (77, "postgres", 9000, 100))
+)
+
+
+def vma(start: int, pages: int, name: str, perms: str, kind: VmaKind, runs: Sequence[PageRun] = ()) -> Vma:
+    inode = 7 if name.startswith("/") else 0
+    return Vma(start, start + (pages << 12), perms, 0, (8, 1) if inode else (0, 0), inode, name, kind, runs=tuple(runs))
+
+
+def mm(step: int, pid: int = 42, comm: str = "demo") -> MmSnapshot:
+    """A heap of `10 + step` pages of which `step` are touched."""
+    touched = [PageRun(HEAP, step, Residence.ANON, dirty=True)] if step else []
+    return MmSnapshot(
+        pid,
+        comm,
+        (
+            vma(PROGRAM, 4, "/bin/demo", "r-xp", VmaKind.FILE, [PageRun(PROGRAM, 3, Residence.PAGE_CACHE)]),
+            vma(HEAP, 10 + step, "[heap]", "rw-p", VmaKind.HEAP, touched),
+            vma(LIBC, 480, "/lib/libc.so.6", "r-xp", VmaKind.FILE, [PageRun(LIBC, 300, Residence.PAGE_CACHE)]),
+            vma(STACK, 33, "[stack]", "rw-p", VmaKind.STACK, [PageRun(STACK + (30 << 12), 3, Residence.ANON)]),
+        ),
+        MmCounters(vm_rss=1300 + 4 * step, rss_anon=12 + 4 * step, rss_file=1212, rss_shmem=0, vm_pte=48, vm_swap=0),
+    )
+
+
+def records(cursor: int, injected: Sequence[str]) -> tuple[StepRecord, ...]:
+    texts = [f"touch({HEAP + (n << 12):#x}, 1, WRITE)" for n in range(STEPS - len(injected))]
+    texts[cursor - len(injected) : cursor - len(injected)] = injected
+    return tuple(
+        StepRecord(
+            number,
+            text,
+            42,
+            done=number <= cursor,
+            chapter="The heap fills" if number == 1 else "",
+            narration=f"Page {number} is written for the first time, so the kernel finds a frame for it.",
+            why="a write to an absent anonymous page: do_anonymous_page",
+            events=(Event(EventKind.NOTE, "minor fault"),) if number == 3 else (),
+        )
+        for number, text in enumerate(texts, 1)
+    )
+
+
+class Simulated:
+    """Accepts what a simulation does; `seen` has every request in the order in which it arrived."""
+
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Step, Back, Seek, Inject})
+
+    def __init__(self, *, at: int = 0) -> None:
+        self.seen: list[Request] = []
+        self.closed = False
+        self.cursor = at
+        self.injected: list[str] = []
+
+    def apply(self, request: Request) -> Snapshot:
+        self.seen.append(request)
+        match request:
+            case Step(steps):
+                self.cursor = min(self.cursor + steps, STEPS)
+            case Back(steps):
+                self.cursor = max(self.cursor - steps, 0)
+            case Seek(number):
+                self.cursor = min(number, STEPS)
+            case Inject(line):
+                if "wrong" in line:
+                    raise ParseError("is no call", file="<injected>", line=1, column=1)
+                self.injected.append(line)
+                self.cursor = min(self.cursor + 1, STEPS)
+        return self.picture()
+
+    def picture(self) -> Snapshot:
+        log = StepLog(records(self.cursor, self.injected[: self.cursor]), self.cursor)
+        return Snapshot("sim", "demo", SYSTEM, TASKS, DOMAIN, mm(self.cursor), log)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Live:
+    """Accepts what a live source does; `fails` is raised by the next requests."""
+
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus})
+
+    def __init__(self) -> None:
+        self.seen: list[Request] = []
+        self.closed = False
+        self.fails: SourceError | None = None
+        self._mm = mm(3)
+
+    def apply(self, request: Request) -> Snapshot:
+        self.seen.append(request)
+        if self.fails is not None:
+            raise self.fails
+        if isinstance(request, Focus):
+            self._mm = mm(5, request.pid, "postgres")
+        return Snapshot("live", f"{self._mm.pid} {self._mm.comm}", SYSTEM, TASKS, DOMAIN, self._mm, cost_ms=3.2)
+
+    def close(self) -> None:
+        self.closed = True
