@@ -6,12 +6,12 @@ from memtui.model.elf import ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, ElfImage, Segmen
 from memtui.sim.kernel.binfmt_elf import (
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
-    ExecError,
     load_interpreter,
     load_program,
     start_brk,
 )
 from memtui.sim.kernel.exec_stack import StackOffsets, StringsTooLong, mmap_base, stack_layout
+from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import RLIM_INFINITY
 
 HELLO = (
@@ -25,26 +25,24 @@ HELLO = (
 class Space:
     """Notes what exec asks for, and puts what has no address below the last one."""
 
-    def __init__(self, top: int = 0x7FFFF7FFF000, errno: int = 0) -> None:
-        self.top, self.errno = top, errno
+    def __init__(self, top: int = 0x7FFFF7FFF000, fails: bool = False) -> None:
+        self.top, self.fails = top, fails
         self.calls: list[tuple[object, ...]] = []
 
     def vm_mmap(self, addr: int, length: int, prot: int, flags: int, offset: int) -> int:
         self.calls.append(("mmap", addr, length, prot, flags, offset))
-        if self.errno:
-            return -self.errno
+        if self.fails:
+            raise Errno("ENOMEM")
         if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
             return addr
         self.top -= length
         return self.top
 
-    def vm_munmap(self, addr: int, length: int) -> int:
+    def vm_munmap(self, addr: int, length: int) -> None:
         self.calls.append(("munmap", addr, length))
-        return 0
 
-    def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> int:
+    def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> None:
         self.calls.append(("brk", addr, length, executable))
-        return 0
 
     def clear_user(self, addr: int, length: int) -> None:
         self.calls.append(("clear", addr, length))
@@ -127,8 +125,8 @@ def test_a_segment_that_is_all_bss_maps_no_file():
 
 
 def test_a_mapping_that_fails_ends_exec():
-    with pytest.raises(ExecError, match="ENOMEM"):
-        load_program(image(HELLO), Space(errno=12))
+    with pytest.raises(Errno, match="ENOMEM"):
+        load_program(image(HELLO), Space(fails=True))
 
 
 @pytest.mark.parametrize(

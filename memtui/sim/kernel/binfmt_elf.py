@@ -1,6 +1,5 @@
 """Models fs/binfmt_elf.c (6.18): how the segments of a program and of its interpreter become mappings."""
 
-import errno
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -15,27 +14,22 @@ MAP_FIXED: Final = 0x10
 MAP_FIXED_NOREPLACE: Final = 0x100000
 
 
-class ExecError(Exception):
-    """A mapping failed behind the point of no return: the kernel kills the process."""
-
-    def __init__(self, number: int) -> None:
-        self.errno = abs(number)
-        super().__init__(errno.errorcode.get(self.errno, str(self.errno)))
-
-
 class ImageMapper(Protocol):
-    """What exec needs of mm/: bound to one open file and one mm. Addresses and lengths in bytes."""
+    """What exec needs of mm/: bound to one open file and one mm. Addresses and lengths in bytes.
+
+    All but clear_user raise `Errno` when they fail.
+    """
 
     def vm_mmap(self, addr: int, length: int, prot: int, flags: int, offset: int) -> int:
-        """Map the file; the address, or a negative errno."""
+        """Map the file; gives the address."""
         ...
 
-    def vm_munmap(self, addr: int, length: int) -> int:
-        """0, or a negative errno."""
+    def vm_munmap(self, addr: int, length: int) -> None:
+        """Unmap."""
         ...
 
-    def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> int:
-        """Map anonymous memory at `addr` as brk does; 0, or a negative errno."""
+    def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> None:
+        """Map anonymous memory at `addr` as brk does."""
         ...
 
     def clear_user(self, addr: int, length: int) -> None:
@@ -81,7 +75,7 @@ def load_program(image: ElfImage, mapper: ImageMapper, rnd: int = 0) -> LoadedIm
         rnd: what ASLR adds to the base of a position-independent program, bytes in whole pages.
 
     Raises:
-        ExecError: a mapping failed.
+        Errno: a mapping failed; the kernel kills the process then.
     """
     flags, bias = 0, 0
     if image.e_type == ET_EXEC:
@@ -101,7 +95,7 @@ def load_interpreter(image: ElfImage, mapper: ImageMapper) -> LoadedImage:
     """Map the interpreter as load_elf_interp() does: without a hint, so top-down below what is there.
 
     Raises:
-        ExecError: a mapping failed.
+        Errno: a mapping failed; the kernel kills the process then.
     """
     if image.e_type == ET_EXEC:
         return _load_segments(image, mapper, 0, MAP_FIXED)
@@ -152,7 +146,7 @@ def _elf_load(load: Segment, mapper: ImageMapper, addr: int, flags: int, total: 
             mapper.clear_user(zero_start, page_up(zero_start) - zero_start)
         start, end = page_up(zero_start) if load.filesz else place, page_up(place + in_page + load.memsz)
         if end > start:
-            _check(mapper.vm_brk_flags(start, end - start, executable=bool(load.flags & PF_X)))
+            mapper.vm_brk_flags(start, end - start, executable=bool(load.flags & PF_X))
     return place
 
 
@@ -160,7 +154,7 @@ def _elf_map(load: Segment, mapper: ImageMapper, addr: int, prot: int, flags: in
     """elf_map(): the first mapping takes the room of the whole image, and its tail is given back at once."""
     in_page = load.vaddr % PAGE_SIZE
     size = page_up(load.filesz + in_page)
-    place = _check(mapper.vm_mmap(addr, page_up(total) or size, prot, flags, load.offset - in_page))
+    place = mapper.vm_mmap(addr, page_up(total) or size, prot, flags, load.offset - in_page)
     if page_up(total) > size:
         mapper.vm_munmap(place + size, page_up(total) - size)
     return place
@@ -177,9 +171,3 @@ def _loaded(image: ElfImage, bias: int) -> LoadedImage:
         end_data=bias + max(load.vaddr + load.filesz for load in image.loads),
         end=bias + max(load.vaddr + load.memsz for load in image.loads),
     )
-
-
-def _check(result: int) -> int:
-    if result < 0:
-        raise ExecError(result)
-    return result
