@@ -1,0 +1,141 @@
+"""The faults of file mappings, private and shared.
+
+Models do_read_fault(), do_cow_fault(), do_shared_fault() (mm/memory.c), filemap_fault() and filemap_map_pages()
+(mm/filemap.c), shmem_fault() (mm/shmem.c), 6.18. A file that exists when the simulation starts is taken to be in
+the page cache, in pages of 4 KiB.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel import shmem
+from memtui.sim.kernel.outcome import Errno, Fault
+from memtui.sim.kernel.page_table import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
+from memtui.sim.kernel.vma import Vma
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.fs import Inode
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+BUS_ADRERR: Final = "SIGBUS BUS_ADRERR"
+FAULT_AROUND: Final = 16
+"""Pages that one read fault maps at most: fault_around_bytes is 64 KiB."""
+_WRITE_FILE: Final = table_of({ABSENT: FILE_DIRTY, FILE: FILE_DIRTY})
+_SHMEM: Final = table_of({ABSENT: SHMEM})
+
+
+def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> None:
+    """Map pages of the file itself: entries [low, high) of page table `index`.
+
+    Raises:
+        Fault: SIGBUS at the first page behind the end of the file, or that may not be allocated.
+    """
+    inode = _inode(vma)
+    reach = _up_to_eof(vma, inode, index, low, high)
+    if reach > low:
+        pages = task.mm.pages
+        pages.alloc(index)
+        if write:
+            _bring_in(kernel, task, vma, inode, index, low, reach)
+            pages.translate(index, low, reach, _SHMEM if inode.shmem else _WRITE_FILE)
+        else:
+            _read(kernel, task, vma, inode, index, low, reach)
+    _check_reach(vma, index, reach, high)
+
+
+def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
+    """Bring in what a write to a private mapping copies; the caller makes the copies.
+
+    Raises:
+        Fault: as `shared_fault`; the pages before it have become anonymous.
+    """
+    inode = _inode(vma)
+    reach = _up_to_eof(vma, inode, index, low, high)
+    task.mm.pages.alloc(index)
+    if reach > low:
+        _bring_in(kernel, task, vma, inode, index, low, reach, only_absent=True)
+    if reach < high:
+        pages = task.mm.pages
+        state = pages.leaves[index].state
+        for entry in range(reach, high):
+            if state[entry] not in (ANON, LAZY, SWAP):
+                _make_anon(task, index, low, entry)
+                _check_reach(vma, index, entry, high)
+
+
+def _make_anon(task: "Task", index: int, low: int, high: int) -> None:
+    pages = task.mm.pages
+    if high > low:
+        pages.put(index, low, bytes([ANON]) * (high - low))
+        pages.drop_frames(pages.leaves[index], low, high)
+
+
+def _inode(vma: Vma) -> "Inode":
+    assert vma.file is not None
+    return vma.file.inode
+
+
+def _up_to_eof(vma: Vma, inode: "Inode", index: int, low: int, high: int) -> int:
+    """The entry at which the file ends, at most `high`."""
+    entries = inode.size_pages - vma.pgoff_at(index << PMD_SHIFT)
+    return max(min(high, entries), low)
+
+
+def _check_reach(vma: Vma, index: int, reach: int, high: int) -> None:
+    if reach < high:
+        address = (index << PMD_SHIFT) + (reach << PAGE_SHIFT)
+        raise Fault(BUS_ADRERR, address, "behind the end of the file")
+
+
+def _bring_in(
+    kernel: "Kernel",
+    task: "Task",
+    vma: Vma,
+    inode: "Inode",
+    index: int,
+    low: int,
+    high: int,
+    *,
+    only_absent: bool = False,
+) -> None:
+    """Have the file's pages in memory; for a copy only those that are not yet copied."""
+    state = task.mm.pages.leaves[index].state
+    base = vma.pgoff_at(index << PMD_SHIFT)
+    if not only_absent or state.count(ABSENT, low, high) == high - low:
+        _allocate(kernel, task, inode, base, index, low, high)
+        return
+    for entry in range(low, high):
+        if state[entry] == ABSENT:
+            _allocate(kernel, task, inode, base, index, entry, entry + 1)
+
+
+def _allocate(kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: int, low: int, high: int) -> None:
+    if not inode.shmem:
+        inode.pages.add(base + low, high - low)
+        return
+    try:
+        shmem.allocate(kernel, task, inode, base + low, high - low)
+    except Errno as failure:
+        raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
+
+
+def _read(kernel: "Kernel", task: "Task", vma: Vma, inode: "Inode", index: int, low: int, reach: int) -> None:
+    """Read faults, each with do_fault_around(): a window of 16 entries, cut to the VMA and the table."""
+    pages = task.mm.pages
+    base = vma.pgoff_at(index << PMD_SHIFT)
+    first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
+    last = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES, inode.size_pages - base)
+    kind = SHMEM if inode.shmem else FILE
+    state = bytearray(pages.leaves[index].state)
+    for window in range(low - low % FAULT_AROUND, reach, FAULT_AROUND):
+        touched_low, touched_high = max(window, low), min(window + FAULT_AROUND, reach)
+        if not state.count(ABSENT, touched_low, touched_high):
+            continue
+        _bring_in(kernel, task, vma, inode, index, touched_low, touched_high)
+        around_low, around_high = max(window, first), min(window + FAULT_AROUND, last)
+        cached = inode.pages.mask(base + around_low, around_high - around_low)
+        for entry, present in enumerate(cached, around_low):
+            if present and state[entry] == ABSENT:
+                state[entry] = kind
+    pages.put(index, 0, state)

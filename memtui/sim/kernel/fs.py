@@ -1,0 +1,86 @@
+"""Models struct inode and struct file (include/linux/fs.h), as far as mappings need them."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from memtui.model.address import PAGE_SIZE
+from memtui.sim.kernel.page_set import PageSet
+
+SHMEM_DEV: Final = (0, 1)
+"""The kernel's own tmpfs: shared anonymous memory, System V segments and memfds."""
+THP_ALIGNING: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "erofs", "fuse", "fuseblk"})
+"""File systems whose files use thp_get_unmapped_area()."""
+SHMEM_TYPES: Final = frozenset({"tmpfs", "devtmpfs"})
+F_SEAL_SEAL: Final = 1
+F_SEAL_SHRINK: Final = 2
+F_SEAL_GROW: Final = 4
+F_SEAL_WRITE: Final = 8
+F_SEAL_FUTURE_WRITE: Final = 16
+
+
+@dataclass(slots=True, eq=False)
+class Inode:
+    """One file, whoever has it open."""
+
+    number: int
+    dev: tuple[int, int]
+    fs_type: str
+    label: str
+    """What maps prints, without " (deleted)"."""
+    size: int = 0
+    """Bytes."""
+    nlink: int = 1
+    """0: no name leads here any more."""
+    is_dir: bool = False
+    mappable: bool = True
+    """Whether its file operations have mmap."""
+    zero_device: bool = False
+    """/dev/zero: a private mapping of it is anonymous memory."""
+    shmem: bool = False
+    """Its pages live in no file system on a disk: tmpfs, memfd, shared anonymous, System V."""
+    pages: PageSet = field(default_factory=PageSet)
+    """The pages that are in memory."""
+    charged_whole: int = 0
+    """Pages that were charged when the object was made; the others are charged as they are allocated."""
+    noreserve: bool = False
+    """Charged page by page though made by mmap or shmget."""
+    seals: int = F_SEAL_SEAL
+    users: int = 0
+    """Open files that refer to it."""
+
+    @property
+    def size_pages(self) -> int:
+        """Pages that have at least one byte before the end of the file."""
+        return (self.size + PAGE_SIZE - 1) // PAGE_SIZE
+
+
+@dataclass(slots=True, eq=False)
+class OpenFile:
+    """struct file: what open() makes, and what dup(), fork() and mappings share."""
+
+    inode: Inode
+    readable: bool = True
+    writable: bool = True
+    append: bool = False
+    path_only: bool = False
+    """O_PATH."""
+    position: int = 0
+    """Bytes."""
+    users: int = 0
+    """Descriptors and VMAs that refer to it."""
+    close_hook: bool = False
+    """Its VMAs have vm_ops->close: System V segments."""
+    odd_address_hook: bool = False
+    """It has a get_unmapped_area that mremap does not trust for several VMAs at once."""
+    shmid: int = -1
+    """The System V segment that it is an attach of."""
+
+    @property
+    def label(self) -> str:
+        """d_path(): what maps prints for it."""
+        return self.inode.label if self.inode.nlink else f"{self.inode.label} (deleted)"
+
+    @property
+    def aligns_thp(self) -> bool:
+        """Whether its search for room goes through thp_get_unmapped_area()."""
+        return self.inode.fs_type in THP_ALIGNING or self.inode.zero_device

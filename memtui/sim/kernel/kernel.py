@@ -1,0 +1,112 @@
+"""The simulated kernel's global state; the rules that work on it are in the modules named after the kernel's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.host import FileFacts, MachineFacts
+from memtui.sim.kernel.fs import Inode
+from memtui.sim.kernel.profile import Profile
+from memtui.sim.kernel.task import (
+    CAP_IPC_LOCK,
+    CAP_SYS_ADMIN,
+    CAP_SYS_RAWIO,
+    DEFAULT_RLIMITS,
+    RLIM_INFINITY,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.shm import ShmSegment
+
+DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "overcommit_memory": 0,
+        "overcommit_ratio": 50,
+        "overcommit_kbytes": 0,
+        "admin_reserve_kbytes": 8192,
+        "user_reserve_kbytes": 100409,
+        "max_map_count": 65530,
+        "mmap_min_addr": 4096,
+        "legacy_va_layout": 0,
+    }
+)
+"""File name below /proc/sys/vm -> value, where the machine's facts say nothing."""
+FIRST_PID: Final = 1000
+
+
+def _no_file(path: str) -> FileFacts | None:
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class Kernel:
+    """What all tasks share."""
+
+    facts: MachineFacts
+    profile: Profile
+    host_file: Callable[[str], FileFacts | None] = _no_file
+    """The file that exists at a path when the simulation starts, or None."""
+    tasks: dict[int, Task] = field(default_factory=dict)
+    """Every live task by pid, in order of creation."""
+    next_pid: int = FIRST_PID
+    committed: int = 0
+    """Pages charged (vm_committed_as): what Committed_AS tells."""
+    sysctl: dict[str, int] = field(default_factory=dict)
+    paths: dict[str, Inode] = field(default_factory=dict)
+    """Files that were opened, made or unlinked, by path; an unlinked one has nlink 0."""
+    next_inode: int = 1 << 20
+    shm_segments: "dict[int, ShmSegment]" = field(default_factory=dict)
+    """System V segments by shmid."""
+    next_shmid: int = 0
+    next_anon_vma: int = 1
+
+    def __post_init__(self) -> None:
+        self.sysctl = {**DEFAULT_SYSCTL, **self.facts.sysctl}
+
+    @property
+    def totalram_pages(self) -> int:
+        """Pages of RAM."""
+        return self.facts.totalram_pages
+
+    @property
+    def total_swap_pages(self) -> int:
+        """Pages of swap."""
+        return self.facts.total_swap_pages
+
+    def new_anon_vma(self) -> int:
+        """A fresh identity."""
+        number = self.next_anon_vma
+        self.next_anon_vma += 1
+        return number
+
+    def new_inode_number(self) -> int:
+        """A fresh inode number."""
+        number = self.next_inode
+        self.next_inode += 1
+        return number
+
+    def new_pid(self, wanted: int | None = None) -> int:
+        """The next free pid, or `wanted` if nobody has it."""
+        if wanted is not None and wanted not in self.tasks:
+            return wanted
+        while self.next_pid in self.tasks:
+            self.next_pid += 1
+        self.next_pid += 1
+        return self.next_pid - 1
+
+    def default_rlimits(self) -> dict[str, int]:
+        """Soft limits of the first process, bytes."""
+        told = {name: RLIM_INFINITY if value < 0 else value for name, value in self.facts.rlimits.items()}
+        return {**DEFAULT_RLIMITS, **told}
+
+    def default_caps(self) -> frozenset[str]:
+        """Capabilities of the first process."""
+        facts = self.facts
+        held = {
+            CAP_SYS_ADMIN: facts.cap_sys_admin,
+            CAP_IPC_LOCK: facts.cap_ipc_lock,
+            CAP_SYS_RAWIO: facts.cap_sys_rawio,
+        }
+        return frozenset(name for name, has in held.items() if has)

@@ -1,0 +1,236 @@
+"""Models the fault path: arch/x86/mm/fault.c, mm/memory.c and populate of mm/gup.c (6.18).
+
+Ranges are handled a page table at a time, with the outcome that page by page would have had.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
+from memtui.sim.kernel import filemap
+from memtui.sim.kernel.outcome import Errno, Fault, Outcome
+from memtui.sim.kernel.page_table import (
+    ABSENT,
+    ANON,
+    DEVICE,
+    ENTRIES,
+    FILE,
+    FILE_DIRTY,
+    GUARD,
+    HUGE_ZERO,
+    LAZY,
+    PMD_SHIFT,
+    SHMEM,
+    SWAP,
+    ZERO,
+    Leaf,
+    entry_range,
+    table_of,
+)
+from memtui.sim.kernel.rmap import anon_vma_prepare
+from memtui.sim.kernel.stack import expand_downwards
+from memtui.sim.kernel.vm_flags import (
+    VM_ACCESS_FLAGS,
+    VM_EXEC,
+    VM_GROWSDOWN,
+    VM_HUGEPAGE,
+    VM_IO,
+    VM_LOCKONFAULT,
+    VM_MAYREAD,
+    VM_NOHUGEPAGE,
+    VM_PFNMAP,
+    VM_SHARED,
+    VM_WRITE,
+)
+from memtui.sim.kernel.vma import Vma
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+MAPERR: Final = "SIGSEGV SEGV_MAPERR"
+ACCERR: Final = "SIGSEGV SEGV_ACCERR"
+READ_ANON: Final = table_of({ABSENT: ZERO, SWAP: ANON})
+WRITE_ANON: Final = table_of(dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM), ANON))
+READ_DEVICE: Final = table_of({ABSENT: DEVICE})
+_ALL_ANON: Final = bytes([ANON]) * ENTRIES
+_ALL_HUGE_ZERO: Final = bytes([HUGE_ZERO]) * ENTRIES
+
+
+def access(
+    kernel: "Kernel",
+    task: "Task",
+    addr: int,
+    length: int,
+    write: bool,
+    exec: bool = False,
+) -> Outcome:
+    """The CPU reads, writes or executes every page of [addr, addr + length).
+
+    Returns:
+        The pages reached; with `signal` set if one of them could not be.
+    """
+    mm = task.mm
+    mm.why.clear()
+    at, end = page_down(addr), page_up(addr + max(length, 1))
+    first = at
+    try:
+        while at < end:
+            vma = _accessible_vma(kernel, task, at, write=write, execute=exec)
+            at = fault_range(kernel, task, vma, at, min(end, vma.end), write=write)
+    except Fault as fault:
+        return Outcome(max(fault.address - first, 0) >> PAGE_SHIFT, "", fault.why, fault.signal)
+    return Outcome((end - first) >> PAGE_SHIFT, "", "; ".join(mm.why))
+
+
+def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool, execute: bool) -> Vma:
+    """lock_mm_and_find_vma() and access_error()."""
+    vma = task.mm.tree.find(at) if at < TASK_SIZE else None
+    if vma is None:
+        raise Fault(MAPERR, at, "nothing is mapped there")
+    if vma.start > at:
+        if not vma.flags & VM_GROWSDOWN:
+            raise Fault(MAPERR, at, "nothing is mapped there")
+        try:
+            vma = expand_downwards(kernel, task, vma, at)
+        except Errno as failure:
+            raise Fault(MAPERR, at, f"the stack cannot grow: {failure.why}") from None
+    if write:
+        allowed = vma.flags & VM_WRITE
+    elif execute:
+        allowed = vma.flags & VM_EXEC
+    else:
+        allowed = vma.flags & VM_ACCESS_FLAGS
+    if not allowed:
+        raise Fault(ACCERR, at, "the mapping does not allow it")
+    return vma
+
+
+def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, *, write: bool) -> int:
+    """handle_mm_fault() for every page of [start, end), which lies in `vma`; gives `end`.
+
+    Raises:
+        Fault: at the first page that cannot be had; those before it are.
+    """
+    if write and not vma.flags & VM_SHARED and not vma.name:
+        vma = anon_vma_prepare(kernel, task.mm, vma)
+    first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
+    for index in range(first, last + 1):
+        low, high = entry_range(index, start, end)
+        guard = _guard(task, index, low, high)
+        if guard is not None:
+            high = guard
+        if high > low:
+            vma = _fault_entries(kernel, task, vma, index, low, high, write=write)
+        if guard is not None:
+            raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
+    return end
+
+
+def _guard(task: "Task", index: int, low: int, high: int) -> int | None:
+    leaf = task.mm.pages.leaves.get(index)
+    found = leaf.state.find(GUARD, low, high) if leaf is not None else -1
+    return None if found < 0 else found
+
+
+def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> Vma:
+    """Fault in the entries [low, high) of page table `index`; gives the VMA, which may have got an anon_vma."""
+    pages = task.mm.pages
+    if vma.name:
+        pages.alloc(index)
+        pages.translate(index, low, high, READ_DEVICE)
+    elif vma.anonymous:
+        return _fault_anonymous(kernel, task, vma, index, low, high, write=write)
+    elif write and not vma.flags & VM_SHARED:
+        filemap.cow_fault(kernel, task, vma, index, low, high)
+        _write_anon(task, index, low, high)
+    else:
+        filemap.shared_fault(kernel, task, vma, index, low, high, write=write)
+    return vma
+
+
+def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> Vma:
+    """do_anonymous_page(), do_wp_page(), do_huge_pmd_anonymous_page()."""
+    pages = task.mm.pages
+    leaf = pages.leaves.get(index)
+    if _huge_fits(kernel, vma, index, leaf, write=write):
+        vma = anon_vma_prepare(kernel, task.mm, vma)
+        pages.alloc(index)
+        pages.put(index, 0, _ALL_ANON if write else _ALL_HUGE_ZERO)
+        pages.own(index).huge = True
+        return vma
+    pages.alloc(index)
+    if write:
+        _write_anon(task, index, low, high)
+    else:
+        pages.translate(index, low, high, READ_ANON)
+    return vma
+
+
+def _huge_fits(kernel: "Kernel", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:
+    """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to."""
+    if leaf is not None and not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
+        return False
+    enabled = kernel.facts.thp_enabled
+    if vma.flags & VM_NOHUGEPAGE or not (enabled == "always" or (enabled == "madvise" and vma.flags & VM_HUGEPAGE)):
+        return False
+    base = index << PMD_SHIFT
+    return vma.start <= base and base + PMD_SIZE <= vma.end
+
+
+def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
+    """Make the entries writable pages of our own: copied where they are shared."""
+    pages = task.mm.pages
+    leaf = pages.leaves[index]
+    if leaf.owners > 1 or leaf.frames:
+        leaf = pages.own(index)
+        if leaf.huge and any(leaf.is_shared(entry) for entry in range(low, high)):
+            leaf.huge = False
+        pages.drop_frames(leaf, low, high)
+    pages.translate(index, low, high, WRITE_ANON)
+
+
+def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, ignore_errors: bool = False) -> None:
+    """__mm_populate(): fault in [start, end) as MAP_POPULATE and mlock do.
+
+    Raises:
+        Errno: EFAULT, a page cannot be had, unless `ignore_errors`.
+    """
+    at = start
+    while at < end:
+        vma = task.mm.tree.find(at)
+        if vma is None or vma.start >= end:
+            return
+        at = max(at, vma.start)
+        stop = min(end, vma.end)
+        if not vma.flags & (VM_IO | VM_PFNMAP):
+            try:
+                populate_vma(kernel, task, vma, at, stop)
+            except Fault as fault:
+                if not ignore_errors:
+                    raise Errno("EFAULT", fault.why) from None
+        at = stop
+
+
+def populate_vma(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int) -> None:
+    """populate_vma_page_range(): write faults for private writable memory, read faults for the rest.
+
+    Raises:
+        Fault: a page cannot be had.
+    """
+    if vma.flags & VM_LOCKONFAULT:
+        return
+    if not vma.flags & VM_ACCESS_FLAGS or not vma.flags & VM_MAYREAD:
+        raise Fault(ACCERR, start, "the mapping allows no access")
+    write = vma.flags & (VM_WRITE | VM_SHARED) == VM_WRITE
+    fault_range(kernel, task, vma, start, end, write=write)
+
+
+def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> None:
+    """Write zeros from the kernel's side; failures are ignored."""
+    if length:
+        access(kernel, task, addr, length, write=True)
+
+
+def pages_of(addr: int, length: int) -> int:
+    """Pages that [addr, addr + length) touches."""
+    return (page_up(addr + length) - page_down(addr)) // PAGE_SIZE

@@ -1,0 +1,118 @@
+"""Models mm/mprotect.c (6.18)."""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SIZE, page_up
+from memtui.sim.kernel.limits import check_expand, fits_address_space
+from memtui.sim.kernel.memory import populate_vma
+from memtui.sim.kernel.mman import PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE
+from memtui.sim.kernel.outcome import Errno, Fault, system_call
+from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.vm_flags import (
+    VM_ACCESS_FLAGS,
+    VM_ACCOUNT,
+    VM_GROWSDOWN,
+    VM_HUGETLB,
+    VM_LOCKED,
+    VM_NORESERVE,
+    VM_SEALED,
+    VM_SHARED,
+    VM_WRITE,
+    is_data_mapping,
+)
+from memtui.sim.kernel.vma import Vma
+from memtui.sim.kernel.vma_merge import modify
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+KNOWN: Final = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
+ADDRESS_MASK: Final = (1 << 64) - 1
+
+
+@system_call
+def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: int) -> int:
+    """mprotect(2): address and length in bytes."""
+    grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
+    prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP)
+    if grows == PROT_GROWSDOWN | PROT_GROWSUP:
+        raise Errno("EINVAL", "PROT_GROWSDOWN and PROT_GROWSUP together")
+    if start % PAGE_SIZE:
+        raise Errno("EINVAL", "the address is not a multiple of the page size")
+    if not length:
+        task.mm.note("the length is 0")
+        return 0
+    end = (start + page_up(length)) & ADDRESS_MASK
+    if end <= start:
+        raise Errno("ENOMEM", "the range overflows")
+    if prot & ~KNOWN:
+        raise Errno("EINVAL", "an unknown protection bit")
+    first = task.mm.tree.find(start)
+    if first is None:
+        raise Errno("ENOMEM", "nothing is mapped at or above the address")
+    if grows == PROT_GROWSDOWN:
+        if first.start >= end:
+            raise Errno("ENOMEM", "nothing is mapped there")
+        if not first.flags & VM_GROWSDOWN:
+            raise Errno("EINVAL", "PROT_GROWSDOWN, and the VMA does not grow down")
+        start = first.start
+    elif first.start > start:
+        raise Errno("ENOMEM", "nothing is mapped at the address")
+    elif grows:
+        raise Errno("EINVAL", "PROT_GROWSUP, and the VMA does not grow up")
+    _walk(kernel, task, start, end, prot)
+    return 0
+
+
+def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int) -> None:
+    mm, at = task.mm, start
+    while at < end:
+        vma = mm.tree.at(at)
+        if vma is None:
+            raise Errno("ENOMEM", f"nothing is mapped at {at:#x}; what lies below was changed")
+        flags = prot & VM_ACCESS_FLAGS | vma.flags & ~VM_ACCESS_FLAGS
+        if flags & ~(flags >> 4) & VM_ACCESS_FLAGS:
+            raise Errno("EACCES", "the mapping may never get such access (VM_MAYREAD, VM_MAYWRITE, VM_MAYEXEC)")
+        at = fixup(kernel, task, vma, at, min(vma.end, end), flags).end
+
+
+def fixup(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, flags: int) -> Vma:
+    """mprotect_fixup(): give a part of one VMA other access; gives the VMA that then holds it.
+
+    Raises:
+        Errno: EPERM (sealed), ENOMEM (limits, charge, vm.max_map_count).
+    """
+    mm, old = task.mm, vma.flags
+    if old & VM_SEALED:
+        raise Errno("EPERM", f"{vma.start:#x}-{vma.end:#x} is sealed")
+    if flags == old:
+        mm.note("nothing changes, so nothing merges")
+        return vma
+    pages = (end - start) >> 12
+    charged = 0
+    if flags & VM_WRITE:
+        if is_data_mapping(flags) and not is_data_mapping(old) and fits_address_space(task, pages):
+            check_expand(task, flags, pages)
+        if not old & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE):
+            acct_memory(kernel, task, mm, pages)
+            charged = pages
+            flags |= VM_ACCOUNT
+    elif old & VM_ACCOUNT and vma.anonymous and not vma.anon_vma:
+        flags &= ~VM_ACCOUNT
+    try:
+        vma = modify(kernel, mm, vma, start, end, flags)
+    except Errno:
+        unacct_memory(kernel, charged)
+        raise
+    if old & VM_ACCOUNT and not flags & VM_ACCOUNT:
+        unacct_memory(kernel, pages)
+    if old & (VM_WRITE | VM_SHARED | VM_LOCKED) == VM_LOCKED and flags & VM_WRITE:
+        try:
+            populate_vma(kernel, task, vma, start, end)
+        except Fault as fault:
+            mm.note(fault.why)
+        vma = mm.tree.at(start) or vma
+    mm.account(old, -pages)
+    mm.account(flags, pages)
+    return vma

@@ -1,0 +1,65 @@
+"""Models __vm_enough_memory() and vm_commit_limit() (mm/util.c, 6.18): who may promise how much memory."""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.sim.kernel.outcome import Errno
+from memtui.sim.kernel.task import CAP_SYS_ADMIN
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
+    from memtui.sim.kernel.task import Task
+
+OVERCOMMIT_GUESS: Final = 0
+OVERCOMMIT_ALWAYS: Final = 1
+OVERCOMMIT_NEVER: Final = 2
+
+
+def commit_limit(kernel: "Kernel") -> int:
+    """CommitLimit of /proc/meminfo, pages."""
+    kbytes = kernel.sysctl["overcommit_kbytes"]
+    by_ratio = kernel.totalram_pages * kernel.sysctl["overcommit_ratio"] // 100
+    allowed = kbytes >> 2 if kbytes else by_ratio
+    return allowed + kernel.total_swap_pages
+
+
+def acct_memory(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -> None:
+    """Charge `pages` (security_vm_enough_memory_mm).
+
+    Args:
+        kernel: whose Committed_AS grows.
+        task: asks; its CAP_SYS_ADMIN lifts the administrator's reserve.
+        mm: whose size sets the user's reserve; None: no reserve for it.
+        pages: how many.
+
+    Raises:
+        Errno: ENOMEM; nothing is charged then.
+    """
+    mode = kernel.sysctl["overcommit_memory"]
+    if mode == OVERCOMMIT_GUESS:
+        _guess(kernel, pages)
+    elif mode == OVERCOMMIT_NEVER:
+        _never(kernel, task, mm, pages)
+    kernel.committed += pages
+
+
+def unacct_memory(kernel: "Kernel", pages: int) -> None:
+    """vm_unacct_memory(): give back."""
+    kernel.committed -= pages
+
+
+def _guess(kernel: "Kernel", pages: int) -> None:
+    total = kernel.totalram_pages + kernel.total_swap_pages
+    if pages > total:
+        raise Errno("ENOMEM", f"overcommit mode 0: {pages:,} pages asked, RAM and swap have {total:,}")
+
+
+def _never(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -> None:
+    allowed = commit_limit(kernel)
+    if task is not None and not task.capable(CAP_SYS_ADMIN):
+        allowed -= kernel.sysctl["admin_reserve_kbytes"] >> 2
+    if mm is not None:
+        allowed -= min(mm.total_vm // 32, kernel.sysctl["user_reserve_kbytes"] >> 2)
+    over = kernel.committed + pages - allowed
+    if over >= 0:
+        raise Errno("ENOMEM", f"overcommit mode 2: {over + 1:,} pages over the limit of {allowed:,}")

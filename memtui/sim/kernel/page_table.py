@@ -1,0 +1,312 @@
+"""Page tables of one address space: what each page is, and how many tables there are (arch/x86, 4 levels).
+
+A table of 512 entries is a `Leaf` of 512 bytes, a page state each. Fork shares whole leaves between parent and
+child, as if the tables were copied; the first change in one of them copies the leaf and gives each anonymous page
+in it an identity (`Frame`) that counts its mappings.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.model.pages import PageRun, Residence
+
+PMD_SHIFT: Final = 21
+PUD_SHIFT: Final = 30
+PGDIR_SHIFT: Final = 39
+ENTRIES: Final = 512
+
+ABSENT: Final = 0
+ZERO: Final = 1
+ANON: Final = 2
+LAZY: Final = 3
+"""Anonymous and given up by MADV_FREE."""
+FILE: Final = 4
+FILE_DIRTY: Final = 5
+SHMEM: Final = 6
+SWAP: Final = 7
+GUARD: Final = 8
+HUGE_ZERO: Final = 9
+DEVICE: Final = 10
+"""A page of a special mapping: counted nowhere."""
+STATES: Final = 11
+SHARED_BIT: Final = 0x40
+"""Only in what `marks` gives: mapped elsewhere too."""
+
+RESIDENCE: Final = {
+    ZERO: Residence.ZERO,
+    ANON: Residence.ANON,
+    LAZY: Residence.ANON,
+    FILE: Residence.PAGE_CACHE,
+    FILE_DIRTY: Residence.PAGE_CACHE,
+    SHMEM: Residence.SHMEM,
+    SWAP: Residence.SWAPPED,
+    GUARD: Residence.GUARD,
+    HUGE_ZERO: Residence.ZERO,
+    DEVICE: Residence.UNKNOWN,
+}
+_DIRTY: Final = {ANON: True, LAZY: False, FILE: False, FILE_DIRTY: True}
+_RUN: Final = re.compile(rb"([^\0])\1*", re.DOTALL)
+_EMPTY: Final = bytes(ENTRIES)
+
+
+def table_of(changes: dict[int, int]) -> bytes:
+    """A translation of states for `PageTable.translate`."""
+    return bytes(changes.get(state, state) for state in range(256))
+
+
+CLEAR: Final = table_of(dict.fromkeys(range(STATES), ABSENT))
+
+
+class Frame:
+    """A page of anonymous memory that more than one page table knew: its identity is the object."""
+
+    __slots__ = ("mapcount",)
+
+    def __init__(self, mapcount: int) -> None:
+        self.mapcount = mapcount
+
+
+class Leaf:
+    """One page table: 512 states. `owners` address spaces share it since a fork."""
+
+    __slots__ = ("frames", "huge", "owners", "state")
+
+    def __init__(self, state: bytearray | None = None) -> None:
+        self.state = bytearray(ENTRIES) if state is None else state
+        self.frames: dict[int, Frame] = {}
+        """Entry -> frame, for anonymous pages that are or were shared."""
+        self.owners = 1
+        self.huge = False
+        """Mapped by one 2 MiB entry; the table lies deposited."""
+
+    def identify(self, low: int, high: int) -> None:
+        """Give each anonymous page in the range a frame."""
+        state = self.state
+        for index in range(low, high):
+            if state[index] in (ANON, LAZY) and index not in self.frames:
+                self.frames[index] = Frame(self.owners)
+
+    def is_shared(self, index: int) -> bool:
+        """Whether the anonymous page at `index` is mapped elsewhere too."""
+        frame = self.frames.get(index)
+        return self.owners > 1 if frame is None else frame.mapcount > 1
+
+
+class Mark(NamedTuple):
+    """A run of pages of one state inside one leaf, with SHARED_BIT where it applies."""
+
+    start: int
+    pages: int
+    state: int
+    huge: bool
+
+
+class PageTable:
+    """The page tables of one mm; addresses in bytes, page aligned."""
+
+    def __init__(self) -> None:
+        self.leaves: dict[int, Leaf] = {}
+        """address >> 21 -> table."""
+        self.pmds: set[int] = set()
+        """address >> 30 of each PMD table."""
+        self.puds: set[int] = set()
+        """address >> 39 of each PUD table."""
+        self.counts = [0] * STATES
+        """Pages of each state."""
+
+    @property
+    def tables(self) -> int:
+        """PTE, PMD and PUD tables: VmPTE in pages."""
+        return len(self.leaves) + len(self.pmds) + len(self.puds)
+
+    def get(self, address: int) -> int:
+        """The state of one page."""
+        leaf = self.leaves.get(address >> PMD_SHIFT)
+        return ABSENT if leaf is None else leaf.state[(address >> PAGE_SHIFT) % ENTRIES]
+
+    def alloc(self, index: int) -> Leaf:
+        """The table `index`, made with those above it if need be (pte_alloc)."""
+        leaf = self.leaves.get(index)
+        if leaf is None:
+            leaf = self.leaves[index] = Leaf()
+            self.pmds.add(index >> 9)
+            self.puds.add(index >> 18)
+        return leaf
+
+    def own(self, index: int) -> Leaf:
+        """The existing table `index`, for a change that other address spaces must not see."""
+        leaf = self.leaves[index]
+        if leaf.owners == 1:
+            return leaf
+        leaf.identify(0, ENTRIES)
+        copy = Leaf(bytearray(leaf.state))
+        copy.frames = dict(leaf.frames)
+        copy.huge = leaf.huge
+        leaf.owners -= 1
+        self.leaves[index] = copy
+        return copy
+
+    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Index and half-open entry range of each existing table in [start, end), by ascending address."""
+        first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
+        if last - first <= len(self.leaves):
+            indexes = [index for index in range(first, last + 1) if index in self.leaves]
+        else:
+            indexes = sorted(index for index in self.leaves if first <= index <= last)
+        for index in indexes:
+            yield index, *entry_range(index, start, end)
+
+    def translate(self, index: int, low: int, high: int, table: bytes) -> None:
+        """Change the states of a range of one existing table; keeps the counters, not the frames."""
+        self.put(index, low, self.leaves[index].state[low:high].translate(table))
+
+    def put(self, index: int, low: int, states: bytes | bytearray) -> None:
+        """Set the states of a range of one existing table; keeps the counters, not the frames."""
+        high = low + len(states)
+        old = self.leaves[index].state[low:high]
+        if old == states:
+            return
+        leaf = self.own(index)
+        counts = self.counts
+        for state in set(old):
+            counts[state] -= old.count(state)
+        for state in set(states):
+            counts[state] += states.count(state)
+        leaf.state[low:high] = states
+
+    def zap(self, start: int, end: int) -> None:
+        """Unmap the pages of [start, end); the tables stay (zap_page_range_single)."""
+        for index, low, high in list(self.pieces(start, end)):
+            leaf = self.leaves[index]
+            if high - low == ENTRIES:
+                self._abandon(leaf)
+                self.leaves[index] = Leaf()
+                continue
+            if leaf.state[low:high] == _EMPTY[low:high]:
+                continue
+            self.put(index, low, _EMPTY[low:high])
+            leaf = self.leaves[index]
+            leaf.huge = False
+            self.drop_frames(leaf, low, high)
+
+    def drop_frames(self, leaf: Leaf, low: int, high: int) -> None:
+        """Forget the shared frames of a range: unmapped, or copied on write."""
+        if leaf.frames:
+            for entry in [entry for entry in leaf.frames if low <= entry < high]:
+                leaf.frames.pop(entry).mapcount -= 1
+
+    def free_tables(self, start: int, end: int, floor: int, ceiling: int | None) -> None:
+        """free_pgtables(): drop the tables of [start, end) whose whole span lies in [floor, ceiling)."""
+        for shift, tables in ((PMD_SHIFT, self.leaves), (PUD_SHIFT, self.pmds), (PGDIR_SHIFT, self.puds)):
+            first, last = start >> shift, (end - 1) >> shift
+            if first << shift < floor:
+                first += 1
+            if ceiling is not None and (last + 1) << shift > ceiling:
+                last -= 1
+            for index in _present(tables, first, last):
+                if isinstance(tables, dict):
+                    self._abandon(tables.pop(index))
+                else:
+                    tables.discard(index)
+
+    def reclaim_table(self, index: int) -> None:
+        """Free one PTE table that became empty under MADV_DONTNEED (CONFIG_PT_RECLAIM)."""
+        self._abandon(self.leaves.pop(index))
+
+    def copy_range(self, child: "PageTable", start: int, end: int) -> None:
+        """copy_page_range(): give the child what this table maps in [start, end)."""
+        for index, low, high in self.pieces(start, end):
+            leaf = self.leaves[index]
+            inside = (high - low) - leaf.state.count(ABSENT, low, high)
+            if not inside:
+                child.alloc(index)
+                continue
+            whole = ENTRIES - leaf.state.count(ABSENT) == inside
+            if whole and index not in child.leaves:
+                child.alloc(index)
+                child.leaves[index] = leaf
+                leaf.owners += 1
+                for frame in leaf.frames.values():
+                    frame.mapcount += 1
+            else:
+                self._copy_part(child, index, low, high)
+            for state in set(leaf.state[low:high]):
+                child.counts[state] += leaf.state.count(state, low, high)
+
+    def _copy_part(self, child: "PageTable", index: int, low: int, high: int) -> None:
+        leaf = self.leaves[index]
+        leaf.identify(low, high)
+        child.alloc(index)
+        copy = child.own(index)
+        copy.state[low:high] = leaf.state[low:high]
+        for entry in range(low, high):
+            frame = leaf.frames.get(entry)
+            if frame is not None:
+                frame.mapcount += 1
+                copy.frames[entry] = frame
+
+    def marks(self, start: int, end: int) -> Iterator[Mark]:
+        """Runs of pages that are not absent, leaf by leaf, with SHARED_BIT on anonymous pages mapped elsewhere."""
+        for index, low, high in self.pieces(start, end):
+            leaf = self.leaves[index]
+            state: bytes | bytearray = leaf.state
+            if leaf.owners > 1 or leaf.frames:
+                state = bytes(
+                    byte | SHARED_BIT if byte in (ANON, LAZY) and leaf.is_shared(entry) else byte
+                    for entry, byte in enumerate(leaf.state)
+                )
+            base = index << PMD_SHIFT
+            for match in _RUN.finditer(state, low, high):
+                first, behind = match.span()
+                yield Mark(base + (first << PAGE_SHIFT), behind - first, state[first], leaf.huge)
+
+    def runs(self, start: int, end: int) -> tuple[PageRun, ...]:
+        """The pages of [start, end) that are not absent, as the screens draw them."""
+        found: list[PageRun] = []
+        last: Mark | None = None
+        for mark in self.marks(start, end):
+            if last is not None and last.start + (last.pages << PAGE_SHIFT) == mark.start and last[2:] == mark[2:]:
+                last = last._replace(pages=last.pages + mark.pages)
+                found[-1] = _page_run(last)
+            else:
+                last = mark
+                found.append(_page_run(mark))
+        return tuple(found)
+
+    def release(self) -> None:
+        """exit_mmap(): give everything up."""
+        for leaf in self.leaves.values():
+            self._abandon(leaf)
+        self.leaves.clear()
+        self.pmds.clear()
+        self.puds.clear()
+
+    def _abandon(self, leaf: Leaf) -> None:
+        """This address space no longer has the leaf."""
+        state = leaf.state
+        for kind in set(state):
+            self.counts[kind] -= state.count(kind)
+        leaf.owners -= 1
+        for frame in leaf.frames.values():
+            frame.mapcount -= 1
+
+
+def entry_range(index: int, start: int, end: int) -> tuple[int, int]:
+    """The entries of table `index` that [start, end) covers."""
+    base = index << PMD_SHIFT
+    low = max(start - base, 0) >> PAGE_SHIFT
+    return low, min((end - base) >> PAGE_SHIFT, ENTRIES)
+
+
+def _present(tables: dict[int, Leaf] | set[int], first: int, last: int) -> list[int]:
+    if last - first <= len(tables):
+        return [index for index in range(first, last + 1) if index in tables]
+    return [index for index in tables if first <= index <= last]
+
+
+def _page_run(mark: Mark) -> PageRun:
+    state = mark.state & ~SHARED_BIT
+    shared = bool(mark.state & SHARED_BIT) if state in (ANON, LAZY) else None
+    return PageRun(mark.start, mark.pages, RESIDENCE[state], _DIRTY.get(state), shared, mark.huge)

@@ -1,0 +1,104 @@
+"""Kernel versions as data: what each does differently in the calls that the simulator models.
+
+6.18 is checked against a running kernel; the other lines state what the sources and changelogs of those
+versions say.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The differences between kernels; the defaults are 6.18's."""
+
+    name: str = "6.18"
+    exact: bool = True
+    """Held against a running kernel of this version."""
+    stack_guard_gap: int = 256 << 12
+    """Bytes kept free below a stack; one page before 4.12."""
+    anon_thp_aligned: bool = True
+    """Anonymous mappings of whole 2 MiB are aligned to 2 MiB (6.7)."""
+    anon_thp_any_size: bool = False
+    """6.7 to 6.12: aligned as soon as 2 MiB fit, not only whole multiples of 2 MiB."""
+    file_thp_aligned: bool = True
+    """Some file systems align large mappings (thp_get_unmapped_area, 4.10)."""
+    mremap_multi_vma: bool = True
+    """MREMAP_FIXED of equal lengths may span VMAs (6.17)."""
+    mremap_fork_check: bool = True
+    """What mremap copies from a forked VMA merges with no VMA without an anon_vma (6.18.y)."""
+    sticky_guard_flag: bool = True
+    """VM_MAYBE_GUARD: "gu" in VmFlags (6.18.y)."""
+    guard_regions: bool = True
+    """MADV_GUARD_INSTALL (6.13)."""
+    guard_regions_on_files: bool = True
+    """(6.15)."""
+    map_droppable: bool = True
+    """(6.11)."""
+    mseal: bool = True
+    """(6.10)."""
+    pt_reclaim: bool = True
+    """MADV_DONTNEED of whole 2 MiB frees the page table (6.14)."""
+    noreplace: bool = True
+    """MAP_FIXED_NOREPLACE (4.17)."""
+    dontunmap: bool = True
+    """MREMAP_DONTUNMAP (5.7); of any mapping since 5.13."""
+    dontunmap_any: bool = True
+    wipe_on_fork: bool = True
+    """MADV_WIPEONFORK (4.14)."""
+    madv_free: bool = True
+    """(4.5)."""
+    populate_advice: bool = True
+    """MADV_POPULATE_READ, MADV_POPULATE_WRITE (5.14)."""
+    collapse_advice: bool = True
+    """MADV_COLLAPSE (6.1)."""
+    cold_advice: bool = True
+    """MADV_COLD, MADV_PAGEOUT (5.4)."""
+    sealed_shows: bool = True
+    """VM_SEALED prints as "sl" (6.15)."""
+
+
+EXACT: Final = Profile()
+
+_Change = Callable[[Profile], Profile]
+_HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
+    ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False)),
+    ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
+    ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False)),
+    ((6, 14), lambda p: replace(p, pt_reclaim=False)),
+    ((6, 13), lambda p: replace(p, guard_regions=False, anon_thp_any_size=True)),
+    ((6, 11), lambda p: replace(p, map_droppable=False)),
+    ((6, 10), lambda p: replace(p, mseal=False)),
+    ((6, 7), lambda p: replace(p, anon_thp_aligned=False)),
+    ((6, 1), lambda p: replace(p, collapse_advice=False)),
+    ((5, 14), lambda p: replace(p, populate_advice=False)),
+    ((5, 13), lambda p: replace(p, dontunmap_any=False)),
+    ((5, 7), lambda p: replace(p, dontunmap=False)),
+    ((5, 4), lambda p: replace(p, cold_advice=False)),
+    ((4, 14), lambda p: replace(p, wipe_on_fork=False)),
+    ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
+    ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
+    ((4, 5), lambda p: replace(p, madv_free=False)),
+)
+"""Version -> what the kernels before it lack, newest first."""
+
+
+def profile_for(release: str) -> Profile:
+    """The profile of a kernel release such as "6.18.44", "6.1" or "2.6.32".
+
+    Every 6.18 is taken for its current stable one, and so is what is newer, though nothing of it was checked.
+
+    Raises:
+        ValueError: there is no version number in `release`.
+    """
+    match = re.match(r"(\d+)\.(\d+)", release)
+    if match is None:
+        raise ValueError(f"not a kernel release: {release!r}")
+    version = (int(match[1]), int(match[2]))
+    profile = replace(EXACT, name=f"{version[0]}.{version[1]}", exact=version == (6, 18))
+    for since, without in _HISTORY:
+        if version < since:
+            profile = without(profile)
+    return profile

@@ -1,0 +1,29 @@
+"""Models anon_vma_prepare() (mm/rmap.c) and find_mergeable_anon_vma() (mm/vma.c), 6.18."""
+
+from typing import TYPE_CHECKING
+
+from memtui.sim.kernel.vma import Vma, anon_vma_compatible
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
+
+
+def anon_vma_prepare(kernel: "Kernel", mm: "Mm", vma: Vma) -> Vma:
+    """Give a VMA an anon_vma before its first anonymous page: a neighbour's if it fits, else a new one."""
+    if vma.anon_vma:
+        return vma
+    number = _mergeable(mm, vma)
+    if number:
+        mm.note("shares its neighbour's anon_vma")
+    return mm.update(vma, vma.with_anon(number or kernel.new_anon_vma(), 1))
+
+
+def _mergeable(mm: "Mm", vma: Vma) -> int:
+    following = mm.tree.find(vma.end)
+    if following is not None and following.chain == 1 and anon_vma_compatible(vma, following):
+        return following.anon_vma
+    prev = mm.tree.before(vma.start)
+    if prev is not None and prev.chain == 1 and anon_vma_compatible(prev, vma):
+        return prev.anon_vma
+    return 0

@@ -1,0 +1,72 @@
+"""Models mm/shmem.c (6.18): memory that is a file without a disk."""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE
+from memtui.sim.kernel.file_table import open_inode
+from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
+from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+ZERO_LABEL: Final = "/dev/zero"
+
+
+def kernel_inode(kernel: "Kernel", task: "Task", label: str, size: int, *, noreserve: bool) -> Inode:
+    """__shmem_file_setup(): an object without a name on the kernel's own tmpfs.
+
+    Args:
+        kernel: charges it.
+        task: asks.
+        label: what maps prints before " (deleted)".
+        size: bytes.
+        noreserve: charge its pages one by one instead of all now.
+
+    Raises:
+        Errno: ENOMEM by the overcommit rules.
+    """
+    pages = (size + PAGE_SIZE - 1) // PAGE_SIZE
+    if not noreserve:
+        acct_memory(kernel, task, task.mm, pages)
+    return Inode(
+        number=kernel.new_inode_number(),
+        dev=SHMEM_DEV,
+        fs_type="tmpfs",
+        label=label,
+        size=size,
+        nlink=0,
+        shmem=True,
+        charged_whole=0 if noreserve else pages,
+        noreserve=noreserve,
+    )
+
+
+def zero_setup(kernel: "Kernel", task: "Task", pages: int, *, noreserve: bool) -> OpenFile:
+    """shmem_zero_setup(): the object behind MAP_SHARED | MAP_ANONYMOUS.
+
+    Raises:
+        Errno: ENOMEM by the overcommit rules.
+    """
+    return open_inode(kernel_inode(kernel, task, ZERO_LABEL, pages << PAGE_SHIFT, noreserve=noreserve))
+
+
+def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
+    """Make pages of the object exist; those that were not charged with it are charged now.
+
+    Raises:
+        Errno: ENOMEM by the overcommit rules; nothing was allocated then.
+    """
+    if not inode.charged_whole:
+        missing = inode.pages.missing(first, count)
+        if missing:
+            acct_memory(kernel, task, task.mm, missing)
+    inode.pages.add(first, count)
+
+
+def truncate_pages(kernel: "Kernel", inode: Inode, first: int, count: int) -> None:
+    """shmem_undo_range(): free pages of the object."""
+    freed = inode.pages.discard(first, count)
+    if not inode.charged_whole:
+        unacct_memory(kernel, freed)
