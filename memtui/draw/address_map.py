@@ -213,7 +213,7 @@ class AddressMap:
             words.append(f"user space ends at {self._user_end:x}")
         return [
             self._mark(hole.start, hole.end),
-            Run(" " * (_EDGE_AT - 1) + "┆ " + " · ".join(words), "map.hole"),
+            Run(shorten(" " * (_EDGE_AT - 1) + "┆ " + " · ".join(words), self.width - 1), "map.hole"),
         ]
 
     def _part_row(self, part: _Part) -> list[Run]:
