@@ -7,40 +7,26 @@ from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.model.elf import ElfImage
 from memtui.sim.kernel.binfmt_elf import LoadedImage, load_interpreter, load_program, start_brk
 from memtui.sim.kernel.brk import brk_region
-from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, mmap_base, stack_layout
-from memtui.sim.kernel.exit import do_exit, mmput
+from memtui.sim.kernel.exec_mm import VDSO_FLAGS, VVAR_FLAGS, exec_mmap, install_special_mapping, setup_stack
+from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, stack_layout
+from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import Inode
-from memtui.sim.kernel.memory import access, clear_user
-from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.memory import clear_user
 from memtui.sim.kernel.mmap import vm_mmap
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, Outcome
-from memtui.sim.kernel.overcommit import acct_memory
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
-    VM_DONTDUMP,
-    VM_DONTEXPAND,
     VM_EXEC,
-    VM_IO,
-    VM_MAY_ALL,
-    VM_MAYREAD,
-    VM_PFNMAP,
-    VM_READ,
-    VM_STACK_FLAGS,
 )
-from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
-VDSO_FLAGS: Final = VM_READ | VM_EXEC | VM_MAY_ALL | VM_DONTEXPAND
-VVAR_FLAGS: Final = VM_READ | VM_MAYREAD | VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP
 COMM_LENGTH: Final = 15
 """TASK_COMM_LEN without the NUL."""
-LEGACY_BASE: Final = page_up(0x7FFF_FFFF_F000 // 3)
-"""mmap_base with vm.legacy_va_layout: the search goes up from here."""
 
 
 class Program(NamedTuple):
@@ -61,20 +47,19 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
     """Replace the task's program; the address space is new, descriptors without O_CLOEXEC stay.
 
     Returns:
-        0; E2BIG or ENOMEM with the old program still there; SIGSEGV when a mapping fails later: the task is dead.
+        0; E2BIG with the old program still there; SIGSEGV when a mapping fails later: the task is dead.
     """
     try:
         layout = _layout(task, program)
-        mm = _new_mm(kernel, task, program, layout)
     except Errno as failure:
         return Outcome(-1, failure.name, failure.why)
-    _begin_new_exec(kernel, task, mm, program)
+    _begin_new_exec(kernel, task, program)
     try:
+        setup_stack(kernel, task, *layout, executable=program.image.execstack)
         loaded, interpreter = _load(kernel, task, program)
     except Errno as failure:
         do_exit(kernel, task)
         return Outcome(-1, "", f"the program cannot be mapped: {failure.why}", "SIGSEGV")
-    access(kernel, task, layout.start_stack, layout.end - layout.start_stack, write=True)
     return Outcome(0, "", _why(program, loaded, interpreter, task))
 
 
@@ -86,33 +71,13 @@ def _layout(task: "Task", program: Program) -> StackLayout:
         raise Errno("E2BIG", "the arguments and the environment do not fit") from None
 
 
-def _new_mm(kernel: "Kernel", task: "Task", program: Program, layout: StackLayout) -> Mm:
-    """bprm_mm_init() and setup_arg_pages(): an address space with nothing but a stack."""
-    offsets = program.offsets
-    legacy = bool(kernel.sysctl["legacy_va_layout"])
-    base = mmap_base(task.rlimit("STACK"), offsets.mmap_pages, randomize=offsets.randomize)
-    mm = Mm(
-        mmap_base=LEGACY_BASE + offsets.mmap_pages * PAGE_SIZE if legacy else base,
-        bottom_up=legacy,
-        start_stack=layout.start_stack,
-        exe=program.image.path,
-        vsyscall=kernel.facts.vsyscall,
-    )
-    flags = VM_STACK_FLAGS | (VM_EXEC if program.image.execstack else 0)
-    stack = Vma(layout.start, layout.end, flags, layout.start >> PAGE_SHIFT)
-    acct_memory(kernel, task, mm, stack.pages)
-    mm.link(stack)
-    mm.account(flags, stack.pages)
-    return mm
-
-
-def _begin_new_exec(kernel: "Kernel", task: "Task", mm: Mm, program: Program) -> None:
+def _begin_new_exec(kernel: "Kernel", task: "Task", program: Program) -> None:
     """The point of no return: other threads, the old mm and close-on-exec descriptors go."""
     for other in [other for other in kernel.tasks.values() if other.tgid == task.tgid and other is not task]:
         do_exit(kernel, other)
-    mmput(kernel, task.mm)
-    task.mm = mm
-    task.in_vfork = False
+    offsets = program.offsets
+    mm = exec_mmap(kernel, task, offsets.mmap_pages, randomize=offsets.randomize)
+    mm.exe = program.image.path
     task.comm = program.filename.rpartition(b"/")[2][:COMM_LENGTH].decode("utf-8", "surrogateescape")
     task.cmdline = tuple(text.decode("utf-8", "surrogateescape") for text in program.argv)
 
@@ -163,7 +128,7 @@ class _Mapper:
 
 def _map_vdso(kernel: "Kernel", task: "Task") -> None:
     """map_vdso(): [vvar], [vvar_vclock] and [vdso] as one block where there is room."""
-    facts, mm = kernel.facts, task.mm
+    facts = kernel.facts
     parts = (
         ("[vvar]", facts.vvar_pages, VVAR_FLAGS),
         ("[vvar_vclock]", facts.vvar_vclock_pages, VVAR_FLAGS),
@@ -175,8 +140,7 @@ def _map_vdso(kernel: "Kernel", task: "Task") -> None:
     at = get_unmapped_area(kernel, task, Wanted(0, total << PAGE_SHIFT))
     for name, pages, flags in parts:
         if pages:
-            mm.link(Vma(at, at + (pages << PAGE_SHIFT), flags, 0, name=name))
-            mm.account(flags, pages)
+            install_special_mapping(kernel, task, at, pages, flags, name)
         at += pages << PAGE_SHIFT
 
 

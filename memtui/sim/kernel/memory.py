@@ -75,15 +75,21 @@ def access(
     first = at
     try:
         while at < end:
-            vma = _accessible_vma(kernel, task, at, write=write, execute=exec)
+            vma = _accessible_vma(kernel, task, at, write=write)
+            if exec and not vma.flags & VM_EXEC:
+                fault_range(kernel, task, vma, at, at + PAGE_SIZE, write=False)
+                raise Fault(ACCERR, at, "the mapping does not allow execution")
             at = fault_range(kernel, task, vma, at, min(end, vma.end), write=write)
     except Fault as fault:
         return Outcome(max(fault.address - first, 0) >> PAGE_SHIFT, "", fault.why, fault.signal)
     return Outcome((end - first) >> PAGE_SHIFT, "", "; ".join(mm.why))
 
 
-def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool, execute: bool) -> Vma:
-    """lock_mm_and_find_vma() and access_error()."""
+def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool) -> Vma:
+    """lock_mm_and_find_vma() and access_error() of arch/x86/mm/fault.c.
+
+    To fetch an instruction counts as reading here: only once the page is there does its entry forbid execution.
+    """
     vma = task.mm.tree.find(at) if at < TASK_SIZE else None
     if vma is None:
         raise Fault(MAPERR, at, "nothing is mapped there")
@@ -94,13 +100,7 @@ def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool, exe
             vma = expand_downwards(kernel, task, vma, at)
         except Errno as failure:
             raise Fault(MAPERR, at, f"the stack cannot grow: {failure.why}") from None
-    if write:
-        allowed = vma.flags & VM_WRITE
-    elif execute:
-        allowed = vma.flags & VM_EXEC
-    else:
-        allowed = vma.flags & VM_ACCESS_FLAGS
-    if not allowed:
+    if not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
         raise Fault(ACCERR, at, "the mapping does not allow it")
     return vma
 

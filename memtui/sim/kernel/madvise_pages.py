@@ -1,0 +1,209 @@
+"""Models the advices of mm/madvise.c (6.18) that act on pages, and madvise_collapse() of mm/khugepaged.c.
+
+Each takes the VMA and the part of it that is advised, addresses in bytes, and raises Errno.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT, PMD_SIZE
+from memtui.sim.kernel.memory import fault_range
+from memtui.sim.kernel.outcome import Errno, Fault
+from memtui.sim.kernel.page_table import (
+    ABSENT,
+    ANON,
+    ENTRIES,
+    GUARD,
+    LAZY,
+    PMD_SHIFT,
+    STATES,
+    SWAP,
+    entry_range,
+    table_of,
+)
+from memtui.sim.kernel.rmap import anon_vma_prepare
+from memtui.sim.kernel.truncate import punch_hole
+from memtui.sim.kernel.vm_flags import (
+    VM_HUGETLB,
+    VM_IO,
+    VM_LOCKED,
+    VM_MAYBE_GUARD,
+    VM_MAYWRITE,
+    VM_NOHUGEPAGE,
+    VM_PFNMAP,
+    VM_READ,
+    VM_SHARED,
+    VM_SPECIAL,
+    VM_WRITE,
+)
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+    from memtui.sim.kernel.vma import Vma
+
+_KEEP_GUARDS: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
+_DROP_GUARDS: Final = table_of({GUARD: ABSENT})
+_LAZY: Final = table_of({ANON: LAZY, SWAP: ABSENT})
+
+
+def willneed(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Bring pages of a file into memory; nothing is mapped."""
+    file = vma.file
+    if file is None or file.inode.shmem or file.inode.zero_device:
+        return
+    first = vma.pgoff_at(start)
+    count = min((end - start) >> PAGE_SHIFT, file.inode.size_pages - first)
+    if count > 0:
+        file.inode.pages.add(first, count)
+
+
+def dontneed(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Drop the pages; anonymous memory reads as zero next."""
+    if vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB):
+        raise Errno("EINVAL", "MADV_DONTNEED on a locked or special mapping")
+    _discard(kernel, task, start, end)
+
+
+def dontneed_locked(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """The same, locked or not."""
+    if vma.flags & (VM_PFNMAP | VM_HUGETLB):
+        raise Errno("EINVAL", "MADV_DONTNEED_LOCKED on a special mapping")
+    _discard(kernel, task, start, end)
+
+
+def _discard(kernel: "Kernel", task: "Task", start: int, end: int) -> None:
+    mm = task.mm
+    mm.note_peaks()
+    for index, low, high in list(mm.pages.pieces(start, end)):
+        _zap_keeping_guards(task, index, low, high)
+        empty = not mm.pages.leaves[index].state.count(GUARD)
+        if kernel.profile.pt_reclaim and high - low == ENTRIES and empty:
+            mm.pages.reclaim_table(index)
+    mm.note("the pages were dropped")
+
+
+def _zap_keeping_guards(task: "Task", index: int, low: int, high: int) -> None:
+    pages = task.mm.pages
+    leaf = pages.leaves[index]
+    if not leaf.state.count(GUARD, low, high):
+        base = index << PMD_SHIFT
+        pages.zap(base + (low << PAGE_SHIFT), base + (high << PAGE_SHIFT))
+        return
+    pages.translate(index, low, high, _KEEP_GUARDS)
+    leaf = pages.own(index)
+    pages.drop_frames(leaf, low, high)
+
+
+def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Let reclaim take the pages without writing them out, until they are written to again."""
+    if vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB):
+        raise Errno("EINVAL", "MADV_FREE on a locked or special mapping")
+    if not vma.anonymous:
+        raise Errno("EINVAL", "MADV_FREE needs private anonymous memory")
+    pages = task.mm.pages
+    for index, low, high in list(pages.pieces(start, end)):
+        leaf = pages.leaves[index]
+        if leaf.owners == 1 and not leaf.frames:
+            pages.translate(index, low, high, _LAZY)
+        else:
+            states = bytearray(leaf.state[low:high])
+            for entry in range(low, high):
+                if states[entry - low] == ANON and not leaf.is_shared(entry):
+                    states[entry - low] = LAZY
+            pages.put(index, low, states)
+    task.mm.note("the pages may go when memory is short")
+
+
+def remove(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Punch a hole into the shared file."""
+    if vma.flags & VM_LOCKED:
+        raise Errno("EINVAL", "MADV_REMOVE on locked memory")
+    if vma.file is None:
+        raise Errno("EINVAL", "MADV_REMOVE needs a file")
+    if vma.flags & (VM_SHARED | VM_MAYWRITE) != VM_SHARED | VM_MAYWRITE:
+        raise Errno("EACCES", "MADV_REMOVE needs a shared mapping that may be written")
+    punch_hole(kernel, vma.file.inode, vma.pgoff_at(start) << PAGE_SHIFT, end - start)
+
+
+def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Move the pages to the inactive list: not visible here."""
+    _check_lru(vma)
+
+
+def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Reclaim the pages now: what cannot be swapped stays."""
+    _check_lru(vma)
+
+
+def _check_lru(vma: "Vma") -> None:
+    if vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB):
+        raise Errno("EINVAL", "a locked or special mapping")
+
+
+def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Make huge pages of the whole 2 MiB blocks in the range."""
+    first, last = (start + PMD_SIZE - 1) & -PMD_SIZE, end & -PMD_SIZE
+    lowest = (vma.start + PMD_SIZE - 1) & -PMD_SIZE
+    if lowest + PMD_SIZE > vma.end or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not vma.anonymous or not vma.anon_vma:
+        raise Errno("EINVAL", "such a mapping cannot have huge pages")
+    done = sum(_collapse_block(task, address >> PMD_SHIFT) for address in range(first, last, PMD_SIZE))
+    if first > last or done != (last - first) // PMD_SIZE:
+        raise Errno("EINVAL", "not every block could be made a huge page")
+
+
+def _collapse_block(task: "Task", index: int) -> bool:
+    pages = task.mm.pages
+    leaf = pages.leaves.get(index)
+    if leaf is None or not leaf.state.count(ANON) or leaf.state.count(GUARD) or leaf.state.count(SWAP):
+        return False
+    if not leaf.huge:
+        leaf = pages.own(index)
+        pages.drop_frames(leaf, 0, ENTRIES)
+        pages.put(index, 0, bytes([ANON]) * ENTRIES)
+        leaf.huge = True
+    return True
+
+
+def guard_install(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Make every access to the pages SIGSEGV, without a VMA of its own."""
+    mm = task.mm
+    if vma.flags & (VM_SPECIAL | VM_HUGETLB | VM_LOCKED):
+        raise Errno("EINVAL", "guard regions cannot be in locked or special mappings")
+    if not vma.anonymous and not kernel.profile.guard_regions_on_files:
+        raise Errno("EINVAL", f"Linux {kernel.profile.name} has guard regions only in anonymous memory")
+    if kernel.profile.sticky_guard_flag:
+        vma = mm.update(vma, vma.flagged(vma.flags | VM_MAYBE_GUARD))
+    if vma.anonymous or not kernel.profile.sticky_guard_flag:
+        anon_vma_prepare(kernel, mm, vma)
+    for index in range(start >> PMD_SHIFT, (end - 1 >> PMD_SHIFT) + 1):
+        low, high = entry_range(index, start, end)
+        leaf = mm.pages.alloc(index)
+        if leaf.huge or leaf.state.count(ABSENT, low, high) != high - low:
+            base = index << PMD_SHIFT
+            mm.pages.zap(base + (low << PAGE_SHIFT), base + (high << PAGE_SHIFT))
+        mm.pages.put(index, low, bytes([GUARD]) * (high - low))
+
+
+def guard_remove(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Take guard markers away; other pages stay."""
+    if vma.flags & (VM_SPECIAL | VM_HUGETLB):
+        raise Errno("EINVAL", "guard regions cannot be in special mappings")
+    if not vma.anonymous and not kernel.profile.guard_regions_on_files:
+        raise Errno("EINVAL", f"Linux {kernel.profile.name} has guard regions only in anonymous memory")
+    for index, low, high in list(task.mm.pages.pieces(start, end)):
+        task.mm.pages.translate(index, low, high, _DROP_GUARDS)
+
+
+def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, write: bool) -> None:
+    """MADV_POPULATE_READ, MADV_POPULATE_WRITE: fault the pages in, with an error where that fails."""
+    at = start
+    while at < end:
+        vma = task.mm.tree.at(at)
+        if vma is None:
+            raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
+        if vma.flags & (VM_IO | VM_PFNMAP) or not vma.flags & (VM_WRITE if write else VM_READ):
+            raise Errno("EINVAL", "the mapping does not allow it")
+        try:
+            at = fault_range(kernel, task, vma, at, min(vma.end, end), write=write)
+        except Fault as fault:
+            raise Errno("EFAULT", fault.why) from None

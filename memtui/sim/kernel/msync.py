@@ -1,0 +1,49 @@
+"""Models mm/msync.c (6.18)."""
+
+from typing import TYPE_CHECKING
+
+from memtui.model.address import PAGE_SIZE, page_up
+from memtui.sim.kernel.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
+from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.page_table import FILE, FILE_DIRTY, table_of
+from memtui.sim.kernel.vm_flags import VM_LOCKED, VM_SHARED
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+_CLEAN = table_of({FILE_DIRTY: FILE})
+
+
+@system_call
+def sys_msync(kernel: "Kernel", task: "Task", start: int, length: int, flags: int) -> int:
+    """msync(2): address and length in bytes."""
+    if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC):
+        raise Errno("EINVAL", "an unknown flag")
+    if start % PAGE_SIZE:
+        raise Errno("EINVAL", "the address is not a multiple of the page size")
+    if flags & MS_ASYNC and flags & MS_SYNC:
+        raise Errno("EINVAL", "MS_ASYNC and MS_SYNC together")
+    end = (start + page_up(length)) & ((1 << 64) - 1)
+    if end < start:
+        raise Errno("ENOMEM", "the range overflows")
+    mm, at, hole = task.mm, start, False
+    while at < end:
+        vma = mm.tree.find(at)
+        if vma is None:
+            raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
+        if vma.start > at:
+            hole = True
+            at = vma.start
+            if at >= end:
+                break
+        if flags & MS_INVALIDATE and vma.flags & VM_LOCKED:
+            raise Errno("EBUSY", "MS_INVALIDATE on locked memory")
+        stop = min(end, vma.end)
+        if flags & MS_SYNC and vma.file is not None and vma.flags & VM_SHARED:
+            for index, low, high in list(mm.pages.pieces(at, stop)):
+                mm.pages.translate(index, low, high, _CLEAN)
+        at = vma.end
+    if hole:
+        raise Errno("ENOMEM", "a part of the range is not mapped; the rest was synced")
+    return 0

@@ -1,0 +1,117 @@
+"""Models fs/read_write.c, mm/filemap.c and fs/sync.c (6.18): what reading and writing does to the page cache."""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SIZE
+from memtui.sim.kernel import shmem
+from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, Inode, OpenFile
+from memtui.sim.kernel.outcome import Errno, system_call
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.task import Task
+
+MAX_RW_COUNT: Final = 0x7FFF_F000
+SEEK_SET: Final = 0
+SEEK_CUR: Final = 1
+SEEK_END: Final = 2
+
+
+@system_call
+def sys_read(kernel: "Kernel", task: "Task", fd: int, count: int) -> int:
+    """read(2) without its buffer: bytes read."""
+    file = _readable(task, fd)
+    done = _read(file, file.position, count)
+    file.position += done
+    return done
+
+
+@system_call
+def sys_pread64(kernel: "Kernel", task: "Task", fd: int, count: int, offset: int) -> int:
+    """pread64(2) without its buffer: bytes read."""
+    if offset < 0:
+        raise Errno("EINVAL", "a negative offset")
+    return _read(_readable(task, fd), offset, count)
+
+
+@system_call
+def sys_write(kernel: "Kernel", task: "Task", fd: int, count: int) -> int:
+    """write(2) without its buffer: bytes written."""
+    file = _writable(task, fd)
+    at = file.inode.size if file.append else file.position
+    done = _write(kernel, task, file.inode, at, count)
+    file.position = at + done
+    return done
+
+
+@system_call
+def sys_pwrite64(kernel: "Kernel", task: "Task", fd: int, count: int, offset: int) -> int:
+    """pwrite64(2) without its buffer: bytes written."""
+    if offset < 0:
+        raise Errno("EINVAL", "a negative offset")
+    file = _writable(task, fd)
+    return _write(kernel, task, file.inode, file.inode.size if file.append else offset, count)
+
+
+@system_call
+def sys_lseek(kernel: "Kernel", task: "Task", fd: int, offset: int, whence: int) -> int:
+    """lseek(2): the new position, bytes."""
+    file = task.files.get(fd)
+    base = {SEEK_SET: 0, SEEK_CUR: file.position, SEEK_END: file.inode.size}.get(whence)
+    if base is None or base + offset < 0:
+        raise Errno("EINVAL", "a position before the start, or an unknown whence")
+    file.position = base + offset
+    return file.position
+
+
+@system_call
+def sys_fsync(kernel: "Kernel", task: "Task", fd: int) -> int:
+    """fsync(2), fdatasync(2)."""
+    task.files.get(fd)
+    return 0
+
+
+def _readable(task: "Task", fd: int) -> OpenFile:
+    file = task.files.get(fd)
+    if not file.readable or file.path_only:
+        raise Errno("EBADF", "the descriptor is not open for reading")
+    if file.inode.is_dir:
+        raise Errno("EISDIR", "a directory")
+    return file
+
+
+def _writable(task: "Task", fd: int) -> OpenFile:
+    file = task.files.get(fd)
+    if not file.writable or file.path_only:
+        raise Errno("EBADF", "the descriptor is not open for writing")
+    return file
+
+
+def _read(file: OpenFile, at: int, count: int) -> int:
+    """Bytes that can be read at byte `at`; on a disk's file their pages are in memory afterwards."""
+    inode = file.inode
+    if inode.zero_device:
+        return min(count, MAX_RW_COUNT)
+    done = max(min(count, MAX_RW_COUNT, inode.size - at), 0)
+    if done and not inode.shmem:
+        first = at // PAGE_SIZE
+        inode.pages.add(first, (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first)
+    return done
+
+
+def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) -> int:
+    done = min(count, MAX_RW_COUNT)
+    if inode.zero_device or not done:
+        return done
+    if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise Errno("EPERM", "the memfd is sealed against writing")
+    if inode.shmem and inode.seals & F_SEAL_GROW and at + done > inode.size:
+        raise Errno("EPERM", "the memfd is sealed against growing")
+    first = at // PAGE_SIZE
+    pages = (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first
+    if inode.shmem:
+        shmem.allocate(kernel, task, inode, first, pages)
+    else:
+        inode.pages.add(first, pages)
+    inode.size = max(inode.size, at + done)
+    return done

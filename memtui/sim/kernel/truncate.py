@@ -1,0 +1,140 @@
+"""Models mm/truncate.c and fs/open.c (6.18): files that change size, and what that does to mappings."""
+
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
+from memtui.sim.kernel import shmem
+from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, Inode
+from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.page_table import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
+    from memtui.sim.kernel.task import Task
+    from memtui.sim.kernel.vma import Vma
+
+FALLOC_FL_KEEP_SIZE: Final = 1
+FALLOC_FL_PUNCH_HOLE: Final = 2
+FALLOC_FL_COLLAPSE_RANGE: Final = 8
+FALLOC_FL_ZERO_RANGE: Final = 16
+FALLOC_FL_INSERT_RANGE: Final = 32
+MAX_FILE: Final = (1 << 63) - 1
+_UNMAP_FILE: Final = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM), ABSENT))
+
+
+@system_call
+def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
+    """ftruncate(2): `length` in bytes."""
+    file = task.files.get(fd)
+    if length < 0 or length > MAX_FILE:
+        raise Errno("EINVAL", "a negative length")
+    if not file.writable or file.inode.is_dir or not file.inode.mappable:
+        raise Errno("EINVAL", "the descriptor is not open for writing")
+    _check_seals(file.inode, length)
+    resize(kernel, file.inode, length)
+    return 0
+
+
+def _check_seals(inode: Inode, length: int) -> None:
+    if length < inode.size and inode.seals & F_SEAL_SHRINK and inode.shmem:
+        raise Errno("EPERM", "the memfd is sealed against shrinking")
+    if length > inode.size and inode.seals & F_SEAL_GROW and inode.shmem:
+        raise Errno("EPERM", "the memfd is sealed against growing")
+
+
+def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
+    """truncate_setsize(): pages wholly behind the new end are gone from memory and from every mapping."""
+    shrinks = length < inode.size
+    inode.size = length
+    if shrinks:
+        first = page_up(length) >> PAGE_SHIFT
+        drop_pages(kernel, inode, first, (1 << 52) - first, even_copies=True)
+
+
+def drop_pages(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool = False) -> None:
+    """Free pages of a file and unmap them everywhere; private copies too if `even_copies`.
+
+    Costs a walk over the VMAs of every address space that maps files.
+    """
+    seen: set[int] = set()
+    for task in kernel.tasks.values():
+        if id(task.mm) not in seen:
+            seen.add(id(task.mm))
+            for vma in task.mm.tree:
+                if vma.file is not None and vma.file.inode is inode:
+                    unmap_file_pages(task.mm, vma, first, count, even_copies=even_copies)
+    if inode.shmem:
+        shmem.truncate_pages(kernel, inode, first, count)
+    else:
+        inode.pages.discard(first, count)
+
+
+def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copies: bool) -> None:
+    """unmap_mapping_pages() in one VMA."""
+    start = max(vma.start, vma.start + ((first - vma.pgoff) << PAGE_SHIFT))
+    end = min(vma.end, vma.start + ((first + count - vma.pgoff) << PAGE_SHIFT))
+    if start >= end:
+        return
+    if even_copies:
+        mm.pages.zap(start, end)
+        return
+    for index, low, high in list(mm.pages.pieces(start, end)):
+        mm.pages.translate(index, low, high, _UNMAP_FILE)
+
+
+@system_call
+def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: int, length: int) -> int:
+    """fallocate(2): offset and length in bytes; growing, and holes."""
+    if offset < 0 or length <= 0:
+        raise Errno("EINVAL", "a negative offset, or a length that is not positive")
+    file = task.files.get(fd)
+    inode = file.inode
+    if mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE):
+        return _other_mode(inode, mode)
+    if mode & FALLOC_FL_PUNCH_HOLE and not mode & FALLOC_FL_KEEP_SIZE:
+        raise Errno("EOPNOTSUPP", "a hole needs FALLOC_FL_KEEP_SIZE")
+    if not file.writable:
+        raise Errno("EBADF", "the descriptor is not open for writing")
+    if inode.is_dir:
+        raise Errno("EISDIR", "a directory")
+    if not inode.mappable or inode.zero_device:
+        raise Errno("ENODEV", "not a regular file")
+    if offset + length > MAX_FILE:
+        raise Errno("EFBIG", "beyond the largest file size")
+    if mode & FALLOC_FL_PUNCH_HOLE:
+        _punch(kernel, inode, offset, length)
+    else:
+        _extend(kernel, task, inode, offset, length, keep_size=bool(mode & FALLOC_FL_KEEP_SIZE))
+    return 0
+
+
+def _other_mode(inode: Inode, mode: int) -> int:
+    known = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_KEEP_SIZE
+    if inode.shmem or mode & ~known:
+        raise Errno("EOPNOTSUPP", "the file system does not know this mode")
+    raise Errno("EOPNOTSUPP", "this mode is not simulated")
+
+
+def _punch(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None:
+    if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise Errno("EPERM", "the memfd is sealed against writing")
+    punch_hole(kernel, inode, offset, length)
+
+
+def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None:
+    """Free the whole pages of [offset, offset + length), bytes; parts of pages are zeroed where they are."""
+    first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
+    if end > first:
+        drop_pages(kernel, inode, first, end - first, even_copies=False)
+
+
+def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:
+    end = offset + length
+    if end > inode.size and inode.shmem and inode.seals & F_SEAL_GROW and not keep_size:
+        raise Errno("EPERM", "the memfd is sealed against growing")
+    if inode.shmem:
+        first = offset // PAGE_SIZE
+        shmem.allocate(kernel, task, inode, first, (end + PAGE_SIZE - 1) // PAGE_SIZE - first)
+    if end > inode.size and not keep_size:
+        inode.size = end
