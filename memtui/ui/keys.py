@@ -66,17 +66,18 @@ _SHOWN: Final = {
     "ctrl+p": "Ctrl-P",
 }
 
-_TIME, _TRY, _MOVE, _VIEW, _OTHER = "Time", "Try", "Move", "View", "Other"
+_STEPS, _TRY = "Steps of a simulation", "Try on a simulated process"
+_LOOK, _MOVE, _VIEW, _OTHER = "Look at a live process", "Move", "View", "Other"
 
 KEYS: Final[tuple[Key, ...]] = (
-    Key("n", "step(1)", "step", "one step forward", _TIME, Step, footer=True),
-    Key("N", "step(10)", "step 10", "ten steps forward", _TIME, Step),
-    Key("b", "back(1)", "back", "one step back", _TIME, Back, footer=True),
-    Key("B", "back(10)", "back 10", "ten steps back", _TIME, Back),
-    Key("g,colon", "seek", "seek", "go to a step by its number", _TIME, Seek, footer=True),
-    Key("space", "play", "play", "play the steps one after the other; pause", _TIME, Step, footer=True),
-    Key("space", "play", "pause", "stop looking again and again; go on", _TIME, Refresh, footer=True, instead=Step),
-    Key("R", "refresh", "refresh", "look again now", _TIME, Refresh),
+    Key("n", "step(1)", "step", "one step forward", _STEPS, Step, footer=True),
+    Key("N", "step(10)", "step 10", "ten steps forward", _STEPS, Step),
+    Key("b", "back(1)", "back", "one step back", _STEPS, Back, footer=True),
+    Key("B", "back(10)", "back 10", "ten steps back", _STEPS, Back),
+    Key("g,colon", "seek", "seek", "go to a step by its number", _STEPS, Seek, footer=True),
+    Key("space", "play", "play", "play the steps one after the other; pause", _STEPS, Step, footer=True),
+    Key("space", "play", "pause", "stop looking again and again; go on", _LOOK, Refresh, footer=True, instead=Step),
+    Key("R", "refresh", "refresh", "look again now", _LOOK, Refresh),
     Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=True),
     Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=True),
     Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=True),

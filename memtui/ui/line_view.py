@@ -86,7 +86,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         self.subtitle = self.subtitle if subtitle is None else subtitle
         self._rows.clear()
         self.top = min(self.top, self._last_top)
-        if self.cursor is not None:
+        if self.cursor is not None and len(lines):
             self.cursor = self._within(self.cursor)
         self.refresh(layout=taller and self.styles.auto_dimensions)
 

@@ -11,7 +11,11 @@ _FONTS: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
 def self_contained(svg: str) -> str:
-    """The picture without the fonts that it would fetch; the viewer's own monospaced one is used."""
+    """The picture without the fonts that it would fetch, and with its blanks kept by every viewer.
+
+    The viewer's own monospaced font is used.
+    """
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     return _FONT_FACE.sub("", svg).replace("Fira Code, monospace", _FONTS).replace("Fira Code", "monospace")
 
 

@@ -86,8 +86,7 @@ def help_rows(width: int) -> Iterator[Row]:
     for group, keys in groupby(KEYS, key=lambda key: key.group):
         yield from _heading(group)
         for key in keys:
-            only = " (simulation)" if key.needs is not None and _simulated(key.needs.__name__) else ""
-            yield from _entry(Run(f" {key.shown}", "key"), key.meaning + only, width)
+            yield from _entry(Run(f" {key.shown}", "key"), key.meaning, width)
     yield from _heading("Residence")
     for residence, glyph in GLYPHS.items():
         role = residence_role(residence)
@@ -95,10 +94,6 @@ def help_rows(width: int) -> Iterator[Row]:
     yield from _heading("Panes and figures")
     for name, meaning in FIGURES.items():
         yield from _entry(Run(f" {name}", "key"), meaning, width)
-
-
-def _simulated(request: str) -> bool:
-    return request in ("Step", "Back", "Seek", "Inject")
 
 
 def _heading(text: str) -> Iterator[Row]:

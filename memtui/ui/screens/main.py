@@ -92,7 +92,7 @@ class MainScreen(AskingScreen):
         if self.focused is oom or (self.focused is detail and detail.about_process) or board.address is None:
             detail.look_at(oom.verdict)
         else:
-            detail.look_at(board.vma or board.hole, board.address)
+            detail.look_at(board.vma or board.hole, board.address, with_pages=board.shift is None)
 
     def on_descendant_focus(self) -> None:
         """The detail follows the focus."""

@@ -148,6 +148,7 @@ class MapPane(Pane):
             fitting = self._fitting(vma)
             self.shift = None if self.shift >= fitting else min(further, fitting)
         self.redraw()
+        self.post_message(self.Moved(self))
         return True
 
     def enter(self) -> None:

@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.message import Message
 
 from memtui.draw.lines import Lines
+from memtui.model.address import Range
 from memtui.model.request import Request
 from memtui.model.snapshot import Snapshot
 from memtui.ui.line_view import LineView
@@ -38,12 +39,12 @@ class Pane(LineView):
         if self.snapshot is None or not self.size:
             return
         parts = (*self.parts(self.snapshot), self.room.width)
-        if len(parts) != len(self._drawn) or any(new is not old for new, old in zip(parts, self._drawn, strict=True)):
+        if len(parts) != len(self._drawn) or not all(map(_same, parts, self._drawn)):
             self._drawn = parts
             self.draw(self.snapshot)
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        """What the drawing depends on, compared by identity."""
+        """What the drawing depends on: objects, compared by identity, and plain numbers and words, by value."""
         raise NotImplementedError
 
     def draw(self, snapshot: Snapshot) -> None:
@@ -61,3 +62,7 @@ class Pane(LineView):
         """Draw for the new width."""
         self.show(self.lines)
         self.redraw()
+
+
+def _same(new: object, old: object) -> bool:
+    return new is old or (isinstance(new, int | str | Range) and new == old)

@@ -37,14 +37,24 @@ class DetailPane(Pane):
         super().__init__(id=id)
         self._subject: Vma | Range | Verdict | None = None
         self._address: int | None = None
+        self._with_pages = True
 
     @property
     def about_process(self) -> bool:
         """Whether it tells of a process of the ranking."""
         return isinstance(self._subject, Verdict)
 
-    def look_at(self, subject: Vma | Range | Verdict | None, address: int | None = None) -> None:
-        """Show something else; `address` is the byte in a VMA."""
+    def look_at(
+        self, subject: Vma | Range | Verdict | None, address: int | None = None, *, with_pages: bool = True
+    ) -> None:
+        """Show something else.
+
+        Args:
+            subject: what.
+            address: the byte under the cursor, for a VMA.
+            with_pages: whether to show a strip of its pages first, if there is room.
+        """
+        self._with_pages = with_pages
         if type(subject) is not type(self._subject) or not isinstance(subject, Vma):
             self.top = 0
         self._subject, self._address = subject, address
@@ -52,7 +62,11 @@ class DetailPane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The subject itself; a process also depends on the total."""
-        return self._subject, self._address, snapshot.domain, snapshot.system.totalpages, self.room.height >= _ROOMY
+        return self._subject, self._address, snapshot.domain, snapshot.system.totalpages, self._has_pages
+
+    @property
+    def _has_pages(self) -> bool:
+        return self._with_pages and self.room.height >= _ROOMY
 
     def draw(self, snapshot: Snapshot) -> None:
         """What the subject asks for; the heading names it."""
@@ -65,9 +79,9 @@ class DetailPane(Pane):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
             rows = vma_rows(subject, width, address=self._address, unknown=unknown)[1:]
             grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
-            if self.room.height >= _ROOMY:
-                rows = (*(grid.row(index) for index in range(len(grid))), *rows)
-            return rows, grid.title, grid.scale if self.room.height >= _ROOMY else ""
+            if not self._has_pages:
+                return rows, grid.title, ""
+            return (*(grid.row(index) for index in range(len(grid))), *rows), grid.title, grid.scale
         if isinstance(subject, Range):
             return hole_rows(subject, width)[1:], "Hole", ""
         totalpages = snapshot.system.totalpages

@@ -1,0 +1,402 @@
+"""Every key of the table is pressed, on a wide screen and a compact one, and does its thing."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import pytest
+from textual.command import CommandPalette
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from memtui.draw.run import plain
+from memtui.model.request import Back, Focus, Inject, Refresh, Seek, Step
+from memtui.ui.app import MemtuiApp
+from memtui.ui.keys import KEYS, Key, footer_row
+from memtui.ui.screens.help import HelpScreen, help_rows
+from memtui.ui.screens.main import MainScreen
+from memtui.ui.screens.prompt import Prompt
+from memtui.ui.widgets.map_pane import MapPane
+from memtui.ui.widgets.panes import HeaderBar, OomPane, StepsPane
+from tests.ui.conftest import COMPACT, WIDE, Run, settle
+from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
+
+
+class Stage(NamedTuple):
+    """What a case has in its hands."""
+
+    pilot: Pilot[None]
+    source: Simulated | Live
+    key: str
+
+    @property
+    def app(self) -> MemtuiApp:
+        return cast("MemtuiApp", self.pilot.app)
+
+    @property
+    def map(self) -> MapPane:
+        return self.app.screen.query_one(MapPane)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*(keys or (self.key,)))
+        await settle(self.pilot)
+
+    async def answer(self, text: str) -> None:
+        """Type into the prompt, over what stands there."""
+        assert isinstance(self.app.screen, Prompt)
+        self.app.screen.query_one(Input).value = text
+        await self.press("enter")
+
+    @property
+    def last(self) -> object:
+        return self.source.seen[-1]
+
+
+Case = Callable[[Stage], Awaitable[None]]
+
+
+def asks(*expected: object) -> Case:
+    """The key asks the source for this."""
+
+    async def case(stage: Stage) -> None:
+        before = len(stage.source.seen)
+        await stage.press()
+        assert tuple(stage.source.seen[before:]) == expected
+
+    return case
+
+
+def shows(pane: str) -> Case:
+    """The key puts the focus on a pane that can then be seen."""
+
+    async def case(stage: Stage) -> None:
+        await stage.press("v" if pane == "map" else "a")
+        await stage.press()
+        focused = stage.app.focused
+        assert focused is not None
+        assert focused.id == pane
+        assert focused.region.height > 1
+
+    return case
+
+
+async def seek(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("7")
+    assert stage.last == Seek(7)
+    await stage.press()
+    await stage.answer("x")
+    assert stage.last == Seek(7)
+
+
+async def play(stage: Stage) -> None:
+    screen = cast("MainScreen", stage.app.screen)
+    await stage.press()
+    assert "playing" in header(stage)
+    for _ in range(30):
+        screen._tick()
+        await settle(stage.pilot)
+    # It stops by itself at the end.
+    assert stage.source.seen.count(Step()) == 10 - 3
+    assert "playing" not in header(stage)
+    await stage.press()
+    await stage.press()
+    assert "playing" not in header(stage)
+
+
+async def pause(stage: Stage) -> None:
+    assert "every" in header(stage)
+    await stage.press()
+    assert "paused" in header(stage)
+    await stage.press()
+    assert "every" in header(stage)
+
+
+def header(stage: Stage) -> str:
+    return stage.app.screen.query_one(HeaderBar).text_of(0)
+
+
+async def malloc(stage: Stage) -> None:
+    await stage.press()
+    await stage.press("enter")
+    assert stage.last == Inject("m1 = malloc(100K)")
+    await stage.press()
+    await stage.answer("3M")
+    assert stage.last == Inject("m2 = malloc(3M)")
+    await stage.press()
+    await stage.press("escape")
+    assert stage.last == Inject("m2 = malloc(3M)")
+
+
+async def free(stage: Stage) -> None:
+    before = list(stage.source.seen)
+    await stage.press()
+    assert stage.source.seen == before
+    await stage.press("m", "enter")
+    await stage.press("m", "enter")
+    await stage.press()
+    assert stage.last == Inject("free(m2)")
+    await stage.press()
+    assert stage.last == Inject("free(m1)")
+
+
+async def inject(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("brk(NULL)")
+    assert stage.last == Inject("brk(NULL)")
+    await stage.press()
+    await stage.answer("wrong")
+    assert [note.severity for note in stage.app._notifications] == ["error"]
+
+
+async def up(stage: Stage) -> None:
+    await stage.press()
+    hole = stage.map.hole
+    assert hole is not None
+    assert hole.end == LIBC
+
+
+async def down(stage: Stage) -> None:
+    await stage.press()
+    await stage.press()
+    assert stage.map.vma is not None
+    assert stage.map.vma.start == PROGRAM
+
+
+async def right(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.address == HEAP + 4096
+
+
+async def left(stage: Stage) -> None:
+    await stage.press("right", "right")
+    await stage.press()
+    assert stage.map.address == HEAP + 4096
+
+
+async def page_up(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.vma is not None
+    assert stage.map.vma.start == STACK
+
+
+async def page_down(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.cursor == len(stage.map.lines) - 1
+
+
+async def first(stage: Stage) -> None:
+    await stage.press("end")
+    await stage.press()
+    assert stage.map.cursor == 0
+
+
+async def last(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.cursor == len(stage.map.lines) - 1
+
+
+async def find(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("LIBC")
+    assert stage.map.address == LIBC
+    await stage.press()
+    await stage.answer(f"{STACK + 0x1000:#x}")
+    assert stage.map.address == STACK + 0x1000
+    await stage.press()
+    await stage.answer("nothing like it")
+    assert stage.map.address == STACK + 0x1000
+    assert len(stage.app._notifications) == 1
+
+
+async def zoom_in(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.shift == 0
+    assert "one cell a page" in stage.map.subtitle
+
+
+async def zoom_out(stage: Stage) -> None:
+    await stage.press("right", "z", "right")
+    address = stage.map.address
+    await stage.press()
+    assert stage.map.shift is None
+    assert stage.map.address == address == HEAP + 0x2000
+
+
+async def enter(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.shift == 0
+    await stage.press("s", "end")
+    await stage.press()
+    assert stage.last == Seek(10)
+    # The ranking leads nowhere: this source cannot focus another process.
+    await stage.press("o")
+    await stage.press()
+    assert stage.last == Seek(10)
+
+
+async def next_pane(stage: Stage) -> None:
+    seen = []
+    for _ in range(5):
+        await stage.press()
+        seen.append(stage.app.focused.id if stage.app.focused else None)
+    assert seen == ["detail", "residence", "oom", "steps", "map"]
+
+
+async def previous_pane(stage: Stage) -> None:
+    await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(StepsPane)
+
+
+async def focus_process(stage: Stage) -> None:
+    await stage.press("o", "j")
+    await stage.press()
+    assert stage.last == Focus(42)
+    assert stage.app.screen.query_one(OomPane).cursor == 2
+
+
+async def copy(stage: Stage) -> None:
+    await stage.press()
+    assert stage.app.clipboard.startswith(f" {HEAP:x} ┤ [heap]")
+
+
+async def save(stage: Stage) -> None:
+    await stage.press()
+    await stage.press()
+    for number in (1, 2):
+        text = Path(f"memtui-{number}.svg").read_text(encoding="utf-8")
+        assert text.startswith("<svg ")
+        assert "https://cdn" not in text
+
+
+async def theme(stage: Stage) -> None:
+    names = []
+    for _ in range(4):
+        await stage.press()
+        names.append(stage.app.theme)
+    assert sorted(set(names)) == sorted(stage.app.themes.palettes)
+    assert names[0] == names[3]
+    assert stage.map.painter.styles is stage.app.palette.styles
+
+
+async def palette(stage: Stage) -> None:
+    await stage.press()
+    assert isinstance(stage.app.screen, CommandPalette)
+
+
+async def help_screen(stage: Stage) -> None:
+    await stage.press()
+    assert isinstance(stage.app.screen, HelpScreen)
+    await stage.press("j", "G", "escape")
+    assert isinstance(stage.app.screen, MainScreen)
+
+
+async def leave(stage: Stage) -> None:
+    await stage.press()
+    assert not stage.app.is_running
+
+
+CASES: dict[tuple[str, str], Case] = {
+    ("n", "step(1)"): asks(Step(1)),
+    ("N", "step(10)"): asks(Step(10)),
+    ("b", "back(1)"): asks(Back(1)),
+    ("B", "back(10)"): asks(Back(10)),
+    ("g,colon", "seek"): seek,
+    ("space", "play"): play,
+    ("R", "refresh"): asks(Refresh()),
+    ("m", "malloc"): malloc,
+    ("f", "free"): free,
+    ("t", "touch"): asks(Inject(f"touch({HEAP:#x}, 1, WRITE)")),
+    ("i", "inject"): inject,
+    ("up,k", "move(-1)"): up,
+    ("down,j", "move(1)"): down,
+    ("left,h", "side(-1)"): left,
+    ("right,l", "side(1)"): right,
+    ("pageup,ctrl+b", "page(-1)"): page_up,
+    ("pagedown,ctrl+f", "page(1)"): page_down,
+    ("home", "first"): first,
+    ("g", "first"): first,
+    ("end,G", "last"): last,
+    ("slash", "find"): find,
+    ("z", "zoom(1)"): zoom_in,
+    ("Z,escape", "zoom(-1)"): zoom_out,
+    ("enter", "enter"): enter,
+    ("tab", "pane(1)"): next_pane,
+    ("shift+tab", "pane(-1)"): previous_pane,
+    ("a,1", "show('map')"): shows("map"),
+    ("v,2", "show('detail')"): shows("detail"),
+    ("r,3", "show('residence')"): shows("residence"),
+    ("o,4", "show('oom')"): shows("oom"),
+    ("s,5", "show('steps')"): shows("steps"),
+    ("p", "focus_process"): focus_process,
+    ("y", "copy"): copy,
+    ("S", "save"): save,
+    ("T", "theme"): theme,
+    ("ctrl+p", "palette"): palette,
+    ("question_mark", "help"): help_screen,
+    ("q", "quit"): leave,
+}
+
+
+def case_of(key: Key) -> Case:
+    return pause if key.label == "pause" else CASES[key.keys, key.action]
+
+
+def test_every_key_has_a_case() -> None:
+    assert {(key.keys, key.action) for key in KEYS} == set(CASES)
+
+
+@pytest.mark.parametrize("size", [WIDE, COMPACT], ids=["120x40", "80x24"])
+@pytest.mark.parametrize(
+    ("key", "pressed"),
+    [
+        pytest.param(key, pressed, id=f"{pressed}-{key.label.replace(' ', '_')}")
+        for key in KEYS
+        for pressed in key.keys.split(",")
+    ],
+)
+async def test_key(run: Run, key: Key, pressed: str, size: tuple[int, int]) -> None:
+    live = key.instead is not None or key.needs is Focus
+    source = Live() if live else Simulated(at=3)
+    async with run(source, size=size) as pilot:
+        await case_of(key)(Stage(pilot, source, pressed))
+    assert source.closed
+
+
+async def test_keys_that_the_source_does_not_accept_do_nothing(run: Run) -> None:
+    source = Live()
+    async with run(source) as pilot:
+        seen = list(source.seen)
+        await pilot.press("n", "b", "m", "f", "t", "i", "s")
+        await settle(pilot)
+        assert source.seen == seen
+        assert isinstance(pilot.app.screen, MainScreen)
+        assert pilot.app.screen.check_action("malloc", ()) is None
+        assert pilot.app.screen.check_action("show", ("oom",)) is True
+        assert pilot.app.screen.check_action("show", ("steps",)) is None
+
+
+def test_help_lists_every_key_and_fits_its_width() -> None:
+    for width in (30, 60, 100):
+        rows = [plain(row) for row in help_rows(width)]
+        assert max(map(len, rows)) <= width
+        if width == 100:
+            for key in KEYS:
+                assert any(row.startswith(f" {key.shown} ") and key.meaning in row for row in rows), key
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+@pytest.mark.parametrize("source", [Simulated, Live])
+def test_footer_fits_and_keeps_help_and_quit(source: type[Simulated | Live], width: int) -> None:
+    row, cells = footer_row(source.accepts.__contains__, width)
+    text = plain(row)
+    assert len(text) == len(cells) <= width
+    assert text.endswith(" ? help  q quit ")
+    assert ("step" in text) == ((source is Simulated and width > 20) or width == 200)
+
+
+async def test_the_palette_lists_what_works_here(run: Run) -> None:
+    async with run(Live()) as pilot:
+        names = [command.title for command in pilot.app.get_system_commands(pilot.app.screen)]
+        assert "zoom" in names
+        assert "malloc" not in names

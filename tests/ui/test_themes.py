@@ -1,0 +1,111 @@
+"""Theme files: the built-in ones, a user's own, and broken ones."""
+
+from pathlib import Path
+
+import pytest
+from rich.color import Color
+
+from memtui.draw.roles import ROLES
+from memtui.model.errors import NotSupported
+from memtui.ui.themes import DEFAULT, Themes, load
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+def colour(themes: Themes, theme: str, role: str) -> Color | None:
+    return themes.palettes[theme].styles[role].color
+
+
+def test_built_in_themes_are_whole_and_of_both_kinds(themes: Themes) -> None:
+    assert themes.problems == ()
+    assert sum(palette.dark for palette in themes.palettes.values()) >= 2
+    assert not all(palette.dark for palette in themes.palettes.values())
+    for palette in themes.palettes.values():
+        assert set(palette.own) == set(ROLES)
+        assert set(palette.styles) == set(ROLES)
+        assert palette.textual().dark == palette.dark
+    assert themes.get(None).name == DEFAULT
+
+
+def test_a_theme_of_ones_own(own: Path) -> None:
+    write(own, "mine", '[roles]\n"text" = "#010203"\nkey = { fg = "#040506", bg = "#070809", bold = true }\n')
+    themes = load(own)
+    assert themes.problems == ()
+    mine = themes.get("mine")
+    assert mine.styles["text"].color == Color.parse("#010203")
+    assert mine.styles["key"].bgcolor == Color.parse("#070809")
+    assert mine.styles["key"].bold
+    # What it does not have is the default theme's, on its own background.
+    assert mine.styles["residence.anon"].color == themes.get(None).styles["residence.anon"].color
+    assert mine.styles["residence.anon"].bgcolor == Color.parse(mine.background)
+
+
+def test_a_light_theme_does_not_take_the_background_of_the_default(own: Path) -> None:
+    write(own, "light", "dark = false\n")
+    light = load(own).get("light")
+    assert light.background == "#ffffff"
+    assert light.styles["text"].bgcolor == Color.parse("#ffffff")
+
+
+def test_a_users_theme_replaces_a_built_in_one(own: Path) -> None:
+    write(own, "whatever", f'name = "{DEFAULT}"\n[roles]\ntext = "#123456"\n')
+    assert colour(load(own), DEFAULT, "text") == Color.parse("#123456")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ('name = "x"\ndark = yes\n', 2, "Invalid value"),
+        ('name = "x"\nbackground = "black"\n', 2, "no colour"),
+        ('[roles]\n"text" = "#12345"\n', 2, "no colour"),
+        ("\n\n[roles]\n'text' = 7\n", 4, "no colour"),
+        ('[roles]\ntexts = "#123456"\n', 2, "no role named 'texts'"),
+        ('[roles]\nkey = { fg = "#123456", blink = true }\n', 2, "'blink'"),
+        ('[roles]\nkey = { bold = "yes" }\n', 2, "'bold'"),
+        ("roles = 3\n", 1, "table"),
+        ("name = 3\n", 1, "text"),
+        ('dark = "no"\n', 1, "true or false"),
+        ('colour = "#123456"\n', 1, "'colour'"),
+    ],
+)
+def test_a_broken_theme_is_left_out_and_named_with_its_line(own: Path, text: str, line: int, what: str) -> None:
+    write(own, "broken", text)
+    write(own, "fine", 'name = "fine"\n')
+    themes = load(own)
+    assert "fine" in themes.palettes
+    assert "x" not in themes.palettes
+    (problem,) = themes.problems
+    assert problem.startswith(f"{own / 'broken.toml'}:{line}:")
+    assert what in problem
+    assert "\n" not in problem
+
+
+def test_a_file_that_is_no_text_and_one_that_cannot_be_read(own: Path) -> None:
+    (own / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    (own / "folder.toml").mkdir()
+    problems = load(own).problems
+    assert [problem.partition(": ")[2].split(":")[0] for problem in problems] == ["is not UTF-8 text", "cannot be read"]
+
+
+def test_an_unknown_name_is_answered_with_the_list(own: Path) -> None:
+    write(own, "typo", "dark = 1\n")
+    with pytest.raises(NotSupported) as error:
+        load(own).get("typo")
+    assert "no theme named typo" in str(error.value)
+    assert "typo.toml" in str(error.value)
+    assert DEFAULT in error.value.hint
+
+
+def test_without_any_theme_the_screen_still_can_be_read(tmp_path: Path) -> None:
+    themes = load(tmp_path / "none", tmp_path / "nothing")
+    assert themes.palettes == {}
+    assert set(themes.get(None).styles) == set(ROLES)
