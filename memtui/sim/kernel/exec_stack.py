@@ -60,12 +60,14 @@ def mmap_base(stack_limit: int, rnd_pages: int = 0, *, randomize: bool = False) 
     """The first byte above the highest mapping that has no hint (arch/x86/mm/mmap.c, mmap_base).
 
     Args:
-        stack_limit: soft RLIMIT_STACK at exec, bytes.
+        stack_limit: soft RLIMIT_STACK at exec, bytes; negative: unlimited.
         rnd_pages: random offset, pages (28 bits of them).
         randomize: whether room is left for a randomized stack.
     """
     pad = (0x3FFFFF * PAGE_SIZE if randomize else 0) + STACK_GUARD_GAP
-    gap = stack_limit + pad if stack_limit + pad <= RLIM_INFINITY else stack_limit
+    gap = RLIM_INFINITY if stack_limit < 0 else stack_limit
+    if gap + pad <= RLIM_INFINITY:
+        gap += pad
     gap = min(max(gap, MIN_GAP), TASK_SIZE // 6 * 5)
     return page_up(TASK_SIZE - gap - rnd_pages * PAGE_SIZE)
 

@@ -1,0 +1,79 @@
+"""The step execve: finds the program's files on the host and lets the kernel map them."""
+
+from memtui.model.event import Event, EventKind
+from memtui.sim.kernel.exec import Program, do_execve
+from memtui.sim.kernel.exec_stack import ExecOffsets
+from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.process import Process
+from memtui.sim.world import Effect, World
+from memtui.trace.line import Arg, Array, Call, Number, Text
+
+NO_OFFSETS = ExecOffsets()
+
+
+def handler(world: World, process: Process, call: Call) -> Effect:
+    """execve(path, argv, envp).
+
+    A path that the host does not have is ENOENT; but if the log says that it succeeded, the program ran on another
+    machine, and nothing is known of its mappings.
+    """
+    events: tuple[Event, ...] = ()
+    filename = call.args[0].value if call.args and isinstance(call.args[0], Text) else b""
+    if call.result is not None and call.result.errno:
+        return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
+    program = _program(world, filename, call)
+    if isinstance(program, Outcome):
+        return _missing(call, filename, program)
+    outcome = do_execve(world.kernel, process.task, program)
+    if outcome.signal:
+        world.end(process, f"was killed by {outcome.signal}: {outcome.why}")
+        events = (Event(EventKind.SIGNAL, f"{outcome.signal}: {outcome.why}"),)
+        return Effect(None, why=outcome.why, events=events)
+    if not outcome.errno:
+        process.start_program()
+        events = _notes(call)
+    return Effect(outcome.value, outcome.errno, outcome.why, events)
+
+
+def _program(world: World, filename: bytes, call: Call) -> Program | Outcome:
+    """What is to be started, or why it cannot be."""
+    path = filename.decode("utf-8", "surrogateescape")
+    image, file = world.host.elf(path), world.inode(path)
+    if file is None:
+        return Outcome(-1, "ENOENT", f"ENOENT: there is no {path} on this machine")
+    if image is None or not image.loads:
+        return Outcome(-1, "ENOEXEC", f"ENOEXEC: {path} is no x86-64 program")
+    file = world.inode(image.path) or file
+    interpreter = interpreter_file = None
+    if image.interp is not None:
+        interpreter = world.host.elf(image.interp)
+        interpreter_file = world.inode(interpreter.path) if interpreter is not None else None
+        if interpreter is None or interpreter_file is None:
+            return Outcome(-1, "ENOENT", f"ENOENT: {path} needs {image.interp}, which this machine does not have")
+    argv, envp = (_strings(call.args[index]) if index < len(call.args) else () for index in (1, 2))
+    offsets = world.aslr.offsets() if world.aslr is not None else NO_OFFSETS
+    return Program(filename, argv, envp, image, file, interpreter, interpreter_file, offsets)
+
+
+def _missing(call: Call, filename: bytes, outcome: Outcome) -> Effect:
+    if call.result is None:
+        return Effect(outcome.value, outcome.errno, outcome.why)
+    name = filename.decode("utf-8", "backslashreplace")
+    text = f"{name}: the program is not on this machine: its mappings are unknown"
+    return Effect(None, why=text, events=(Event(EventKind.NO_EFFECT, text),), recorded=True)
+
+
+def _strings(arg: Arg) -> tuple[bytes, ...]:
+    """The strings of argv or envp, as far as the trace has them."""
+    if not isinstance(arg, Array):
+        return ()
+    return tuple(item.value for item in arg.items if isinstance(item, Text))
+
+
+def _notes(call: Call) -> tuple[Event, ...]:
+    """What the trace leaves open about the new stack."""
+    envp = call.args[2] if len(call.args) > 2 else None
+    if isinstance(envp, Number) and envp.value:
+        text = "the trace does not tell the environment; the stack is that of an empty one"
+        return (Event(EventKind.NOTE, text),)
+    return ()

@@ -1,0 +1,124 @@
+"""Machine to Snapshot: the only door out of a simulation."""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+
+from memtui.model.mm import MmSnapshot
+from memtui.model.oom import OomDomain
+from memtui.model.snapshot import Snapshot
+from memtui.model.system import SystemSnapshot
+from memtui.model.task import Task
+from memtui.sim.kernel import task as kernel_task
+from memtui.sim.kernel.fs import OpenFile
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.task_mmu import counters
+from memtui.sim.machine import Machine
+from memtui.sim.meminfo import mapped_files, meminfo
+from memtui.sim.process import Process
+from memtui.sim.vma_export import VmaExports
+
+_NOT_SIMULATED = MappingProxyType({"smaps": "who else maps a file's page, and what was accessed, is not simulated"})
+
+
+class Exporter:
+    """Makes pictures of a machine, and of the next one when the trace is run again.
+
+    Parts that did not change since the last picture are the same objects as in it.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._mm: Mm | None = None
+        self._vmas: VmaExports | None = None
+        self._system: SystemSnapshot | None = None
+        self._tasks: tuple[Task, ...] = ()
+        self._domain: OomDomain | None = None
+
+    def export(self, machine: Machine, focus: int | None) -> Snapshot:
+        """The picture of the machine as it stands.
+
+        Args:
+            machine: the machine.
+            focus: pid of the process to show; None: the one that the last step was about.
+        """
+        kernel = machine.world.kernel
+        process = machine.world.processes.get(focus) if focus is not None else machine.current
+        why = _why_no_mm(process)
+        mm = self._mm_of(kernel, process) if process is not None and not why else None
+        return Snapshot(
+            source="sim",
+            title=self._title,
+            system=self._system_of(kernel),
+            tasks=self._tasks_of(kernel),
+            domain=self._domain_of(kernel),
+            mm=mm,
+            events=machine.events,
+            unknown={"mm": why} if why else {},
+        )
+
+    def _system_of(self, kernel: Kernel) -> SystemSnapshot:
+        figures, sysctl = meminfo(kernel, self._files_of), kernel.sysctl
+        old = self._system
+        if old is None or old.meminfo != figures or old.sysctl != sysctl or old.release != kernel.facts.release:
+            self._system = old = SystemSnapshot(
+                kernel.facts.release, MappingProxyType(figures), MappingProxyType(dict(sysctl))
+            )
+        return old
+
+    def _files_of(self, mm: Mm) -> Iterable[OpenFile]:
+        return self._vmas.files if self._vmas is not None and mm is self._mm else mapped_files(mm)
+
+    def _tasks_of(self, kernel: Kernel) -> tuple[Task, ...]:
+        tasks = tuple(_task(task) for task in kernel.tasks.values() if task.pid == task.tgid)
+        if tasks != self._tasks:
+            self._tasks = tasks
+        return self._tasks
+
+    def _domain_of(self, kernel: Kernel) -> OomDomain:
+        domain = OomDomain(None, kernel.totalram_pages + kernel.total_swap_pages, "RAM + swap")
+        if domain != self._domain or self._domain is None:
+            self._domain = domain
+        return self._domain
+
+    def _mm_of(self, kernel: Kernel, process: Process) -> MmSnapshot:
+        task = process.task
+        mm = task.mm
+        if self._vmas is None or mm is not self._mm:
+            self._mm, self._vmas = mm, VmaExports(kernel)
+        return MmSnapshot(
+            pid=task.pid,
+            comm=task.comm,
+            vmas=self._vmas.update(mm),
+            counters=counters(mm),
+            start_brk=mm.start_brk,
+            brk=mm.brk,
+            start_stack=mm.start_stack,
+            cmdline=task.cmdline,
+            exe=mm.exe or None,
+            unknown=_NOT_SIMULATED,
+        )
+
+
+def _why_no_mm(process: Process | None) -> str:
+    """Why there is no address space to show, or ""."""
+    if process is None:
+        return "no process has started yet"
+    return f"process {process.pid} {process.ended}" if process.ended else ""
+
+
+def _task(task: kernel_task.Task) -> Task:
+    mm = task.mm
+    return Task(
+        pid=task.pid,
+        comm=task.comm,
+        ppid=task.ppid,
+        uid=task.uid,
+        nice=task.nice,
+        total_vm=mm.total_vm,
+        rss_pages=mm.rss,
+        swap_pages=mm.swap_pages,
+        pgtable_pages=mm.pages.tables,
+        oom_score_adj=task.oom_score_adj,
+        never="in vfork" if task.in_vfork else None,
+    )

@@ -1,0 +1,23 @@
+"""Steps that are system calls on memory: run as they are written."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from memtui.sim.process import Process
+from memtui.sim.syscall_table import TABLE, arguments
+from memtui.sim.world import Effect, Handler, World
+from memtui.trace.line import Call
+
+
+def _handler(name: str) -> Handler:
+    entry = TABLE[name]
+
+    def handler(world: World, process: Process, call: Call) -> Effect:
+        outcome = entry.function(world.kernel, process.task, *arguments(call, entry.kinds, world.variables))
+        return Effect(outcome.value, outcome.errno, outcome.why)
+
+    return handler
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({name: _handler(name) for name in TABLE})

@@ -1,0 +1,84 @@
+"""Steps of user space: the allocator's functions, and the CPU's accesses to memory."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from memtui.model.event import Event, EventKind
+from memtui.sim.kernel.memory import access
+from memtui.sim.process import Process
+from memtui.sim.syscall_table import numbers
+from memtui.sim.world import Effect, Handler, World
+from memtui.trace.line import Call
+
+READ: Final = 1
+WRITE: Final = 2
+EXEC: Final = 4
+_EINVAL: Final = 22
+_ENOMEM: Final = 12
+
+
+def _allocation(give: Callable[[Process, list[int]], int], count: int) -> Handler:
+    """A function that returns memory."""
+
+    def handler(world: World, process: Process, call: Call) -> Effect:
+        pointer = give(process, numbers(call, count, world.variables))
+        events = () if pointer else (Event(EventKind.FAILURE, f"{call.name}: no memory"),)
+        return Effect(pointer, why=process.allocator.why, events=events, calls=process.calls.take())
+
+    return handler
+
+
+def _free(world: World, process: Process, call: Call) -> Effect:
+    (pointer,) = numbers(call, 1, world.variables)
+    process.allocator.free(process.pointer(pointer))
+    process.aliases.pop(pointer, None)
+    return Effect(None, why=process.allocator.why, calls=process.calls.take())
+
+
+def _posix_memalign(world: World, process: Process, call: Call) -> Effect:
+    """The pointer goes to memory that the simulator does not hold, so a name binds the pointer, not the 0."""
+    _, alignment, size = numbers(call, 3, world.variables)
+    if alignment % 8 or alignment & (alignment - 1) or not alignment:
+        return Effect(_EINVAL, why="the alignment must be a power of two and a multiple of 8")
+    pointer = process.allocator.memalign(alignment, size)
+    status = 0 if pointer else _ENOMEM
+    return Effect(status, why=process.allocator.why, calls=process.calls.take(), bound=pointer)
+
+
+def _mallopt(world: World, process: Process, call: Call) -> Effect:
+    option, value = numbers(call, 2, world.variables)
+    result = process.allocator.mallopt(option, value)
+    return Effect(int(result), why=process.allocator.why, calls=process.calls.take())
+
+
+def _malloc_trim(world: World, process: Process, call: Call) -> Effect:
+    (pad,) = numbers(call, 1, world.variables)
+    result = process.allocator.malloc_trim(pad)
+    return Effect(int(result), why=process.allocator.why, calls=process.calls.take())
+
+
+def _touch(world: World, process: Process, call: Call) -> Effect:
+    """touch(addr, length, READ|WRITE|EXEC): a signal ends the process, as it does by default."""
+    address, length, kind = numbers(call, 3, world.variables)
+    outcome = access(world.kernel, process.task, address, length, write=kind == WRITE, exec=kind == EXEC)
+    if not outcome.signal:
+        return Effect(0, why=outcome.why)
+    world.end(process, f"was killed by {outcome.signal.split()[0]}")
+    return Effect(None, why=outcome.why, events=(Event(EventKind.SIGNAL, outcome.why),))
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {
+        "malloc": _allocation(lambda process, args: process.allocator.malloc(*args), 1),
+        "calloc": _allocation(lambda process, args: process.allocator.calloc(*args), 2),
+        "realloc": _allocation(lambda process, args: process.allocator.realloc(process.pointer(args[0]), args[1]), 2),
+        "memalign": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
+        "aligned_alloc": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
+        "posix_memalign": _posix_memalign,
+        "free": _free,
+        "mallopt": _mallopt,
+        "malloc_trim": _malloc_trim,
+        "touch": _touch,
+    }
+)

@@ -1,0 +1,176 @@
+"""The simulated machine: owns the parts, and runs one step of a trace after the other."""
+
+from collections.abc import Sequence
+
+from memtui.model.errors import ParseError
+from memtui.model.event import Event, EventKind
+from memtui.model.host import Host
+from memtui.model.step import StepRecord
+from memtui.sim import execve, file_calls, kernel_calls, library, proc_files, process_calls
+from memtui.sim.aslr import Aslr
+from memtui.sim.kernel.check import check
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.profile import profile_for
+from memtui.sim.machine_options import machine_options
+from memtui.sim.prediction import adopt, divergence
+from memtui.sim.process import Process
+from memtui.sim.world import Effect, Handlers, World
+from memtui.trace.line import Call, Echo, Exited, Result, Signal, Statement
+from memtui.trace.printer import reprint
+
+_HANDLERS: Handlers = {
+    **kernel_calls.HANDLERS,
+    **file_calls.HANDLERS,
+    **library.HANDLERS,
+    **process_calls.HANDLERS,
+    "execve": execve.handler,
+}
+
+
+class Machine:
+    """Runs the statements of `program`; the list may be changed behind `position`."""
+
+    def __init__(self, host: Host, program: Sequence[Statement], file: str = "") -> None:
+        """Set up the machine that the first statement states, or a copy of the host.
+
+        Args:
+            host: the real machine, or a recorded one.
+            program: the statements; more may be inserted behind `position` as long as the machine runs.
+            file: where they come from, for messages.
+
+        Raises:
+            ParseError: machine(...) is wrong.
+        """
+        self.position = 0
+        """Steps that have run."""
+        self.current: Process | None = None
+        """Whom the last step was about."""
+        self.events: tuple[Event, ...] = ()
+        """Of the last step."""
+        self._program = program
+        self._file = file
+        self.world = self._world(host)
+
+    def step(self) -> StepRecord:
+        """Run the next statement.
+
+        Raises:
+            ParseError: it cannot be run, because an argument has no value; nothing has changed then.
+            IndexError: there is no next one.
+        """
+        statement = self._program[self.position]
+        try:
+            record = self._run(statement)
+        except ParseError as error:
+            raise self._placed(error, statement) from error
+        self.position += 1
+        self.events = record.events
+        return record
+
+    def has_process(self, pid: int) -> bool:
+        """Whether there is, or was, a process of this number."""
+        return pid in self.world.processes
+
+    def check(self) -> None:
+        """Every invariant of the kernel's state.
+
+        Raises:
+            AssertionError: one does not hold.
+        """
+        check(self.world.kernel)
+
+    def _world(self, host: Host) -> World:
+        first = self._program[0] if self._program else None
+        call = first.what if first is not None and isinstance(first.what, Call) else None
+        stated = call if call is not None and call.name == "machine" else None
+        try:
+            options = machine_options(stated, host.machine())
+        except ParseError as error:
+            raise self._placed(error, first) from error
+        kernel = Kernel(options.facts, profile_for(options.facts.release), host.file)
+        return World(kernel, host, options, None if options.aslr is None else Aslr(options.aslr))
+
+    def _placed(self, error: ParseError, statement: Statement | None) -> ParseError:
+        if error.line or statement is None or not statement.line:
+            return error
+        return ParseError(error.what, file=self._file, line=statement.line, column=error.column, hint=error.hint)
+
+    def _run(self, statement: Statement) -> StepRecord:
+        what = statement.what
+        if isinstance(what, Call) and what.name == "machine":
+            return self._record(statement, 0, reprint(statement), Effect(None, why=_described(self.world)))
+        process = process_calls.process_of(self.world, self._program, self.position)
+        self.current = process
+        match what:
+            case Call():
+                return self._call(statement, what, process)
+            case Echo():
+                effect = proc_files.write(self.world, process, what)
+                return self._record(statement, process.pid, statement.raw, effect)
+            case Signal():
+                return self._record(statement, process.pid, statement.raw, Effect(None))
+            case Exited():
+                effect = process_calls.exited(self.world, process, what)
+                return self._record(statement, process.pid, statement.raw, effect)
+
+    def _call(self, statement: Statement, call: Call, process: Process) -> StepRecord:
+        handler = _HANDLERS.get(call.name)
+        if handler is None:
+            why = "the simulator gives this call no effect"
+            event = Event(EventKind.NO_EFFECT, f"{call.name}: {why}")
+            effect = Effect(None, why=why, events=(event,), recorded=True)
+        elif process.ended:
+            event = Event(EventKind.NO_EFFECT, f"process {process.pid} {process.ended}")
+            effect = Effect(None, why=event.text, events=(event,), recorded=True)
+        else:
+            effect = handler(self.world, process, call)
+            effect = self._compared(call, process, effect)
+        text = reprint(statement, _shown(call, effect), self.world.variables)
+        if call.bind:
+            self._bind(call, effect)
+        return self._record(statement, process.pid, text, effect)
+
+    def _compared(self, call: Call, process: Process, effect: Effect) -> Effect:
+        events = effect.events
+        if effect.errno:
+            events = (*events, Event(EventKind.FAILURE, f"{call.name}: {effect.why or effect.errno}"))
+        difference = divergence(call, effect)
+        if difference is not None:
+            adopt(self.world, process, call, effect)
+            events = (*events, difference)
+        return effect._replace(events=events)
+
+    def _bind(self, call: Call, effect: Effect) -> None:
+        value = effect.value if effect.bound is None else effect.bound
+        if value is None and call.result is not None:
+            value = call.result.value
+        if value is not None:
+            self.world.variables[call.bind] = value
+
+    def _record(self, statement: Statement, pid: int, text: str, effect: Effect) -> StepRecord:
+        return StepRecord(
+            number=self.position + 1,
+            text=text,
+            pid=pid,
+            done=True,
+            narration=statement.narration,
+            chapter=statement.chapter,
+            why=effect.why,
+            events=effect.events,
+            line=statement.line,
+            calls=effect.calls,
+        )
+
+
+def _shown(call: Call, effect: Effect) -> Result | None:
+    """The result that is printed: the predicted one, or the recorded one where nothing is predicted."""
+    if effect.recorded:
+        return call.result
+    return Result(-1 if effect.errno else effect.value, effect.errno)
+
+
+def _described(world: World) -> str:
+    facts = world.kernel.facts
+    ram, swap = facts.totalram_pages >> 8, facts.total_swap_pages >> 8
+    aslr = "addresses are not randomized" if world.aslr is None else f"addresses are random, seed {world.options.aslr}"
+    return f"{ram:,} MiB of RAM, {swap:,} MiB of swap, Linux {facts.release}, {world.options.allocator}; {aslr}"

@@ -1,0 +1,103 @@
+"""Predicted results against recorded ones, and what is done where they differ."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from memtui.model.event import Event, EventKind
+from memtui.sim.kernel.shm import sys_shmat
+from memtui.sim.process import Process
+from memtui.sim.syscall_table import run
+from memtui.sim.world import Effect, World
+from memtui.trace.constants import value_of
+from memtui.trace.line import Call, Result
+from memtui.trace.printer import format_result
+
+MAP_FIXED: Final = 0x10
+MAP_FIXED_NOREPLACE: Final = 0x100000
+MREMAP_MAYMOVE: Final = 1
+MREMAP_FIXED: Final = 2
+POINTERS: Final = frozenset({"malloc", "calloc", "realloc", "memalign", "aligned_alloc"})
+
+
+def divergence(call: Call, effect: Effect) -> Event | None:
+    """The event for a recorded result that is not the predicted one; None if they agree or cannot be compared."""
+    recorded = call.result
+    if recorded is None or effect.recorded or _agree(recorded, effect):
+        return None
+    expected = format_result(call.name, Result(recorded.value, recorded.errno))
+    predicted = format_result(call.name, Result(effect.value, effect.errno))
+    return Event(EventKind.DIVERGENCE, f"recorded {expected}, predicted {predicted}", expected, predicted)
+
+
+def _agree(recorded: Result, effect: Effect) -> bool:
+    if recorded.value is None or effect.value is None:
+        return recorded.value is None or not recorded.errno
+    return (recorded.value, recorded.errno) == (effect.value, effect.errno)
+
+
+def adopt(world: World, process: Process, call: Call, effect: Effect) -> None:
+    """Make the recorded result true as far as that can be done, so that the rest of the log makes sense."""
+    adopter = _ADOPTERS.get(call.name)
+    if adopter is not None and call.result is not None and call.result.value is not None:
+        adopter(world, process, call, effect, call.result)
+
+
+def _numbers(world: World, call: Call) -> list[int]:
+    return [value_of(arg, world.variables) for arg in call.args]
+
+
+_Adopter = Callable[[World, Process, Call, Effect, Result], None]
+
+
+def _adopt_mmap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+    args = _numbers(world, call)
+    if not effect.errno and effect.value is not None:
+        run(world.kernel, process.task, "munmap", effect.value, args[1])
+    if not recorded.errno and recorded.value is not None:
+        flags = args[3] & ~MAP_FIXED_NOREPLACE | MAP_FIXED
+        run(world.kernel, process.task, "mmap", recorded.value, args[1], args[2], flags, *args[4:6])
+
+
+def _adopt_mremap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+    """The mapping moves on to where the log has it; a recorded failure cannot be undone and stays done."""
+    args = _numbers(world, call)
+    if recorded.errno or recorded.value is None:
+        return
+    start, length = (args[0], args[1]) if effect.errno else (effect.value or 0, args[2])
+    run(world.kernel, process.task, "mremap", start, length, args[2], MREMAP_MAYMOVE | MREMAP_FIXED, recorded.value)
+
+
+def _adopt_brk(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+    """The break goes to where the log has it; an empty heap moves there as a whole."""
+    mm = process.task.mm
+    assert recorded.value is not None
+    if mm.brk == mm.start_brk:
+        mm.start_brk = mm.brk = recorded.value
+    else:
+        run(world.kernel, process.task, "brk", recorded.value)
+
+
+def _adopt_shmat(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+    if not effect.errno and effect.value is not None:
+        run(world.kernel, process.task, "shmdt", effect.value)
+    if not recorded.errno and recorded.value is not None:
+        segment, _, flags = _numbers(world, call)
+        sys_shmat(world.kernel, process.task, world.segments.get(segment, segment), recorded.value, flags)
+
+
+def _adopt_pointer(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+    """The allocator's state is its own; the log's pointer is another name for what it gave."""
+    if recorded.value and effect.value:
+        process.aliases[recorded.value] = effect.value
+
+
+_ADOPTERS: Final[Mapping[str, _Adopter]] = MappingProxyType(
+    {
+        "mmap": _adopt_mmap,
+        "mremap": _adopt_mremap,
+        "brk": _adopt_brk,
+        "shmat": _adopt_shmat,
+        **dict.fromkeys(POINTERS, _adopt_pointer),
+    }
+)

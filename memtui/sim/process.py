@@ -1,0 +1,112 @@
+"""The user-space side of a simulated process: its allocator, above nothing but system calls."""
+
+import copy
+from typing import TYPE_CHECKING, Final
+
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.task import Task
+from memtui.sim.syscall_table import run
+from memtui.trace.constants import ERRNO_NUMBERS
+from memtui.trace.printer import format_syscall
+
+if TYPE_CHECKING:
+    from memtui.sim.userspace.ptmalloc import Ptmalloc
+
+GRND_NONBLOCK: Final = 1
+
+
+class NotedCalls:
+    """System calls of one task for what runs above them (`Syscalls`); each is noted as strace would print it."""
+
+    def __init__(self, kernel: Kernel, task: Task) -> None:
+        self.kernel = kernel
+        self.task = task
+        self._noted: list[str] = []
+
+    def take(self) -> tuple[str, ...]:
+        """The calls since the last time."""
+        noted = tuple(self._noted)
+        self._noted.clear()
+        return noted
+
+    def brk(self, brk: int) -> int:
+        """The break after the call, bytes."""
+        return self._call("brk", brk)
+
+    def mmap(self, addr: int, length: int, prot: int, flags: int, fd: int = -1, offset: int = 0) -> int:
+        """The address of the new mapping, or a negative errno."""
+        return self._call("mmap", addr, length, prot, flags, fd, offset)
+
+    def munmap(self, addr: int, length: int) -> int:
+        """0, or a negative errno."""
+        return self._call("munmap", addr, length)
+
+    def mprotect(self, addr: int, length: int, prot: int) -> int:
+        """0, or a negative errno."""
+        return self._call("mprotect", addr, length, prot)
+
+    def mremap(self, addr: int, old_len: int, new_len: int, flags: int, new_addr: int = 0) -> int:
+        """The address of the mapping after the call, or a negative errno."""
+        return self._call("mremap", addr, old_len, new_len, flags, new_addr)
+
+    def madvise(self, addr: int, length: int, advice: int) -> int:
+        """0, or a negative errno."""
+        return self._call("madvise", addr, length, advice)
+
+    def getrandom(self, length: int) -> int:
+        """`length`. The bytes themselves are never needed, so there are none to show."""
+        self._noted.append(format_syscall("getrandom", ["...", length, GRND_NONBLOCK], length))
+        return length
+
+    def _call(self, name: str, *args: int) -> int:
+        outcome = run(self.kernel, self.task, name, *args)
+        self._noted.append(format_syscall(name, args, outcome.value, outcome.errno))
+        return -ERRNO_NUMBERS[outcome.errno] if outcome.errno else outcome.value
+
+
+class Process:
+    """A task of the simulated kernel with the program that runs in it."""
+
+    def __init__(self, kernel: Kernel, task: Task) -> None:
+        self.task = task
+        self.ended = ""
+        """How it ended, in words; "" while it runs."""
+        self.calls = NotedCalls(kernel, task)
+        self.aliases: dict[int, int] = {}
+        """Pointers as a log has them -> what the simulated allocator gave instead."""
+        self._kernel = kernel
+        self._allocator: Ptmalloc | None = None
+
+    @property
+    def allocator(self) -> "Ptmalloc":
+        """The program's malloc; made when the program first needs it."""
+        if self._allocator is None:
+            from memtui.sim.userspace.ptmalloc import Ptmalloc
+
+            self._allocator = Ptmalloc(self.calls)
+        return self._allocator
+
+    @property
+    def pid(self) -> int:
+        """As the kernel knows it."""
+        return self.task.pid
+
+    def pointer(self, address: int) -> int:
+        """What the allocator calls the memory that a log calls `address`."""
+        return self.aliases.get(address, address)
+
+    def start_program(self) -> None:
+        """A new program runs: its allocator knows nothing yet."""
+        self.calls = NotedCalls(self._kernel, self.task)
+        self._allocator = None
+        self.aliases = {}
+
+    def child(self, task: Task) -> "Process":
+        """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
+        process = Process(self._kernel, task)
+        process.aliases = dict(self.aliases)
+        if task.mm is self.task.mm:
+            process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator
+        elif self._allocator is not None:
+            process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
+        return process

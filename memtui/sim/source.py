@@ -1,0 +1,138 @@
+"""A trace as a source: it steps forward and back, jumps, and takes new lines."""
+
+import time
+from dataclasses import replace
+from typing import Final
+
+from memtui.model.errors import NotSupported, ParseError
+from memtui.model.host import Host
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
+from memtui.model.snapshot import Snapshot
+from memtui.sim.export import Exporter
+from memtui.sim.history import Pictures, RanSteps
+from memtui.sim.machine import Machine
+from memtui.trace.line import Call, Statement
+from memtui.trace.parser import Trace, parse_line
+
+TAIL: Final = 32
+"""Pictures that are taken before the place that a jump leads to, so that stepping back from it is free."""
+
+
+class SimSource:
+    """Runs a trace on a simulated machine.
+
+    Pictures of past steps are kept up to a bound; further back the trace is run again from its start, which
+    gives the same state, because a machine depends on nothing but the trace and the host.
+    """
+
+    def __init__(self, trace: Trace, host: Host, title: str) -> None:
+        """Set the machine up; no step runs yet.
+
+        Raises:
+            ParseError: the trace's machine(...) is wrong.
+        """
+        self._program: list[Statement] = list(trace.statements)
+        self._file = trace.file
+        self._host = host
+        self._pictures = Pictures()
+        self._ran = RanSteps(self._program, title)
+        self._focus: int | None = None
+        self._exporter = Exporter(title)
+        self._machine = self._new_machine()
+        self._cursor = 0
+        self._current = self._picture()
+
+    @property
+    def accepts(self) -> frozenset[type[Request]]:
+        """Everything but writing to a kernel."""
+        return frozenset({Refresh, Step, Back, Seek, Inject, Focus})
+
+    def apply(self, request: Request) -> Snapshot:
+        """Move the cursor, run a line, or give the current picture.
+
+        Raises:
+            ParseError: a line is wrong; the cursor stays where it is.
+            NotSupported: no such process, or a request that a simulation does not know.
+        """
+        match request:
+            case Refresh():
+                return self._current
+            case Step(steps):
+                return self._go(self._cursor + max(steps, 0))
+            case Back(steps):
+                return self._go(self._cursor - max(steps, 0))
+            case Seek(number):
+                return self._go(number)
+            case Inject(line):
+                return self._inject(line)
+            case Focus(pid):
+                return self._look_at(pid)
+            case _:
+                raise NotSupported(f"a simulation has no {type(request).__name__}")
+
+    def close(self) -> None:
+        """Drop the history."""
+        self._pictures.clear()
+
+    def _new_machine(self) -> Machine:
+        return Machine(self._host, self._program, self._file)
+
+    def _go(self, target: int) -> Snapshot:
+        target = min(max(target, 0), len(self._program))
+        if target == self._cursor:
+            return self._current
+        kept = self._pictures.get(target)
+        if kept is None:
+            self._run_to(target)
+            self._cursor, self._current = target, self._picture()
+        else:
+            self._cursor, self._current = target, replace(kept, steps=self._ran.log(target))
+        return self._current
+
+    def _run_to(self, target: int) -> None:
+        """Bring the machine to the state after step `target`, from the start if it is already further."""
+        if self._machine.position > target:
+            self._machine = self._new_machine()
+        while self._machine.position < target:
+            self._ran.add(self._machine.step())
+            left = target - self._machine.position
+            if 0 < left < TAIL and self._pictures.get(self._machine.position) is None:
+                self._picture()
+
+    def _picture(self) -> Snapshot:
+        """The picture of the machine as it stands; also kept for stepping back."""
+        started = time.perf_counter()
+        picture = self._exporter.export(self._machine, self._focus)
+        picture = replace(picture, cost_ms=(time.perf_counter() - started) * 1000)
+        self._pictures.put(self._machine.position, picture)
+        return replace(picture, steps=self._ran.log(self._machine.position))
+
+    def _inject(self, line: str) -> Snapshot:
+        statement = parse_line(line)
+        if isinstance(statement.what, Call) and statement.what.name == "machine":
+            raise ParseError("machine(...) can only be the first line of a trace")
+        self._run_to(self._cursor)
+        if statement.pid is None and self._current.mm is not None:
+            statement = statement._replace(pid=self._current.mm.pid)
+        self._program.insert(self._cursor, statement)
+        try:
+            record = self._machine.step()
+        except ParseError:
+            del self._program[self._cursor]
+            raise
+        self._pictures.forget_behind(self._cursor)
+        self._ran.forget_behind(self._cursor, self._program)
+        self._ran.add(record)
+        self._cursor += 1
+        self._current = self._picture()
+        return self._current
+
+    def _look_at(self, pid: int) -> Snapshot:
+        self._run_to(self._cursor)
+        if not self._machine.has_process(pid):
+            raise NotSupported(f"there is no process {pid} at this step")
+        if pid != self._focus:
+            self._focus = pid
+            self._pictures.clear()
+            self._current = self._picture()
+        return self._current

@@ -1,0 +1,208 @@
+"""The VMAs of a simulated address space as the model's, built only where something changed."""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from memtui.model.address import PMD_SIZE
+from memtui.model.pages import PageRun, Residence
+from memtui.model.vma import Smaps, Vma, VmaKind
+from memtui.sim.kernel import vma as kernel_vma
+from memtui.sim.kernel.fs import OpenFile
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.page_table import PMD_SHIFT, Leaf
+from memtui.sim.kernel.task_mmu import device, inode_number, kind, label, offset, permissions, vm_flags
+from memtui.sim.kernel.vm_flags import VM_LOCKED
+
+_KIB_A_PAGE: Final = 4
+_STRIDE: Final = 1024
+"""VMAs that are compared at once in the search for what changed."""
+_RESIDENT: Final = frozenset({Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM})
+VSYSCALL: Final = Vma(
+    0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, (0, 0), 0, "[vsyscall]", VmaKind.SPECIAL, ("ex",),
+    Smaps(4, 4, 4, rss=0, pss=0, anonymous=0, lazy_free=0, anon_huge_pages=0, swap=0, locked=0), (),
+)  # fmt: skip
+"""The gate VMA, which is in no tree and printed last (arch/x86/entry/vsyscall/vsyscall_64.c)."""
+
+
+class VmaExports:
+    """What was exported of one mm, to be used again.
+
+    The kernel's VMAs are values that are replaced when they change, and a page table of 2 MiB tells by its content
+    whether it did; so after a step only the VMAs between the first and the last change are built, and of these
+    only the ones that are new.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._areas: list[kernel_vma.Vma] = []
+        self._exported: list[Vma] = []
+        self._tables: dict[int, tuple[object, ...]] = {}
+        self._files: Counter[OpenFile] = Counter()
+        self._labels: dict[OpenFile, str] = {}
+        self._marks = (0, 0, 0)
+
+    def update(self, mm: Mm) -> tuple[Vma, ...]:
+        """The VMAs as they are now; an unchanged one is the same object as before.
+
+        Cost: O(n) comparisons of pointers, and O(changes) for the rest.
+        """
+        changed = self._changed_tables(mm)
+        changed += self._moved_labels(mm)
+        self._replace_areas(mm)
+        for start, end in changed:
+            self._rebuild(mm, start, end)
+        return (*self._exported, VSYSCALL) if mm.vsyscall else tuple(self._exported)
+
+    @property
+    def files(self) -> Iterable[OpenFile]:
+        """The open files that the VMAs refer to."""
+        return self._files.keys()
+
+    def _changed_tables(self, mm: Mm) -> list[tuple[int, int]]:
+        """The ranges of page tables that came, went, or are not what they were."""
+        tables = {index: _content(leaf) for index, leaf in mm.pages.leaves.items()}
+        before, self._tables = self._tables, tables
+        indexes = [index for index, content in tables.items() if before.get(index) != content]
+        indexes += [index for index in before if index not in tables]
+        return [(index << PMD_SHIFT, (index << PMD_SHIFT) + PMD_SIZE) for index in indexes]
+
+    def _moved_labels(self, mm: Mm) -> list[tuple[int, int]]:
+        """The ranges whose labels may differ though the VMAs do not."""
+        ranges = []
+        marks = (mm.start_brk, mm.brk, mm.start_stack)
+        if marks != self._marks:
+            places = [place for place in (*marks, *self._marks) if place]
+            ranges += [(place - 1, place + 1) for place in places]
+            heap = [mm.start_brk, mm.brk, *self._marks[:2]]
+            ranges.append((min(heap), max(heap)))
+            self._marks = marks
+        renamed = {file for file, label in self._labels.items() if file.label != label}
+        if renamed:
+            ranges += [(area.start, area.end) for area in self._areas if area.file in renamed]
+            self._labels.update({file: file.label for file in renamed})
+        return ranges
+
+    def _replace_areas(self, mm: Mm) -> None:
+        areas = list(mm.tree)
+        old = self._areas
+        head = _common_head(old, areas)
+        tail = _common_tail(old, areas, head)
+        gone, come = old[head : len(old) - tail], areas[head : len(areas) - tail]
+        self._note_files(gone, come)
+        known = {
+            id(area): exported for area, exported in zip(gone, self._exported[head : len(old) - tail], strict=True)
+        }
+        self._exported[head : len(old) - tail] = [known.get(id(area)) or self._build(mm, area) for area in come]
+        self._areas = areas
+
+    def _note_files(self, gone: Iterable[kernel_vma.Vma], come: Iterable[kernel_vma.Vma]) -> None:
+        self._files.update(area.file for area in come if area.file is not None)
+        for area in gone:
+            if area.file is not None:
+                self._files[area.file] -= 1
+                if not self._files[area.file]:
+                    del self._files[area.file]
+        self._labels = {file: self._labels.get(file, file.label) for file in self._files}
+
+    def _rebuild(self, mm: Mm, start: int, end: int) -> None:
+        first = bisect_right(self._areas, start, key=lambda area: area.end)
+        behind = bisect_left(self._areas, end, key=lambda area: area.start)
+        for index in range(first, behind):
+            built = self._build(mm, self._areas[index])
+            if built != self._exported[index]:
+                self._exported[index] = built
+
+    def _build(self, mm: Mm, area: kernel_vma.Vma) -> Vma:
+        runs = mm.pages.runs(area.start, area.end)
+        return Vma(
+            start=area.start,
+            end=area.end,
+            perms=permissions(area),
+            offset=offset(area),
+            dev=device(area),
+            inode=inode_number(area),
+            name=label(mm, area).replace("\n", "\\012"),
+            kind=kind(mm, area),
+            vm_flags=vm_flags(self._kernel, area),
+            smaps=_smaps(area, runs),
+            runs=runs,
+        )
+
+
+def _content(leaf: Leaf) -> tuple[object, ...]:
+    """What a picture of the pages of one table depends on."""
+    if leaf.owners == 1 and not leaf.frames:
+        return (bytes(leaf.state), leaf.huge)
+    shared = tuple((entry, frame.mapcount > 1) for entry, frame in leaf.frames.items())
+    return (bytes(leaf.state), leaf.huge, leaf.owners > 1, shared)
+
+
+def _common_head(old: Sequence[object], new: Sequence[object]) -> int:
+    """How many objects at the start are the same."""
+    limit, at = min(len(old), len(new)), 0
+    while at + _STRIDE <= limit and old[at : at + _STRIDE] == new[at : at + _STRIDE]:
+        at += _STRIDE
+    while at < limit and old[at] is new[at]:
+        at += 1
+    return at
+
+
+def _common_tail(old: Sequence[object], new: Sequence[object], head: int) -> int:
+    """How many objects at the end are the same, not counting the `head` first ones."""
+    limit, count = min(len(old), len(new)) - head, 0
+    while count + _STRIDE <= limit and _slice(old, count) == _slice(new, count):
+        count += _STRIDE
+    while count < limit and old[-1 - count] is new[-1 - count]:
+        count += 1
+    return count
+
+
+def _slice(objects: Sequence[object], count: int) -> Sequence[object]:
+    end = len(objects) - count
+    return objects[end - _STRIDE : end]
+
+
+def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun]) -> Smaps:
+    pages = dict.fromkeys(Residence, 0)
+    lazy = huge = shared = 0
+    for run in runs:
+        pages[run.residence] += run.pages
+        if run.residence is Residence.ANON:
+            lazy += 0 if run.dirty else run.pages
+            huge += run.pages if run.huge else 0
+            shared += run.pages if run.shared else 0
+    rss = sum(pages[residence] for residence in _RESIDENT)
+    alone = rss == pages[Residence.ANON] and not shared
+    return _figures(
+        area.pages,
+        rss,
+        pages[Residence.ANON],
+        pages[Residence.SWAPPED],
+        lazy,
+        huge,
+        (rss if alone else None) if area.flags & VM_LOCKED else 0,
+        rss if alone else None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _figures(
+    size: int, rss: int, anonymous: int, swap: int, lazy: int, huge: int, locked: int | None, pss: int | None
+) -> Smaps:
+    """Only what is simulated: who else maps a file's page is not, so Pss is known only without any."""
+    return Smaps(
+        size=size * _KIB_A_PAGE,
+        kernel_page_size=_KIB_A_PAGE,
+        mmu_page_size=_KIB_A_PAGE,
+        rss=rss * _KIB_A_PAGE,
+        pss=None if pss is None else pss * _KIB_A_PAGE,
+        anonymous=anonymous * _KIB_A_PAGE,
+        lazy_free=lazy * _KIB_A_PAGE,
+        anon_huge_pages=huge * _KIB_A_PAGE,
+        swap=swap * _KIB_A_PAGE,
+        locked=None if locked is None else locked * _KIB_A_PAGE,
+    )

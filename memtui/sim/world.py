@@ -1,0 +1,87 @@
+"""What the steps of a trace act on, and what each of them gives."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from memtui.model.event import Event
+from memtui.model.host import Host
+from memtui.sim.aslr import Aslr
+from memtui.sim.kernel.exec_mm import first_task
+from memtui.sim.kernel.exit import do_exit
+from memtui.sim.kernel.file import inode_at
+from memtui.sim.kernel.fs import Inode
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.machine_options import MachineOptions
+from memtui.sim.process import Process
+from memtui.trace.line import Call
+
+
+@dataclass(slots=True)
+class World:
+    """The simulated kernel, its host, and the programs above it."""
+
+    kernel: Kernel
+    host: Host
+    options: MachineOptions
+    aslr: Aslr | None = None
+    processes: dict[int, Process] = field(default_factory=dict)
+    """By pid, in order of creation; those that ended stay until their pid is used again."""
+    variables: dict[str, int] = field(default_factory=dict)
+    """Names bound by `x = call(...)`."""
+    segments: dict[int, int] = field(default_factory=dict)
+    """Ids of System V segments as a log has them -> the simulated ones."""
+
+    @property
+    def first(self) -> Process | None:
+        """The process that a line without a pid is about."""
+        return next(iter(self.processes.values()), None)
+
+    def start(self, pid: int | None) -> Process:
+        """A process that the trace does not tell the origin of: its address space is empty."""
+        return self.add(Process(self.kernel, first_task(self.kernel, pid=pid)))
+
+    def add(self, process: Process) -> Process:
+        """Note a new process."""
+        self.processes[process.pid] = process
+        return process
+
+    def child(self, parent: Process, pid: int) -> Process:
+        """Note what fork or clone made of `parent`: task `pid` of the kernel."""
+        return self.add(parent.child(self.kernel.tasks[pid]))
+
+    def end(self, process: Process, how: str) -> None:
+        """The whole process ends, its threads too."""
+        for other in self.processes.values():
+            if other.task.tgid == process.task.tgid:
+                self.end_thread(other, how)
+
+    def end_thread(self, process: Process, how: str) -> None:
+        """One task ends."""
+        do_exit(self.kernel, process.task)
+        process.ended = process.ended or how
+
+    def inode(self, path: str) -> Inode | None:
+        """The file at a path, links followed."""
+        facts = self.host.file(path)
+        return inode_at(self.kernel, facts.path or path if facts is not None else path)
+
+
+class Effect(NamedTuple):
+    """What a call did."""
+
+    value: int | None
+    """The result; None: the call does not return, or its result is none that the simulator could know."""
+    errno: str = ""
+    why: str = ""
+    events: tuple[Event, ...] = ()
+    calls: tuple[str, ...] = ()
+    """System calls that a library call made, as strace prints them."""
+    recorded: bool = False
+    """The result lies outside what is simulated: the recorded one stands, if there is one; nothing is compared."""
+    bound: int | None = None
+    """What `x = call(...)` binds if it is not the value."""
+
+
+Handler = Callable[[World, Process, Call], Effect]
+Handlers = Mapping[str, Handler]
