@@ -134,7 +134,8 @@ def arithmetic(verdict: Verdict, domain: OomDomain, totalpages: int, width: int 
         width: cells.
     """
     task = verdict.task
-    rows = [[Run(f"{task.pid} {safe(task.comm)}", "title")]]
+    among = "" if domain.name is None else f" in cgroup {safe(domain.name)}"
+    rows = [[Run(f"{task.pid} {safe(task.comm)}{among}", "title")]]
     if verdict.points is None:
         text = f"never killed: {verdict.why_not}" if verdict.oom_score == 0 else f"— {verdict.why_not}"
         rows += [[Run(line, "oom.never")] for line in wrap(text, width)]
@@ -151,24 +152,24 @@ def _points(task: Task, domain: OomDomain, points: int) -> Iterator[list[Run]]:
     yield _line("+ swap", task.swap_pages)
     yield _line("+ page tables", task.pgtable_pages)
     yield _line("+ adj", adj * (domain.pages // 1000), f"{signed(adj)} × {count(domain.pages // 1000)}")
-    yield _line("= points", points, "what the killer compares", role="text.strong")
-    name = f"cgroup {safe(domain.name)}" if domain.name is not None else "the machine"
-    yield _line("of", domain.pages, f"{name}: {safe(domain.why)}")
+    yield _line("= points", points, "the highest dies", role="text.strong")
+    yield _line("of", domain.pages, safe(domain.why))
 
 
 def _score(task: Task, totalpages: int) -> Iterator[list[Run]]:
     points = badness(task, totalpages)
     if points is None:
         return
-    thousandths = abs(points) * 1000 // totalpages * (1 if points >= 0 else -1)
-    yield [Run(f"{'oom_score':<{_TERM}}", "key"), Run("= (1000 + points × 1000 / (RAM + swap)) × 2 / 3", "text.dim")]
+    share = abs(points) * 1000 // totalpages * (1 if points >= 0 else -1)
     yield [
-        Run(f"{'':<{_TERM}}", "key"),
-        Run(f"= (1000 + {count(points)} × 1000 / {count(totalpages)}) × 2 / 3", "text.dim"),
+        Run(f"{'oom_score':<{_TERM}}", "key"),
+        Run(f"{count(points)} × 1000 / {count(totalpages)} = ", "text.dim"),
+        Run(str(share), "value"),
     ]
+    sign = "+" if share >= 0 else "-"
     yield [
         Run(f"{'':<{_TERM}}", "key"),
-        Run(f"= {1000 + thousandths} × 2 / 3 = ", "text.dim"),
+        Run(f"(1000 {sign} {abs(share)}) × 2 / 3 = ", "text.dim"),
         Run(str(oom_score(points, totalpages)), "text.strong"),
     ]
 
