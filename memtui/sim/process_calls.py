@@ -105,7 +105,7 @@ def _set_limit(world: World, process: Process, call: Call) -> Effect:
     args = [value_of(arg, world.variables) for arg in call.args[:place]]
     new = call.args[place] if len(call.args) > place else None
     limits = [value_of(arg, world.variables) for _, arg in new.fields[:2]] if isinstance(new, Struct) else []
-    run: "Callable[..., Outcome]" = resource.sys_prlimit64 if call.name == "prlimit64" else resource.sys_setrlimit
+    run: Callable[..., Outcome] = resource.sys_prlimit64 if call.name == "prlimit64" else resource.sys_setrlimit
     if not limits and call.name == "setrlimit":
         return Effect(None, why="the new limit is not told", recorded=True)
     outcome = run(world.kernel, process.task, *args, *limits)

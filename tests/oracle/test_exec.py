@@ -1,0 +1,126 @@
+"""Predicts what the running kernel maps for the programs of this machine, before their first instruction.
+
+MEMTUI_EXEC_PROGRAMS=all compares every program, a number that many.
+"""
+
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from memtui.draw.maps_text import maps_text
+from memtui.elf_reader import read_elf
+from memtui.live.host import LiveHost
+from memtui.model.elf import ElfImage
+from memtui.model.host import MachineFacts
+from memtui.sim.export import Exporter
+from memtui.sim.machine import Machine
+from memtui.trace.line import Array, Call, Number, Statement, Text
+from memtui.trace.printer import format_call
+
+pytestmark = [
+    pytest.mark.oracle,
+    pytest.mark.skipif(not platform.release().startswith("6.18"), reason="predicted exactly is Linux 6.18"),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="x86-64 only"),
+]
+FOLDERS = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
+SEED = 618
+Ask = Callable[..., dict[str, object]]
+
+
+class Asked(LiveHost):
+    """This machine with another stack limit."""
+
+    def __init__(self, stack: int | None) -> None:
+        super().__init__(read_elf)
+        self.stack = stack
+
+    def machine(self) -> MachineFacts:
+        facts = super().machine()
+        if self.stack is None:
+            return facts
+        limits = {**facts.rlimits, "STACK": self.stack}
+        return MachineFacts(**{name: getattr(facts, name) for name in facts.__slots__} | {"rlimits": limits})
+
+
+def programs() -> dict[str, ElfImage]:
+    """The x86-64 programs of the usual folders by their own paths, but those that always get ASLR."""
+    found = {os.path.realpath(path) for folder in FOLDERS for path in Path(folder).iterdir()}
+    host = LiveHost(read_elf)
+    images = {path: image for path in sorted(found) if (image := host.elf(path)) is not None}
+    return {path: image for path, image in images.items() if image.loads and not image.set_id}
+
+
+def chosen() -> list[str]:
+    everything = list(programs())
+    wanted = os.environ.get("MEMTUI_EXEC_PROGRAMS", "40")
+    return everything if wanted == "all" else random.Random(SEED).sample(everything, min(int(wanted), len(everything)))
+
+
+@pytest.fixture(scope="module")
+def ask() -> Iterator[Ask]:
+    """Starts a program up to its exec stop and tells what the kernel shows then."""
+    script = Path(__file__).with_name("exec_stop.py")
+    child = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def answer(*question: object) -> dict[str, object]:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(question) + "\n")
+        child.stdin.flush()
+        return json.loads(child.stdout.readline())
+
+    yield answer
+    child.communicate()
+
+
+def text(value: str) -> Text:
+    return Text(os.fsencode(value))
+
+
+def predict(path: str, argv: list[str], env: dict[str, str], stack: int | None) -> dict[str, object]:
+    strings = Array(tuple(text(arg) for arg in argv))
+    variables = Array(tuple(text(f"{name}={value}") for name, value in env.items()))
+    call = Call("execve", (text(path), strings, variables if env else Number(0, "0")))
+    machine = Machine(Asked(stack), [Statement(call, format_call("execve", call.args))])
+    record = machine.step()
+    machine.check()
+    if "E2BIG" in record.text:
+        return {"error": "status 0x7f00"}
+    mm = Exporter("").export(machine, None).mm
+    assert mm is not None, record
+    return {
+        "maps": maps_text(mm.vmas),
+        "start_stack": mm.start_stack,
+        "start_brk": mm.start_brk,
+        "RssAnon": mm.counters.rss_anon,
+    }
+
+
+def test_every_program_is_mapped_as_predicted(ask: Ask):
+    wrong = [path for path in chosen() if ask(path, [path], {}, None) != predict(path, [path], {}, None)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("stack", [16 << 10, 64 << 10, 200_000, 8 << 20, 256 << 20, 1 << 30, -1])
+@pytest.mark.parametrize(
+    ("argv", "env"),
+    [
+        (["true"], {}),
+        (["true", "", "a" * 4000], {"A": "b" * 100, "EMPTY": ""}),
+        (["true"] + ["x" * 5000] * 3, {"LONG": "y" * 40_000}),
+    ],
+)
+def test_the_stack_by_its_limit_and_its_strings(ask: Ask, stack: int, argv: list[str], env: dict[str, str]):
+    assert predict("/bin/true", argv, env, stack) == ask("/bin/true", argv, env, stack)
+
+
+def test_ld_so_run_directly_has_its_heap_elsewhere(ask: Ask):
+    path = next(image.interp for image in programs().values() if image.interp)
+    assert ask(path, [path], {}, None) == predict(path, [path], {}, None)
