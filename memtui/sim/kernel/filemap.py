@@ -33,8 +33,9 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
     """
     inode = _inode(vma)
     reach = _up_to_eof(vma, inode, index, low, high)
+    pages = task.mm.pages
+    pages.alloc_upper(index)
     if reach > low:
-        pages = task.mm.pages
         pages.alloc(index)
         if write:
             _bring_in(kernel, task, vma, inode, index, low, reach)
@@ -52,11 +53,14 @@ def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, hi
     """
     inode = _inode(vma)
     reach = _up_to_eof(vma, inode, index, low, high)
-    task.mm.pages.alloc(index)
+    pages = task.mm.pages
+    pages.alloc_upper(index)
     if reach > low:
+        pages.alloc(index)
         _bring_in(kernel, task, vma, inode, index, low, reach, only_absent=True)
     if reach < high:
-        pages = task.mm.pages
+        if index not in pages.leaves:
+            _check_reach(vma, index, reach, high)
         state = pages.leaves[index].state
         for entry in range(reach, high):
             if state[entry] not in (ANON, LAZY, SWAP):

@@ -7,7 +7,7 @@ from memtui.sim.kernel.mman import CLONE_FILES, CLONE_PARENT, CLONE_SIGHAND, CLO
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
 from memtui.sim.kernel.task import FileTable, Task
-from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_DONTCOPY, VM_LOCKED_MASK, VM_MAYBE_GUARD, VM_WIPEONFORK
+from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_COPY_ON_FORK, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from memtui.sim.kernel.vma import Vma
 from memtui.sim.kernel.vma_tree import VmaTree
 
@@ -113,7 +113,8 @@ def dup_mmap(kernel: "Kernel", task: Task) -> Mm:
         copies.append(copy)
         if copy.file is not None:
             copy.file.users += 1
-        if copy.anon_vma or (vma.flags & VM_MAYBE_GUARD and not vma.flags & VM_WIPEONFORK):
+        wiped = vma.flags & VM_WIPEONFORK
+        if copy.anon_vma or (vma.flags & VM_COPY_ON_FORK and not wiped):
             old.pages.copy_range(new.pages, vma.start, vma.end)
     new.tree = VmaTree(copies)
     new.hiwater_vm, new.hiwater_rss = new.total_vm, new.rss

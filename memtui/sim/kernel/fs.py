@@ -10,6 +10,8 @@ SHMEM_DEV: Final = (0, 1)
 """The kernel's own tmpfs: shared anonymous memory, System V segments and memfds."""
 THP_ALIGNING: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "erofs", "fuse", "fuseblk"})
 """File systems whose files use thp_get_unmapped_area()."""
+DAX_TYPES: Final = frozenset({"ext4", "xfs"})
+"""File systems that know MAP_SYNC, though only files on persistent memory can have it."""
 SHMEM_TYPES: Final = frozenset({"tmpfs", "devtmpfs"})
 F_SEAL_SEAL: Final = 1
 F_SEAL_SHRINK: Final = 2

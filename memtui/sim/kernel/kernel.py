@@ -66,6 +66,11 @@ class Kernel:
         self.sysctl = {**DEFAULT_SYSCTL, **self.facts.sysctl}
 
     @property
+    def mmap_min_addr(self) -> int:
+        """The lowest address for whoever names none: what the security modules demand, or vm.mmap_min_addr."""
+        return max(self.sysctl["mmap_min_addr"], self.profile.lsm_mmap_min_addr)
+
+    @property
     def totalram_pages(self) -> int:
         """Pages of RAM."""
         return self.facts.totalram_pages

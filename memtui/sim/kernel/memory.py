@@ -50,7 +50,10 @@ if TYPE_CHECKING:
 MAPERR: Final = "SIGSEGV SEGV_MAPERR"
 ACCERR: Final = "SIGSEGV SEGV_ACCERR"
 READ_ANON: Final = table_of({ABSENT: ZERO, SWAP: ANON})
-WRITE_ANON: Final = table_of(dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM), ANON))
+WRITE_ANON: Final = table_of(
+    dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE), ANON)
+)
+_NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
 _ALL_ANON: Final = bytes([ANON]) * ENTRIES
 _ALL_HUGE_ZERO: Final = bytes([HUGE_ZERO]) * ENTRIES
@@ -90,6 +93,8 @@ def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool) -> 
 
     To fetch an instruction counts as reading here: only once the page is there does its entry forbid execution.
     """
+    if _NOT_CANONICAL <= at < (1 << 64) - _NOT_CANONICAL:
+        raise Fault("SIGSEGV SI_KERNEL", at, "not a canonical address: the CPU refuses it before any page table")
     vma = task.mm.tree.find(at) if at < TASK_SIZE else None
     if vma is None:
         raise Fault(MAPERR, at, "nothing is mapped there")
@@ -111,7 +116,7 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
     Raises:
         Fault: at the first page that cannot be had; those before it are.
     """
-    if write and not vma.flags & VM_SHARED and not vma.name:
+    if write and not vma.flags & VM_SHARED:
         vma = anon_vma_prepare(kernel, task.mm, vma)
     first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
     for index in range(first, last + 1):
@@ -137,7 +142,10 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
     pages = task.mm.pages
     if vma.name:
         pages.alloc(index)
-        pages.translate(index, low, high, READ_DEVICE)
+        if write:
+            _write_anon(task, index, low, high)
+        else:
+            pages.translate(index, low, high, READ_DEVICE)
     elif vma.anonymous:
         return _fault_anonymous(kernel, task, vma, index, low, high, write=write)
     elif write and not vma.flags & VM_SHARED:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
-from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, OpenFile
+from memtui.sim.kernel.fs import DAX_TYPES, F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, OpenFile
 from memtui.sim.kernel.limits import can_do_mlock, check_expand, may_lock
 from memtui.sim.kernel.memory import populate
 from memtui.sim.kernel.mman import (
@@ -159,6 +159,8 @@ def mmap_region(
         _check_write_seal(file)
     old = gather(kernel, mm, addr, end)
     check_expand(task, flags, pages - sum(vma.pages for vma in old))
+    if file is not None and flags & VM_SYNC and file.inode.fs_type in DAX_TYPES:
+        raise Errno("EOPNOTSUPP", "MAP_SYNC, and the file is not on persistent memory")
     replaced = sum(vma.pages for vma in old if vma.flags & VM_ACCOUNT)
     if flags & (VM_NORESERVE | VM_SHARED | VM_WRITE) == VM_WRITE:
         if pages != replaced:
@@ -213,7 +215,8 @@ def _file_flags(file: OpenFile, prot: int, flags: int, vm_flags: int, pgoff: int
 
 
 def _shared_file_flags(file: OpenFile, prot: int, flags: int, vm_flags: int) -> int:
-    if flags & MAP_TYPE == MAP_SHARED_VALIDATE and flags & ~LEGACY_MAP_MASK:
+    known = LEGACY_MAP_MASK | (MAP_SYNC if file.inode.fs_type in DAX_TYPES else 0)
+    if flags & MAP_TYPE == MAP_SHARED_VALIDATE and flags & ~known:
         raise Errno("EOPNOTSUPP", "a flag that MAP_SHARED_VALIDATE does not know")
     if prot & PROT_WRITE and not file.writable:
         raise Errno("EACCES", "a shared writable mapping needs a descriptor that is open for writing")
@@ -249,7 +252,7 @@ def _anonymous_flags(kernel: "Kernel", flags: int, vm_flags: int) -> int:
     if kind == MAP_DROPPABLE and kernel.profile.map_droppable:
         if flags & (MAP_LOCKED | MAP_HUGETLB) or vm_flags & VM_GROWSDOWN:
             raise Errno("EINVAL", "droppable memory cannot be locked, huge, or a stack")
-        return vm_flags | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
+        return vm_flags & ~VM_LOCKED_MASK | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
     if kind != MAP_PRIVATE:
         raise Errno("EINVAL", "neither MAP_SHARED nor MAP_PRIVATE")
     return vm_flags
@@ -258,7 +261,7 @@ def _anonymous_flags(kernel: "Kernel", flags: int, vm_flags: int) -> int:
 def _round_hint(kernel: "Kernel", addr: int) -> int:
     """round_hint_to_min()."""
     addr = page_down(addr)
-    lowest = page_up(kernel.sysctl["mmap_min_addr"])
+    lowest = page_up(kernel.mmap_min_addr)
     return lowest if 0 < addr < lowest else addr
 
 

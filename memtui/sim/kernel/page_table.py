@@ -131,9 +131,13 @@ class PageTable:
         leaf = self.leaves.get(index)
         if leaf is None:
             leaf = self.leaves[index] = Leaf()
-            self.pmds.add(index >> 9)
-            self.puds.add(index >> 18)
+            self.alloc_upper(index)
         return leaf
+
+    def alloc_upper(self, index: int) -> None:
+        """The tables above the table `index`, which a fault makes before it knows whether there is a page."""
+        self.pmds.add(index >> 9)
+        self.puds.add(index >> 18)
 
     def own(self, index: int) -> Leaf:
         """The existing table `index`, for a change that other address spaces must not see."""
@@ -216,7 +220,9 @@ class PageTable:
         self._abandon(self.leaves.pop(index))
 
     def copy_range(self, child: "PageTable", start: int, end: int) -> None:
-        """copy_page_range(): give the child what this table maps in [start, end)."""
+        """copy_page_range(): give the child what this table maps in [start, end), and the tables above it."""
+        child.puds.update(_present(self.puds, start >> PGDIR_SHIFT, (end - 1) >> PGDIR_SHIFT))
+        child.pmds.update(_present(self.pmds, start >> PUD_SHIFT, (end - 1) >> PUD_SHIFT))
         for index, low, high in self.pieces(start, end):
             leaf = self.leaves[index]
             inside = (high - low) - leaf.state.count(ABSENT, low, high)

@@ -19,6 +19,8 @@ class Profile:
     """Held against a running kernel of this version."""
     stack_guard_gap: int = 256 << 12
     """Bytes kept free below a stack; one page before 4.12."""
+    lsm_mmap_min_addr: int = 1 << 16
+    """CONFIG_LSM_MMAP_MIN_ADDR: hints below are raised to it whatever vm.mmap_min_addr says, bytes."""
     anon_thp_aligned: bool = True
     """Anonymous mappings of whole 2 MiB are aligned to 2 MiB (6.7)."""
     anon_thp_any_size: bool = False

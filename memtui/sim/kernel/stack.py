@@ -22,7 +22,7 @@ def expand_downwards(kernel: "Kernel", task: "Task", vma: Vma, address: int) -> 
         Errno: EPERM, ENOMEM; the VMA may have got its anon_vma nevertheless.
     """
     mm, gap = task.mm, kernel.profile.stack_guard_gap
-    if address < kernel.sysctl["mmap_min_addr"]:
+    if address < kernel.mmap_min_addr:
         raise Errno("EPERM", "below vm.mmap_min_addr")
     prev = mm.tree.before(vma.start)
     if prev is not None and not prev.flags & VM_GROWSDOWN and prev.flags & VM_ACCESS_FLAGS and address - prev.end < gap:

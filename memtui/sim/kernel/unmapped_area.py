@@ -131,7 +131,7 @@ def _hint_is_free(kernel: "Kernel", mm: "Mm", hint: int, length: int, ceiling: i
 
 def _topdown(kernel: "Kernel", mm: "Mm", length: int, floor: int, ceiling: int) -> int | None:
     """unmapped_area_topdown(): None if there is no room."""
-    floor = max(floor, kernel.sysctl["mmap_min_addr"])
+    floor = max(floor, kernel.mmap_min_addr)
     while (gap := mm.tree.highest_gap(length, floor, ceiling)) is not None:
         above = gap.above
         if above is None or not above.flags & VM_GROWSDOWN:
@@ -152,9 +152,7 @@ def _bottom_up(kernel: "Kernel", mm: "Mm", wanted: Wanted, floor: int, ceiling: 
     if hint and _hint_is_free(kernel, mm, hint, length, ceiling):
         mm.note("the hint is free")
         return hint
-    if wanted.flags & MAP_ABOVE4G:
-        floor = max(floor, _4GIB)
-    floor = max(floor, kernel.sysctl["mmap_min_addr"])
+    floor = max(floor, kernel.mmap_min_addr)
     while (gap := mm.tree.lowest_gap(length, floor, ceiling)) is not None:
         above = gap.above
         if above is None or not above.flags & VM_GROWSDOWN:

@@ -43,6 +43,8 @@ VM_SPECIAL: Final = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP
 """A VMA with one of these never merges and cannot be locked."""
 VM_STICKY: Final = VM_SOFTDIRTY | VM_MAYBE_GUARD
 """Not compared when VMAs merge, and kept by the one that results."""
+VM_COPY_ON_FORK: Final = VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD
+"""fork copies the page tables of such a VMA even if it has no anon_vma."""
 VM_DATA_DEFAULT_FLAGS: Final = VM_READ | VM_WRITE | VM_MAY_ALL
 VM_STACK_FLAGS: Final = VM_DATA_DEFAULT_FLAGS | VM_GROWSDOWN | VM_ACCOUNT
 
