@@ -1,98 +1,81 @@
-"""The fuzzer: the same series on the running kernel and on the simulated one, compared after every call.
+"""The long mode of the fuzzer.
 
-    python -m tests.oracle.mm_fuzz --seconds 3600 --seed 1
+python -m tests.oracle.mm_fuzz --seconds 3600 --seed 1
 """
 
-from collections.abc import Iterator, Mapping
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path as FilePath
-from typing import NamedTuple
 
-from tests.oracle.mm_generate import UNPRIVILEGED, Generator
-from tests.oracle.mm_ops import Arg, Op, Picture, Ref, Result, Series
-from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, Place, Real, capabilities, hard_limits
-
-GIVES_PLACES = frozenset({"mmap", "mremap", "brk", "open", "memfd_create", "dup", "shmget", "shmat"})
-"""Calls whose result later steps may refer to."""
+from tests.oracle.mm_both import Both, Mismatch, shrink
+from tests.oracle.mm_mixes import MIXES
+from tests.oracle.mm_real import Place, build, missing
+from tests.oracle.mm_series import Seed
 
 
-class Seed(NamedTuple):
-    """What a series is made from."""
-
-    mix: str
-    number: int
-
-    @property
-    def capabilities(self) -> int | None:
-        """The capabilities that the process keeps; None: all of them."""
-        if self.mix in UNPRIVILEGED and self.number % 2:
-            return capabilities() & ~(CAP_IPC_LOCK | CAP_SYS_ADMIN | CAP_SYS_RAWIO)
-        return None
+def seeds(first: int, mixes: list[str]) -> Iterator[Seed]:
+    """Seeds without end: each mix in turn."""
+    number = first
+    while True:
+        for mix in mixes:
+            yield Seed(mix, number)
+        number += 1
 
 
-class Step(NamedTuple):
-    """One step on the running kernel."""
-
-    op: Op
-    result: Result
-    pictures: Mapping[int, Picture]
-    """The processes that were looked at after it: always the one that made the call, if it still lives."""
-
-
-class Bindings(dict[int, int]):
-    """Step -> its result: what references stand for, on one side."""
-
-    def resolve(self, op: Op) -> tuple[Arg, ...]:
-        """The step's arguments with numbers for references."""
-        return tuple(
-            (self[arg.op] + arg.offset if arg.op in self else arg.known) if isinstance(arg, Ref) else arg for arg in op.args
-        )
-
-    def note(self, op: Op, result: Result) -> None:
-        """Keep a result."""
-        if op.name in GIVES_PLACES and not result.errno:
-            self[op.id] = result.value
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="how long (60)")
+    parser.add_argument("--seed", type=int, default=1, help="number of the first series (1)")
+    parser.add_argument("--steps", type=int, default=150, help="calls a series (150)")
+    parser.add_argument("--mix", action="append", choices=[*MIXES, "all"], help="only this mix; may be given again")
+    parser.add_argument("--most", type=int, default=10, help="stop after so many mismatches (10)")
+    parser.add_argument("--out", type=FilePath, help="write each mismatch to a .trace file in this directory")
+    return parser.parse_args()
 
 
-EVERYONE = frozenset({"fork", "clone", "exit_group", "ftruncate", "unlink", "shmctl", "madvise", "fallocate"})
-"""Steps after which every process is looked at, since they may change what others map."""
+def main() -> int:
+    """Compare until the time is over; 1 if something differed."""
+    options = _arguments()
+    why = missing()
+    if why is not None:
+        print(f"cannot compare: {why}")
+        return 2
+    began, calls, found, kinds = time.monotonic(), 0, 0, Counter[str]()
+    skipped = Counter[str]()
+    with tempfile.TemporaryDirectory() as directory, Place() as place:
+        binary = build(FilePath(directory))
+        for seed in seeds(options.seed, options.mix or [*MIXES, "all"]):
+            with Both(binary, place, seed) as both:
+                mismatch = both.fuzz(options.steps)
+                calls += both.calls
+                skipped += both.skipped
+            if mismatch is not None:
+                found += 1
+                shrunk = shrink(binary, place, mismatch)
+                kinds[shrunk.kind] += 1
+                _report(shrunk, options.out)
+            if time.monotonic() - began > options.seconds or found >= options.most:
+                break
+    seconds = time.monotonic() - began
+    print(f"{calls:,} calls compared in {seconds:.0f} s ({calls / seconds:,.0f} a second), {found} mismatches")
+    print("".join(f"{count:6} {kind}\n" for kind, count in kinds.most_common()), end="")
+    if skipped:
+        print(f"not simulated: {dict(skipped)}")
+    return 1 if found else 0
 
 
-def look(real: Real, op: Op) -> dict[int, Picture]:
-    """The pictures to compare after a step."""
-    if op.name in EVERYONE:
-        return {slot: real.picture(slot) for slot in real.pids}
-    return {op.proc: real.picture(op.proc)}
+def _report(mismatch: Mismatch, out: FilePath | None) -> None:
+    print(
+        f"--- {mismatch.seed.mix}/{mismatch.seed.number}, {len(mismatch.series)} steps\n{mismatch.trace()}", flush=True
+    )
+    if out is not None:
+        name = "".join(c if c.isalnum() else "-" for c in mismatch.kind)
+        (out / f"{mismatch.seed.mix}-{mismatch.seed.number}-{name}.trace").write_text(mismatch.trace())
 
 
-def generate(real: Real, seed: Seed, count: int) -> Iterator[Step]:
-    """Make up a series against the running kernel, step by step."""
-    first = real.picture(0)
-    maker = Generator(f"{seed.mix}/{seed.number}", seed.mix, real.guarded(first), hard_limits())
-    maker.see(0, first)
-    known = Bindings()
-    for _ in range(count):
-        op = maker.next()
-        result = real.perform(op, known.resolve(op))
-        known.note(op, result)
-        maker.done(op, result)
-        pictures = look(real, op)
-        for slot, picture in pictures.items():
-            maker.see(slot, picture)
-        yield Step(op, result, pictures)
-
-
-def replay(real: Real, series: Series) -> Iterator[Step]:
-    """Perform a series that is known."""
-    known = Bindings()
-    for op in series:
-        if op.proc not in real.pids:
-            continue
-        result = real.perform(op, known.resolve(op))
-        known.note(op, result)
-        yield Step(op, result, look(real, op))
-
-
-def record(binary: FilePath, place: Place, seed: Seed, count: int) -> list[Step]:
-    """A whole series on the running kernel alone."""
-    with Real(binary, place, seed.capabilities) as real:
-        return list(generate(real, seed, count))
+if __name__ == "__main__":
+    sys.exit(main())

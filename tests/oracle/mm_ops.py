@@ -92,6 +92,8 @@ class Result(NamedTuple):
     """ "SIGSEGV/1": the signal and its si_code."""
     data: bytes = b""
     """What an output buffer holds (mincore)."""
+    why: str = ""
+    """The simulator's reason."""
 
 
 class Area(NamedTuple):

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import functools
 import os
 import re
@@ -13,7 +14,7 @@ import signal
 import struct
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Final
@@ -36,6 +37,8 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
     "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "mlock2": 325, "mseal": 462,
 }  # fmt: skip
+_SOURCE: Final = FilePath(__file__).with_name("runner.c")
+"""Also what the runners of all test processes lock."""
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS = range(5)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
 _REPLY: Final = struct.Struct("<q4I")
@@ -57,14 +60,17 @@ def missing() -> str | None:
 def build(directory: FilePath) -> FilePath:
     """Compile the runner into `directory`."""
     binary = directory / "runner"
-    source = FilePath(__file__).with_name("runner.c")
-    subprocess.run(["gcc", *FLAGS, "-o", str(binary), str(source)], check=True, capture_output=True)
+    subprocess.run(["gcc", *FLAGS, "-o", str(binary), str(_SOURCE)], check=True, capture_output=True)
     return binary
 
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
+
+
+class RunnerDied(Exception):
+    """A step took away what the runner lives on."""
 
 
 class Place:
@@ -104,6 +110,8 @@ class Real:
 
     def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
         self.place = place
+        self._lock = os.open(_SOURCE, os.O_RDONLY)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
         self._segments: list[int] = []
         ends = [os.pipe() for _ in range(2 * SLOTS)]
         theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]
@@ -132,6 +140,15 @@ class Real:
     ) -> None:
         self.close()
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no other runner of this machine lives: what is inside may change how the kernel behaves."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_SH)
+
     def close(self) -> None:
         """End every process of the series and remove its segments and files."""
         for slot in list(self.pids):
@@ -143,6 +160,7 @@ class Real:
         for segment in self._segments:
             _libc().shmctl(segment, 0, None)
         self.place.empty()
+        os.close(self._lock)
 
     def _enter(self, slot: int, pid: int) -> None:
         self.pids[slot] = pid
@@ -163,7 +181,7 @@ class Real:
         while len(data) < length:
             part = os.read(self._from[slot], length - len(data)) if slot not in self.pids or self._alive(slot) else b""
             if not part:
-                raise RuntimeError(f"the runner died: {self._child.poll()}")
+                raise RunnerDied(f"the runner died: {self._child.poll()}")
             data += part
         return data
 

@@ -1,0 +1,165 @@
+"""The same series on the running kernel and on the simulated one, compared after every call."""
+
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from types import TracebackType
+from typing import NamedTuple
+
+from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
+from tests.oracle.mm_real import Place, Real, RunnerDied
+from tests.oracle.mm_series import Bindings, Seed, generator, look
+from tests.oracle.mm_sim import Sim, host
+
+
+class Mismatch(NamedTuple):
+    """Where the kernels part."""
+
+    seed: Seed
+    series: Sequence[Op]
+    """Up to and with the step that shows it."""
+    kind: str
+    """What differs: "result", "areas", "VmPTE", "crash", "invariant"."""
+    text: str
+    """The kernel's and the simulator's, line by line."""
+
+    def trace(self) -> str:
+        """The series as a .trace file, what differs as its narration."""
+        said = [f"# {line}" for line in (f"{self.seed.mix}/{self.seed.number}: {self.kind}", *self.text.splitlines())]
+        return "\n".join([*lines(self.series)[:-1], *said, lines(self.series)[-1]]) + "\n"
+
+
+class Both:
+    """One series on the running and on the simulated kernel, side by side."""
+
+    def __init__(self, binary: FilePath, place: Place, seed: Seed) -> None:
+        self._seed = seed
+        self._place = place
+        self.real = Real(binary, place, seed.capabilities)
+        self.sim = Sim(self.real, place, seed.capabilities)
+        self._known, self._simulated = Bindings(), Bindings()
+        self._done: list[Op] = []
+        self.skipped: Counter[str] = Counter()
+
+    def __enter__(self) -> "Both":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.real.close()
+
+    def fuzz(self, count: int) -> Mismatch | None:
+        """Make up `count` steps and compare after each."""
+        maker = generator(self.real, self._seed)
+        for _ in range(count):
+            op = maker.next()
+            if not self.sim.can(op):
+                self.skipped[op.name] += 1
+                continue
+            result, pictures, mismatch = self.step(op)
+            if mismatch is not None:
+                return mismatch
+            maker.done(op, result)
+            for slot, picture in pictures.items():
+                maker.see(slot, picture)
+        return None
+
+    def replay(self, series: Series) -> Mismatch | None:
+        """Perform a known series and compare after each step."""
+        for op in series:
+            if op.proc in self.real.pids and not (op.name in ("fork", "clone") and op.args[0] in self.real.pids):
+                mismatch = self.step(op)[2]
+                if mismatch is not None:
+                    return mismatch
+        return None
+
+    def file_system(self, place: str) -> str:
+        """The type of the file system that "disk" or "shm" lies on."""
+        facts = host().file(self._place.path(Path(place, ".")))
+        return "" if facts is None else facts.fs_type
+
+    @property
+    def calls(self) -> int:
+        """Steps performed and compared."""
+        return len(self._done)
+
+    def step(self, op: Op) -> tuple[Result, dict[int, Picture], Mismatch | None]:
+        """Perform one step on both: the kernel's result and pictures, and where the simulator differs."""
+        self._done.append(op)
+        result = self.real.perform(op, self._known.resolve(op))
+        self._known.note(op, result)
+        pictures = look(self.real, op)
+        try:
+            simulated = self.sim.perform(op, self._simulated.resolve(op))
+            self._simulated.note(op, simulated)
+            why = difference(op, result, simulated)
+            if why is None:
+                why = next(filter(None, (apart(p, self.sim.picture(s), s) for s, p in pictures.items())), None)
+            problems = self.sim.problems()
+            if why is None and problems:
+                why = "invariant", "\n".join(problems)
+        except Exception:  # noqa: BLE001 - whatever the simulator dies of is a finding
+            why = "crash", traceback.format_exc(limit=-4)
+        return result, pictures, None if why is None else Mismatch(self._seed, tuple(self._done), *why)
+
+
+def difference(op: Op, real: Result, sim: Result) -> tuple[str, str] | None:
+    """What differs in the results."""
+    same = (real.errno, real.signal) == (sim.errno, sim.signal)
+    if same and (op.name == "shmget" or real.value == sim.value):
+        return None
+    return f"result of {op.name}", f"kernel    {_shown(real)}\npredicted {_shown(sim)}  {sim.why}"
+
+
+def apart(real: Picture, sim: Picture, slot: int) -> tuple[str, str] | None:
+    """What differs in the pictures of one process."""
+    if real.areas != sim.areas:
+        ours, theirs = set(sim.areas), set(real.areas)
+        rows = [f"kernel    {_row(area)}" for area in real.areas if area not in ours]
+        rows += [f"predicted {_row(area)}" for area in sim.areas if area not in theirs]
+        return "areas", "\n".join([*rows, f"in process {slot}"])
+    for name, value in real.counters.items():
+        if sim.counters.get(name) != value:
+            return name, f"kernel    {name} {value} kB\npredicted {name} {sim.counters.get(name)} kB\nin process {slot}"
+    return None
+
+
+def _shown(result: Result) -> str:
+    if result.signal:
+        return f"{result.signal} after {result.value} pages"
+    return f"{result.value} {result.errno}" if result.errno else f"{result.value:#x}"
+
+
+def _row(area: Area) -> str:
+    return f"{area.start:x}-{area.end:x} {area.perms} {area.offset:08x} {area.label} [{area.flags}]"
+
+
+def shrink(binary: FilePath, place: Place, found: Mismatch, limit: int = 400) -> Mismatch:
+    """Take steps out while the same kind of mismatch remains."""
+    tries = 0
+
+    def still(series: Sequence[Op]) -> Mismatch | None:
+        nonlocal tries
+        tries += 1
+        try:
+            with Both(binary, place, found.seed) as both:
+                mismatch = both.replay(series)
+        except RunnerDied:
+            return None
+        return mismatch if mismatch is not None and mismatch.kind == found.kind else None
+
+    size = max(len(found.series) // 2, 1)
+    while tries < limit:
+        at, before = 0, len(found.series)
+        while at < len(found.series) - 1 and tries < limit:
+            shorter = still([*found.series[:at], *found.series[at + size :]])
+            if shorter is not None:
+                found = shorter
+            else:
+                at += size
+        if size == 1 and len(found.series) == before:
+            break
+        size = max(size // 2, 1)
+    return found

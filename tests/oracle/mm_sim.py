@@ -1,0 +1,156 @@
+"""The simulated kernel under test: starts from the runner's address space and performs the same steps."""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any, Final
+
+
+import memtui.sim.kernel
+from memtui.elf_reader import read_elf
+from memtui.live.address_space import AddressSpaceReader
+from memtui.live.host import LiveHost
+from memtui.live.procfs import Procfs
+from memtui.model.address import Range
+from memtui.model.host import MachineFacts
+from memtui.model.mm import COUNTER_NAMES
+from memtui.sim.kernel import file_table, import_mm, task_mmu
+from memtui.sim.kernel.fs import Inode
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.memory import access
+from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.kernel.profile import profile_for
+from memtui.sim.kernel.task import Task
+from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result
+from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, COUNTERS, Place, Real
+from tests.oracle.mm_real import capabilities as own_capabilities
+
+MMAP_BASE: Final = 0x7FFF_F7FF_F000
+"""With ASLR off and a stack limit of 8 MiB."""
+VSYSCALL: Final = Area(0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, "[vsyscall]", "ex")
+_NAMES: Final = {"setrlimit": "prlimit64"}
+"""Steps that are called otherwise there."""
+_SIGNED: Final = frozenset({"ftruncate", "fallocate", "pwrite64"})
+"""Calls whose numbers are offsets: the simulated kernel takes them with their sign, all others as unsigned words."""
+_CODES: Final = {"SEGV_MAPERR": 1, "SEGV_ACCERR": 2, "BUS_ADRERR": 2, "SI_KERNEL": 128}
+
+
+@cache
+def calls() -> dict[str, Callable[..., Outcome]]:
+    """Every sys_NAME of the simulated kernel, by NAME."""
+    found: dict[str, Callable[..., Outcome]] = {}
+    for module in pkgutil.iter_modules(memtui.sim.kernel.__path__, "memtui.sim.kernel."):
+        for name, function in vars(importlib.import_module(module.name)).items():
+            if name.startswith("sys_"):
+                found.setdefault(name[4:], function)
+    return found
+
+
+@cache
+def host() -> LiveHost:
+    """This machine."""
+    return LiveHost(read_elf)
+
+
+class Sim:
+    """A simulated kernel with the processes of one series."""
+
+    def __init__(self, real: Real, place: Place, capabilities: int | None = None) -> None:
+        self.place = place
+        pid = real.pids[0]
+        held = own_capabilities() if capabilities is None else capabilities
+        facts: dict[str, Any] = {name: getattr(host().machine(), name) for name in MachineFacts.__slots__} | {
+            "cap_ipc_lock": bool(held & CAP_IPC_LOCK),
+            "cap_sys_admin": bool(held & CAP_SYS_ADMIN),
+            "cap_sys_rawio": bool(held & CAP_SYS_RAWIO),
+        }
+        facts["rlimits"] = {**facts["rlimits"], "STACK": 8 << 20}
+        self.kernel = Kernel(MachineFacts(**facts), profile_for(facts["release"]), host().file)
+        snapshot = AddressSpaceReader(Procfs(), pid).read()
+        fields = FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        code = Range(int(fields[23]), int(fields[24]))
+        data = Range(int(fields[42]), int(fields[43]))
+        first = import_mm.load(self.kernel, snapshot, MMAP_BASE, code, data)
+        for fd in range(3):
+            null = Inode(0, (0, 5), "devtmpfs", "/dev/null", mappable=False)
+            first.files.open[fd] = file_table.open_inode(null)
+            first.files.open[fd].users += 1
+        self.tasks: dict[int, Task] = {0: first}
+        """The live processes by slot."""
+
+    def can(self, op: Op) -> bool:
+        """Whether the simulated kernel has this call."""
+        return op.name == "touch" or _NAMES.get(op.name, op.name) in calls()
+
+    def perform(self, op: Op, args: tuple[Arg, ...]) -> Result:
+        """Do one step."""
+        task = self.tasks[op.proc]
+        if op.name == "touch":
+            return self._touch(task, args)
+        outcome = self._call(calls()[_NAMES.get(op.name, op.name)], op, task, args)
+        return Result(-1 if outcome.errno else outcome.value, outcome.errno, why=outcome.why)
+
+    def _call(self, call: Callable[..., Outcome], op: Op, task: Task, args: tuple[Arg, ...]) -> Outcome:
+        plain = [self._plain(arg, signed=op.name in _SIGNED) for arg in args]
+        match op.name:
+            case "fork" | "clone":
+                slot = int(str(plain[0]))
+                outcome = call(self.kernel, task, plain[1] if op.name == "clone" else 0)
+                if not outcome.errno:
+                    self.tasks[slot] = self.kernel.tasks[outcome.value]
+                    return outcome._replace(value=1)
+                return outcome
+            case "exit_group":
+                outcome = call(self.kernel, task, *plain)
+                del self.tasks[op.proc]
+                return outcome
+            case "setrlimit":
+                return call(self.kernel, task, 0, *plain)
+            case "mincore":
+                return call(self.kernel, task, *plain, 0)
+            case _:
+                return call(self.kernel, task, *plain)
+
+    def _plain(self, arg: Arg, *, signed: bool) -> int | str:
+        if isinstance(arg, Path):
+            return self.place.path(arg)
+        if isinstance(arg, Key):
+            return self.place.key(arg)
+        if not isinstance(arg, int):
+            return str(arg)
+        value = arg % WORD
+        return value - WORD if signed and value >> 63 else value
+
+    def _touch(self, task: Task, args: tuple[Arg, ...]) -> Result:
+        address, length, mode = (arg for arg in args if isinstance(arg, int))
+        outcome = access(self.kernel, task, address, length, write=mode == 1, exec=mode == 2)
+        if not outcome.signal:
+            return Result(outcome.value)
+        name, _, code = outcome.signal.partition(" ")
+        return Result(outcome.value, signal=f"{name}/{_CODES.get(code, code)}")
+
+    def picture(self, slot: int) -> Picture:
+        """The address space of a process, as smaps and status would tell it."""
+        mm = self.tasks[slot].mm
+        areas = tuple(
+            Area(
+                vma.start,
+                vma.end,
+                task_mmu.permissions(vma),
+                task_mmu.offset(vma),
+                task_mmu.label(mm, vma),
+                " ".join(task_mmu.vm_flags(self.kernel, vma)),
+            )
+            for vma in mm.tree
+        )
+        counters = task_mmu.counters(mm)
+        told = {name: getattr(counters, COUNTER_NAMES[name]) for name in COUNTERS}
+        return Picture((*areas, VSYSCALL), told)
+
+    def problems(self) -> list[str]:
+        """The broken invariants."""
+        check = sys.modules.get("memtui.sim.kernel.check")
+        return check.check(self.kernel) if check else []

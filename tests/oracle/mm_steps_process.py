@@ -1,0 +1,169 @@
+"""Makes up calls about files, segments, limits and processes."""
+
+from tests.oracle.mm_ops import HUGE, PAGE, RLIMITS, WORD, Key, Path, Ref
+from tests.oracle.mm_scene import MOST_TOUCHED, Made, Scene
+
+
+def open_file(scene: Scene) -> Made | None:
+    rng = scene.rng
+    if len(scene.me.files) > 8:
+        return close(scene)
+    if scene.chance(0.06):
+        return "open", (
+            Path(
+                *rng.choice((("/dev", "zero"), ("/dev", "null"), ("/", "tmp"), ("/proc", "version"), ("/dev", "zero")))
+            ),
+            rng.choice((0, 2)),
+        )
+    place = rng.choice(("disk", "shm"))
+    name = rng.choice(("a", "b", "c d", "e"))
+    mode = rng.choices((2, 0, 1), (70, 20, 10))[0]
+    return "open", (Path(place, name), mode | 0o100 | rng.choice((0, 0, 0, 0o1000)))
+
+
+def memfd(scene: Scene) -> Made | None:
+    if len(scene.me.files) > 8:
+        return close(scene)
+    return "memfd_create", (scene.rng.choice(("m", "fuzz", "")), scene.rng.choice((0, 1, 2)))
+
+
+def close(scene: Scene) -> Made | None:
+    file = scene.fd()
+    return ("close", (scene.of(file),)) if file else None
+
+
+def dup(scene: Scene) -> Made | None:
+    file = scene.fd()
+    return ("dup", (scene.of(file),)) if file and len(scene.me.files) < 9 else None
+
+
+def ftruncate(scene: Scene) -> Made | None:
+    file = scene.fd()
+    if file is None:
+        return open_file(scene)
+    size = scene.rng.choice(
+        (
+            0,
+            PAGE,
+            2 * PAGE,
+            5 * PAGE,
+            8 * PAGE,
+            64 * PAGE,
+            HUGE,
+            5 * HUGE,
+            100,
+            3 * PAGE + 77,
+            -1 if scene.chance(0.2) else PAGE,
+        )
+    )
+    return "ftruncate", (scene.of(file), size)
+
+
+def fallocate(scene: Scene) -> Made | None:
+    file = scene.fd()
+    if file is None:
+        return None
+    return "fallocate", (
+        scene.of(file),
+        scene.rng.choice((0, 1, 3)),
+        scene.rng.randrange(8) * PAGE,
+        scene.rng.randint(1, 8) * PAGE,
+    )
+
+
+def pwrite(scene: Scene) -> Made | None:
+    file = scene.fd()
+    if file is None:
+        return None
+    return "pwrite64", (scene.of(file), scene.rng.choice((1, PAGE, 3 * PAGE)), scene.rng.randrange(8) * PAGE)
+
+
+def unlink(scene: Scene) -> Made | None:
+    return "unlink", (Path(scene.rng.choice(("disk", "shm")), scene.rng.choice(("a", "b", "c d", "e"))),)
+
+
+def brk(scene: Scene) -> Made | None:
+    rng = scene.rng
+    start = scene.me.start_brk
+    if not start or scene.chance(0.05):
+        return "brk", (0,)
+    most = 64 if scene.me.future else 600
+    pages = rng.choice((0, 1, 2, 3, 4, 5, 8, 16, 33, 40, 64, min(512, most), min(513, most)))
+    where = start + pages * PAGE + rng.choice((0, 0, 0, 1, 2048, 4095, -1))
+    if scene.chance(0.05):
+        where = rng.choice((1, start - PAGE, 1 << 46, 0x7FFF_FFFF_0000, start + (1 << 40), WORD - 1))
+    if scene.me.future and where > start + MOST_TOUCHED:
+        return None
+    return "brk", (scene.ref(where),)
+
+
+def setrlimit(scene: Scene) -> Made | None:
+    rng = scene.rng
+    which = rng.choice(list(RLIMITS.values()))
+    counters = scene.me.picture.counters
+    used = {2: "VmData", 3: "VmStk", 8: "VmLck", 9: "VmSize"}[which]
+    soft = counters.get(used, 0) * 1024 + rng.choice((0, 1, 3, 16, 100, 1000, -2)) * PAGE + rng.choice((0, 0, 0, 5))
+    hard = scene.hard[which]
+    if scene.chance(0.4):
+        soft = hard if which != 3 else 8 << 20
+    if hard >= 0 and not 0 <= soft <= hard:
+        soft = hard
+    return "setrlimit", (which, soft if soft >= 0 else -1)
+
+
+def fork(scene: Scene) -> Made | None:
+    if not scene.unused or len(scene.processes) > 3:
+        return leave(scene)
+    if scene.chance(0.12):
+        return "clone", (scene.unused[-1], 0x100)
+    return "fork", (scene.unused[-1],)
+
+
+def leave(scene: Scene) -> Made | None:
+    others = [slot for slot in scene.processes if slot]
+    if not others:
+        return None
+    scene.slot = scene.rng.choice(others)
+    return "exit_group", (0,)
+
+
+def shmget(scene: Scene) -> Made | None:
+    rng = scene.rng
+    if len(scene.segments) > 7:
+        return shmat(scene)
+    size = rng.choice((PAGE, 2 * PAGE, 3 * PAGE, 5 * PAGE, 5000, 1, 2 * HUGE, 0 if scene.chance(0.1) else PAGE))
+    return "shmget", (
+        Key(rng.choice((-1, -1, 0, 1))),
+        size,
+        0o600 | rng.choice((0o1000, 0o1000, 0o1000, 0o3000, 0o11000)),
+    )
+
+
+def shmat(scene: Scene) -> Made | None:
+    rng = scene.rng
+    if not scene.segments:
+        return shmget(scene)
+    op, shmid, size = rng.choice(scene.segments)
+    flags = rng.choices((0, 0o10000, 0o20000, 0o40000, 0o100000, 0o60000), (50, 12, 10, 18, 4, 6))[0]
+    address = 0
+    if flags & 0o40000 or scene.chance(0.35):
+        address = scene.odd(scene.address())
+        if flags & 0o20000:
+            address += rng.choice((0, 100))
+        if not scene.safe(address, size):
+            return None
+    return "shmat", (Ref(op, 0, shmid), scene.ref(address) if address else 0, flags)
+
+
+def shmdt(scene: Scene) -> Made | None:
+    attached = [a for a in scene.areas() if a.label.startswith("/SYSV")]
+    if not attached or scene.chance(0.1):
+        return "shmdt", (scene.ref(scene.odd(scene.address())),)
+    return "shmdt", (scene.ref(scene.odd(scene.rng.choice(attached).start)),)
+
+
+def shmctl(scene: Scene) -> Made | None:
+    if not scene.segments:
+        return None
+    op, shmid, _ = scene.rng.choice(scene.segments)
+    return "shmctl", (Ref(op, 0, shmid), 0)

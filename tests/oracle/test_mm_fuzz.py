@@ -1,0 +1,54 @@
+"""Random calls on the running kernel and on the simulated one: the same results, VMAs and counters after each."""
+
+from pathlib import Path as FilePath
+
+import pytest
+
+from tests.oracle.mm_both import Both, shrink
+from tests.oracle.mm_mixes import MIXES
+from tests.oracle.mm_ops import Op, Ref, lines
+from tests.oracle.mm_real import Place, Real, missing
+from tests.oracle.mm_series import Seed, generate, replay
+
+pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+SERIES, STEPS = 9, 150
+"""A mix has two tests of so many series of so many calls: more than 40,000 calls in all."""
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("mix", [*MIXES, "all"])
+def test_the_simulator_does_what_the_kernel_does(mix: str, part: int, runner: FilePath, place: Place) -> None:
+    for number in range(part * SERIES, (part + 1) * SERIES):
+        with Both(runner, place, Seed(mix, number)) as both:
+            found = both.fuzz(STEPS)
+            assert found is None or pytest.fail(shrink(runner, place, found).trace(), pytrace=False)
+            assert both.calls == STEPS
+
+
+@pytest.mark.parametrize("mix", ["all", "fork", "files"])
+def test_the_kernel_repeats_itself(mix: str, runner: FilePath, place: Place) -> None:
+    """What is compared depends on the calls alone: neither on time nor on other processes."""
+    seed = Seed(mix, 1000)
+    with Real(runner, place, seed.capabilities) as real:
+        first = list(generate(real, seed, 200))
+    with Real(runner, place, seed.capabilities) as real:
+        again = list(replay(real, [step.op for step in first]))
+    assert len(again) == len(first) == 200
+    for one, other in zip(first, again, strict=True):
+        assert one.op.name == "shmget" or one.result == other.result
+        assert one.pictures == other.pictures
+
+
+def test_a_series_prints_as_a_trace() -> None:
+    series = [
+        Op(7, 0, "mmap", (0, 8192, 3, 0x22, -1, 0)),
+        Op(8, 0, "fork", (1,)),
+        Op(9, 1, "touch", (Ref(7, 4096, 0x1000), 1, 1)),
+        Op(10, 0, "munmap", (Ref(99, 0, 0x5000), 4096)),
+    ]
+    assert lines(series) == [
+        "m0 = mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
+        "fork()",
+        "[pid 1] touch(m0+4096, 1, WRITE)",
+        "munmap(0x5000, 4096)",
+    ]

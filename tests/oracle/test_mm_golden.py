@@ -1,0 +1,180 @@
+"""Short call series whose every address is known, on the running kernel and on the simulated one."""
+
+import pytest
+
+from tests.oracle.conftest import Script
+from tests.oracle.mm_ops import HUGE, PAGE, Path
+from tests.oracle.mm_real import missing
+
+pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+
+TOP = 0x7FFF_F7FF_7000
+"""The highest free address of the runner: vvar lies above."""
+ARENA = 0x1000_0000
+NONE, READ, RW, RWX = 0, 1, 3, 7
+ANON, SHARED_ANON, PRIVATE, FIXED, LOW = 0x22, 0x21, 0x2, 0x10, 0x40
+MAYMOVE, MOVE_FIXED, DONTUNMAP = 1, 2, 4
+READS, WRITES = 0, 1
+
+
+def page(number: int) -> int:
+    """Byte address of a page of the arena."""
+    return ARENA + number * PAGE
+
+
+def place(script: Script, number: int, pages: int, prot: int = RW) -> None:
+    """Map anonymous private memory in the arena."""
+    assert script.call("mmap", page(number), pages * PAGE, prot, ANON | FIXED, -1, 0) == page(number)
+
+
+def write(script: Script, number: int, proc: int = 0) -> None:
+    """Write one page of the arena."""
+    script.call("touch", page(number), 1, WRITES, proc=proc)
+
+
+def vma(first: int, last: int, perms: str = "rw-p") -> str:
+    """A VMA of the arena from page to page."""
+    return f"{page(first):x}-{page(last):x} {perms}"
+
+
+def test_new_memory_grows_down_and_joins_its_like(script: Script) -> None:
+    for pages, prot, below in ((3, RW, 3), (1, RW, 4), (1, READ, 5), (1, RW, 6)):
+        assert script.call("mmap", 0, pages * PAGE, prot, ANON, -1, 0) == TOP - below * PAGE
+    assert len(script.made()) == 3
+    script.call("mprotect", TOP - 5 * PAGE, PAGE, RW)
+    assert script.made() == [f"{TOP - 6 * PAGE:x}-{TOP:x} rw-p"]
+
+
+def test_mprotect_cuts_and_heals(script: Script) -> None:
+    place(script, 0, 5)
+    script.call("mprotect", page(1), PAGE, READ)
+    script.call("mprotect", page(3), PAGE, READ)
+    assert len(script.made()) == 5
+    script.call("mprotect", page(2), PAGE, READ)
+    assert script.made() == [vma(0, 1), vma(1, 4, "r--p"), vma(4, 5)]
+    script.call("mprotect", page(1), 3 * PAGE, RW)
+    assert script.made() == [vma(0, 5)]
+
+
+@pytest.mark.parametrize(("written", "expected"), [((0, 2), [vma(0, 2), vma(2, 3)]), ((0,), [vma(0, 3)])])
+def test_two_anon_vmas_never_join(script: Script, written: tuple[int, ...], expected: list[str]) -> None:
+    place(script, 0, 1)
+    place(script, 2, 1)
+    for number in written:
+        write(script, number)
+    place(script, 1, 1)
+    assert script.made() == expected
+
+
+def test_accountability_goes_only_from_what_was_never_touched(script: Script) -> None:
+    place(script, 0, 4, NONE)
+    script.call("mprotect", page(0), 2 * PAGE, RW)
+    script.call("mprotect", page(1), PAGE, NONE)
+    assert script.made() == [vma(0, 1), vma(1, 4, "---p")]
+    write(script, 0)
+    script.call("mprotect", page(0), PAGE, NONE)
+    assert script.made() == [vma(0, 1, "---p"), vma(1, 4, "---p")]
+
+
+def test_what_mprotect_cut_shares_its_anon_vma(script: Script) -> None:
+    place(script, 0, 2)
+    script.call("mprotect", page(1), PAGE, RWX)
+    write(script, 0)
+    write(script, 1)
+    script.call("mprotect", page(1), PAGE, RW)
+    assert script.made() == [vma(0, 2)]
+
+
+def test_a_child_does_not_join_what_it_inherited(script: Script) -> None:
+    start = script.call("brk", 0)
+    script.call("brk", start + 2 * PAGE)
+    script.call("touch", start, 1, WRITES)
+    place(script, 0, 1)
+    write(script, 0)
+    script.call("fork", 1)
+    for proc in (1, 0):
+        script.call("mmap", page(1), PAGE, RW, ANON | FIXED, -1, 0, proc=proc)
+        for pages in (4, 6):
+            script.call("brk", start + pages * PAGE, proc=proc)
+    heap = [f"{start:x}-{start + 2 * PAGE:x} rw-p [heap]", f"{start + 2 * PAGE:x}-{start + 6 * PAGE:x} rw-p [heap]"]
+    assert script.made(1) == [*heap, vma(0, 1), vma(1, 2)]
+    assert script.made(0) == [f"{start:x}-{start + 6 * PAGE:x} rw-p [heap]", vma(0, 2)]
+
+
+def test_brk_leaves_one_page_free(script: Script) -> None:
+    start = script.call("brk", 0)
+    for where, end in ((0x23000, 0x23000), (0x23001, 0x24000), (0x21000, 0x21000)):
+        assert script.call("brk", start + where) == start + where
+        assert script.made() == [f"{start:x}-{start + end:x} rw-p [heap]"]
+    script.call("mmap", start + 0x24000, PAGE, RW, ANON | FIXED, -1, 0)
+    assert script.call("brk", start + 0x23000) == start + 0x23000
+    assert script.call("brk", start + 0x23001) == start + 0x23000, "it would touch the mapping above"
+
+
+def test_a_touched_page_keeps_its_offset_when_it_moves(script: Script) -> None:
+    place(script, 0, 3)
+    write(script, 1)
+    far = ARENA * 2
+    script.call("mremap", page(1), PAGE, PAGE, MAYMOVE | MOVE_FIXED, far)
+    assert len(script.made()) == 3
+    script.call("mremap", far, PAGE, PAGE, MAYMOVE | MOVE_FIXED, page(1))
+    assert script.made() == [vma(0, 3)]
+    script.call("mremap", page(0), PAGE, PAGE, MAYMOVE | MOVE_FIXED, page(3))
+    assert script.made() == [vma(1, 4)], "an untouched page joins where it comes to lie"
+    script.call("mremap", page(1), PAGE, PAGE, MAYMOVE | MOVE_FIXED, page(4))
+    assert script.made() == [vma(2, 4), vma(4, 5)], "a touched one does not"
+
+
+def test_large_mappings_are_aligned(script: Script) -> None:
+    for length, address in ((HUGE, 0x7FFFF7C00000), (PAGE, 0x7FFFF7FF6000), (2 * HUGE, 0x7FFFF7800000)):
+        assert script.call("mmap", 0, length, RW, ANON, -1, 0) == address
+    assert script.call("mmap", 0, HUGE + PAGE, RW, ANON, -1, 0) == 0x7FFFF75FF000, "no multiple of 2 MiB"
+    assert script.made() == ["7ffff75ff000-7ffff7e00000 rw-p", "7ffff7ff6000-7ffff7ff7000 rw-p"]
+
+
+@pytest.fixture
+def on_ext4(script: Script) -> int:
+    """A descriptor of a file on ext4."""
+    if script.both.file_system("disk") != "ext4":
+        pytest.skip("the temporary directory is not on ext4")
+    fd = script.call("open", Path("disk", "a"), 0o102)
+    script.call("ftruncate", fd, 8 * HUGE)
+    return fd
+
+
+def test_files_on_ext4_are_aligned_by_their_offset(script: Script, on_ext4: int) -> None:
+    script.call("mmap", 0, HUGE, RW, ANON, -1, 0)
+    assert script.call("mmap", 0, HUGE, READ, PRIVATE, on_ext4, 0) == 0x7FFFF7A00000
+    assert script.call("mmap", 0, 0x3FF000, READ, PRIVATE, on_ext4, PAGE) == 0x7FFFF7601000
+    assert script.call("mmap", 0, HUGE, RW, SHARED_ANON, -1, 0) == 0x7FFFF7DF7000, "shared anonymous memory is not"
+
+
+def test_hints(script: Script, on_ext4: int) -> None:
+    place(script, 0, 1)
+    assert script.call("mmap", page(0) + 0x123, PAGE, RW, ANON, -1, 0) == TOP - PAGE
+    assert script.call("mmap", page(1) + 0x123, PAGE, RW, ANON, -1, 0) == page(1)
+    assert script.call("mmap", 0x30000000, HUGE, READ, PRIVATE, on_ext4, 0) == 0x30000000
+    assert script.call("mmap", 0x2FE00000, HUGE, READ, PRIVATE, on_ext4, 0) == 0x7FFFF7C00000, "2 MiB above is used"
+    for hint, expected in ((0, 0x40000000), (0, 0x40001000), (0x50000000, 0x50000000), (0x90000000, 0x40002000)):
+        assert script.call("mmap", hint, PAGE, RW, ANON | LOW, -1, 0) == expected
+
+
+def test_mremap(script: Script) -> None:
+    place(script, 0, 2)
+    assert script.call("mremap", page(0), 2 * PAGE, 4 * PAGE, 0, 0) == page(0)
+    place(script, 4, 1, READ)
+    assert script.attempt("mremap", page(0), 4 * PAGE, 6 * PAGE, 0, 0)[1] == "ENOMEM"
+    moved = script.call("mremap", page(0), 4 * PAGE, 6 * PAGE, MAYMOVE, 0)
+    assert moved == TOP - 6 * PAGE
+    assert script.call("mremap", moved, 6 * PAGE, 2 * PAGE, 0, 0) == moved
+    assert script.call("mremap", moved, 2 * PAGE, 2 * PAGE, MAYMOVE | MOVE_FIXED, page(0)) == page(0)
+    copy = script.call("mremap", page(0), 2 * PAGE, 2 * PAGE, MAYMOVE | DONTUNMAP, 0)
+    assert script.made() == [vma(0, 2), vma(4, 5, "r--p"), f"{copy:x}-{copy + 2 * PAGE:x} rw-p"]
+    assert copy == TOP - 2 * PAGE
+
+
+def test_a_stack_grows_to_its_limit_by_touch(script: Script) -> None:
+    top = 0x7FFF_FFFF_F000
+    script.call("touch", top - (8 << 20), 1, WRITES)
+    assert f"{top - (8 << 20):x}-{top:x} rw-p [stack]" in script.made()
+    assert script.attempt("touch", top - (8 << 20) - 1, 1, WRITES)[1] == "SIGSEGV/1"
