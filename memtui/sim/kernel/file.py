@@ -26,7 +26,8 @@ O_DIRECTORY: Final = 0o200000
 O_PATH: Final = 0o10000000
 ZERO_PATH: Final = "/dev/zero"
 _TMPFS_ROOTS: Final = ("/dev/shm/", "/run/shm/")
-_NOT_MAPPABLE: Final = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs"})
+_NOT_MAPPABLE: Final = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "devtmpfs"})
+"""File systems whose files have no mmap, but a few devices."""
 
 
 @system_call
@@ -70,7 +71,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         label=path,
         size=facts.size,
         is_dir=facts.is_dir,
-        mappable=not facts.is_dir and facts.fs_type not in _NOT_MAPPABLE,
+        mappable=path == ZERO_PATH or (not facts.is_dir and facts.fs_type not in _NOT_MAPPABLE),
         zero_device=path == ZERO_PATH,
         shmem=facts.fs_type in SHMEM_TYPES and path != ZERO_PATH,
     )

@@ -80,12 +80,12 @@ class Mm:
     def account(self, flags: int, pages: int) -> None:
         """vm_stat_account(): pages of such a mapping come (or go, when negative)."""
         self.total_vm += pages
-        if is_exec_mapping(flags):
+        if is_data_mapping(flags):
+            self.data_vm += pages
+        elif is_exec_mapping(flags):
             self.exec_vm += pages
         elif is_stack_mapping(flags):
             self.stack_vm += pages
-        elif is_data_mapping(flags):
-            self.data_vm += pages
 
     def note_peaks(self) -> None:
         """update_hiwater_vm() and update_hiwater_rss(): called before something shrinks."""

@@ -45,9 +45,10 @@ def complete(kernel: "Kernel", mm: "Mm", vmas: Sequence[Vma]) -> None:
         return
     mm.note_peaks()
     start, end = vmas[0].start, vmas[-1].end
-    mm.pages.zap(start, end)
-    below, above = mm.tree.before(start), mm.tree.find(end)
-    mm.pages.free_tables(start, end, below.end if below else 0, above.start if above else None)
+    if mm.pages.puds:
+        mm.pages.zap(start, end)
+        below, above = mm.tree.before(start), mm.tree.find(end)
+        mm.pages.free_tables(start, end, below.end if below else 0, above.start if above else None)
     for vma in vmas:
         pages = vma.pages
         mm.account(vma.flags, -pages)

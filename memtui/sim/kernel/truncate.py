@@ -26,9 +26,9 @@ _UNMAP_FILE: Final = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM), ABSENT))
 @system_call
 def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
     """ftruncate(2): `length` in bytes."""
-    file = task.files.get(fd)
     if length < 0 or length > MAX_FILE:
         raise Errno("EINVAL", "a negative length")
+    file = task.files.get(fd)
     if not file.writable or file.inode.is_dir or not file.inode.mappable:
         raise Errno("EINVAL", "the descriptor is not open for writing")
     _check_seals(file.inode, length)

@@ -1,8 +1,8 @@
 """The store that stands for mm->mm_mt, the maple tree of VMAs (6.1): ordered, with the free ranges between them.
 
-VMAs lie in blocks of at most `2 * LOAD`, each with its starts and ends in lists of their own and the largest hole
-in front of one of its VMAs; a search bisects, a search for room looks into one block. The hole is computed again
-when a search needs it and the block changed.
+VMAs lie in blocks of at most `2 * LOAD`, each with its starts and ends in lists of their own; a search bisects. For
+each block the tree remembers the largest hole in front of one of its VMAs, so that a search for room looks into few
+blocks. A block that changed has no such figure until a search needs it.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -14,7 +14,8 @@ from memtui.sim.kernel.vma import Vma
 
 LOAD: Final = 128
 """VMAs a block after it was halved."""
-UNKNOWN: Final = -1
+UNKNOWN: Final = 1 << 64
+"""The remembered hole of a block that changed: larger than any, so that a search looks."""
 
 
 class Gap(NamedTuple):
@@ -26,20 +27,16 @@ class Gap(NamedTuple):
 
 
 class _Block:
-    __slots__ = ("ends", "gap", "starts", "vmas")
+    __slots__ = ("ends", "starts", "vmas")
 
     def __init__(self, vmas: list[Vma]) -> None:
         self.vmas = vmas
         self.starts = [vma.start for vma in vmas]
         self.ends = [vma.end for vma in vmas]
-        self.gap = UNKNOWN
 
-    def widest(self, floor: int) -> int:
-        """The largest hole in front of one of its VMAs; `floor` is the end of the block before."""
-        if self.gap == UNKNOWN:
-            starts = self.starts
-            self.gap = max(starts[0] - floor, max(map(sub, starts[1:], self.ends), default=0))
-        return self.gap
+    def widest(self, below: int) -> int:
+        """The largest hole in front of one of its VMAs; `below` is the end of the block before."""
+        return max(self.starts[0] - below, max(map(sub, self.starts[1:], self.ends), default=0))
 
 
 class VmaTree:
@@ -52,7 +49,10 @@ class VmaTree:
         ordered = list(vmas)
         self._blocks = [_Block(ordered[at : at + LOAD]) for at in range(0, len(ordered), LOAD)]
         self._heads = [block.starts[0] for block in self._blocks]
+        self._gaps = [UNKNOWN] * len(self._blocks)
         self._len = len(ordered)
+        self._cursor = 0
+        """The block of the last search: the steps of one call look at the same place."""
 
     def __len__(self) -> int:
         return self._len
@@ -63,18 +63,18 @@ class VmaTree:
 
     def find(self, address: int) -> Vma | None:
         """find_vma(): the first VMA that ends behind `address`."""
-        at = bisect_right(self._heads, address) - 1
+        at = self._block_of(address)
         if at >= 0:
             block = self._blocks[at]
             index = bisect_right(block.ends, address)
-            if index < len(block.ends):
+            if index < len(block.vmas):
                 return block.vmas[index]
         at += 1
         return self._blocks[at].vmas[0] if at < len(self._blocks) else None
 
     def before(self, address: int) -> Vma | None:
         """The last VMA that starts below `address`."""
-        at = bisect_left(self._heads, address) - 1
+        at = self._block_of(address - 1)
         if at < 0:
             return None
         block = self._blocks[at]
@@ -106,8 +106,9 @@ class VmaTree:
         if not heads:
             self._blocks.append(_Block([vma]))
             heads.append(vma.start)
+            self._gaps.append(UNKNOWN)
             return
-        at = max(bisect_right(heads, vma.start) - 1, 0)
+        at = max(self._block_of(vma.start), 0)
         block = self._blocks[at]
         index = bisect_left(block.starts, vma.start)
         block.vmas.insert(index, vma)
@@ -128,9 +129,9 @@ class VmaTree:
             self._heads[at] = block.starts[0]
             self._touched(at, index)
         else:
-            del self._blocks[at], self._heads[at]
+            del self._blocks[at], self._heads[at], self._gaps[at]
             if at < len(self._blocks):
-                self._blocks[at].gap = UNKNOWN
+                self._gaps[at] = UNKNOWN
 
     def replace(self, old: Vma, new: Vma) -> None:
         """Put `new` where `old` is; its bytes may change as far as it still overlaps none."""
@@ -147,58 +148,51 @@ class VmaTree:
         """mas_empty_area_rev(): the highest free range of at least `length` bytes inside [floor, ceiling)."""
         if ceiling - floor < length:
             return None
-        at = bisect_left(self._heads, ceiling)
-        above = self._blocks[at].vmas[0] if at < len(self._blocks) else None
-        end = min(above.start, ceiling) if above is not None else ceiling
-        for position in range(at - 1, -1, -1):
-            block = self._blocks[position]
-            below = self._blocks[position - 1].ends[-1] if position else 0
-            room = end - max(block.ends[-1], floor)
-            if room >= length or block.widest(below) >= length:
-                found = _highest_in(block, below, length, floor, ceiling, end, above)
+        last = bisect_left(self._heads, ceiling) - 1
+        above = self._blocks[last + 1].vmas[0] if last + 1 < len(self._blocks) else None
+        end = ceiling
+        for at in range(last, -1, -1):
+            if at == last or self._gaps[at] >= length:
+                found = self._highest_in(at, length, floor, end, above)
                 if found is not None:
                     return found
-            if block.starts[0] <= floor:
+            if self._heads[at] <= floor:
                 return None
-            above = block.vmas[0]
-            end = min(above.start, ceiling)
+            above = self._blocks[at].vmas[0]
+            end = above.start
         return Gap(floor, end, above) if end - floor >= length else None
 
     def lowest_gap(self, length: int, floor: int, ceiling: int) -> Gap | None:
         """mas_empty_area(): the lowest free range of at least `length` bytes inside [floor, ceiling)."""
-        at = max(bisect_right(self._heads, floor) - 1, 0)
-        below = self._blocks[at - 1].ends[-1] if at else 0
-        for block in self._blocks[at:]:
-            if block.widest(below) >= length:
-                first = max(bisect_right(block.ends, floor), 0)
-                for index in range(first, len(block.vmas)):
+        for at in range(max(bisect_right(self._heads, floor) - 1, 0), len(self._blocks)):
+            if self._gap_of(at) >= length:
+                block, below = self._blocks[at], self._end_before(at)
+                for index in range(bisect_right(block.ends, floor), len(block.vmas)):
                     start = max(block.ends[index - 1] if index else below, floor)
                     end = min(block.starts[index], ceiling)
                     if end - start >= length:
                         return Gap(start, end, block.vmas[index])
-            below = block.ends[-1]
-            if below >= ceiling:
+            if self._blocks[at].ends[-1] >= ceiling:
                 return None
-        start = max(below, floor)
+        start = max(self._end_before(len(self._blocks)), floor)
         return Gap(start, ceiling, None) if ceiling - start >= length else None
 
     def problems(self) -> list[str]:
         """What is wrong with the store: order, overlap, or what it remembers of its blocks."""
         found, last, count = [], 0, 0
-        for head, block in zip(self._heads, self._blocks, strict=True):
+        for head, block, gap in zip(self._heads, self._blocks, self._gaps, strict=True):
             below = last
             for vma, start, end in zip(block.vmas, block.starts, block.ends, strict=True):
                 if (vma.start, vma.end) != (start, end) or start < last or end <= start:
                     found.append(f"VMA {vma.start:#x}-{vma.end:#x} is out of order, or its block remembers others")
                 last = end
                 count += 1
-            kept, block.gap = block.gap, UNKNOWN
-            if head != block.starts[0] or kept not in (UNKNOWN, block.widest(below)):
+            if head != block.starts[0] or gap not in (UNKNOWN, block.widest(below)):
                 found.append(f"the block at {head:#x} remembers a wrong start or gap")
         return found if count == self._len else [*found, f"{count} VMAs, but {self._len} remembered"]
 
     def _until(self, start: int, end: int) -> Iterator[Vma]:
-        at = bisect_right(self._heads, start) - 1
+        at = self._block_of(start)
         index = bisect_left(self._blocks[at].starts, start)
         for block in self._blocks[at:]:
             stop = bisect_left(block.starts, end)
@@ -208,35 +202,56 @@ class VmaTree:
             index = 0
 
     def _place(self, vma: Vma) -> tuple[int, int]:
-        at = bisect_right(self._heads, vma.start) - 1
+        at = self._block_of(vma.start)
         return at, bisect_left(self._blocks[at].starts, vma.start)
+
+    def _block_of(self, address: int) -> int:
+        """The last block that starts at or below `address`; -1 if none does."""
+        heads, at = self._heads, self._cursor
+        if at < len(heads) and heads[at] <= address and (at + 1 == len(heads) or address < heads[at + 1]):
+            return at
+        at = bisect_right(heads, address) - 1
+        self._cursor = max(at, 0)
+        return at
 
     def _touched(self, at: int, index: int) -> None:
         """Forget the holes that the VMA at `index` of block `at` borders on."""
-        self._blocks[at].gap = UNKNOWN
+        self._gaps[at] = UNKNOWN
         if index >= len(self._blocks[at].vmas) - 1 and at + 1 < len(self._blocks):
-            self._blocks[at + 1].gap = UNKNOWN
+            self._gaps[at + 1] = UNKNOWN
 
     def _halve(self, at: int) -> None:
         vmas = self._blocks[at].vmas
         self._blocks[at : at + 1] = [_Block(vmas[:LOAD]), _Block(vmas[LOAD:])]
+        self._gaps[at : at + 1] = [UNKNOWN, UNKNOWN]
         insort(self._heads, vmas[LOAD].start)
 
+    def _end_before(self, at: int) -> int:
+        """The end of the last VMA in front of block `at`."""
+        return self._blocks[at - 1].ends[-1] if at else 0
 
-def _highest_in(
-    block: _Block, below: int, length: int, floor: int, ceiling: int, end: int, above: Vma | None
-) -> Gap | None:
-    """The highest hole of at least `length` bytes behind or in front of the VMAs of one block."""
-    ends, starts = block.ends, block.starts
-    last = bisect_left(starts, ceiling) - 1
-    if last + 1 < len(starts):
-        above, end = block.vmas[last + 1], ceiling
-    for index in range(last, -1, -1):
-        start = max(ends[index], floor)
+    def _gap_of(self, at: int) -> int:
+        gap = self._gaps[at]
+        if gap == UNKNOWN:
+            gap = self._gaps[at] = self._blocks[at].widest(self._end_before(at))
+        return gap
+
+    def _highest_in(self, at: int, length: int, floor: int, end: int, above: Vma | None) -> Gap | None:
+        """The highest hole of at least `length` bytes below `end`, behind or in front of the VMAs of one block."""
+        block, below = self._blocks[at], self._end_before(at)
+        ends, starts = block.ends, block.starts
+        last = bisect_left(starts, end) - 1
+        if last + 1 < len(starts):
+            above = block.vmas[last + 1]
+        start = max(ends[last], floor)
         if end - start >= length:
             return Gap(start, end, above)
-        if starts[index] <= floor:
+        if self._gap_of(at) < length:
             return None
-        above, end = block.vmas[index], starts[index]
-    start = max(below, floor)
-    return Gap(start, end, above) if end - start >= length else None
+        for index in range(last, -1, -1):
+            start = max(ends[index - 1] if index else below, floor)
+            if starts[index] - start >= length:
+                return Gap(start, starts[index], block.vmas[index])
+            if start <= floor:
+                return None
+        return None
