@@ -59,7 +59,7 @@ class OomTable:
     """A `Lines`: row 0 has the heads of the columns, the first victim is in row 1, the never killed come last.
 
     score is what memtui computes by the kernel's rule, kernel what /proc/PID/oom_score says, points what the killer
-    compares, in pages. When the ranking cannot be made, the rows below the heads say why.
+    compares, in pages. What keeps the ranking from being made, or from being current, is said in the last rows.
     """
 
     def __init__(self, snapshot: Snapshot, width: int) -> None:
@@ -74,6 +74,8 @@ class OomTable:
             self._why = wrap(f"{NOT_MEASURED} no ranking: {why}", width)
         else:
             self.verdicts = rank(snapshot.tasks, domain.pages, totalpages)
+            why = snapshot.unknown.get("tasks", "")
+            self._why = wrap(f"{NOT_MEASURED} {why}", width) if why else []
         self._rows_of = {verdict.task.pid: row for row, verdict in enumerate(self.verdicts, 1)}
 
     def __len__(self) -> int:
@@ -85,8 +87,8 @@ class OomTable:
             return ()
         if index == 0:
             return self._heads()
-        if self._why:
-            return crop((Run(self._why[index - 1], "error"),), self.width)
+        if index > len(self.verdicts):
+            return crop((Run(self._why[index - 1 - len(self.verdicts)], "text.dim"),), self.width)
         verdict = self.verdicts[index - 1]
         return crop(self._never(verdict) if verdict.points is None else self._killable(index, verdict), self.width)
 

@@ -132,11 +132,12 @@ def _commit(system: SystemSnapshot, width: int) -> Iterator[Row]:
 
 def _reasons(snapshot: Snapshot, width: int) -> Iterator[Row]:
     """Why there are dashes above."""
-    reasons = dict(snapshot.system.unknown)
+    reasons = {key: why for key, why in snapshot.system.unknown.items() if key != "release"}
     if snapshot.mm is None:
         reasons["process"] = snapshot.unknown.get("mm", "no process in focus")
-    else:
-        reasons |= {key: why for key, why in snapshot.mm.unknown.items() if key not in ("cmdline", "exe", "smaps")}
+    elif any(entry.process is None for entry in system_ledger(snapshot.system, snapshot.mm) if entry.has_process):
+        known = snapshot.mm.unknown
+        reasons["process"] = known.get("status") or known.get("runs") or "not told"
     for key, why in reasons.items():
         yield from _field(f"{NOT_MEASURED} {key}", why, width, role="text.dim")
 

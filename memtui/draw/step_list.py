@@ -1,5 +1,6 @@
 """The steps of a simulation as a list to scroll."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
@@ -22,6 +23,7 @@ EVENT_MARKS: Final[Mapping[EventKind, str]] = {
 }
 """Before the text of an event, and behind the number of a step that has one."""
 
+_RESULT: Final = re.compile(r"(.*\))\s+= (.*)")
 _CALL_LEAST: Final = 8
 """Cells of a call's name and arguments below which its result is not kept in sight."""
 
@@ -100,28 +102,30 @@ class StepList:
             Run(f"{EVENT_MARKS[event]} ", event_role(event)) if event else Run("  ", "text"),
         ]
         room = self.width - self._text_at
-        call, equals, result = safe(step.text).rpartition(") = ")
-        if not equals or nth >= self.log.cursor:
-            return [*runs, Run(shorten(safe(step.text), room), role)]
-        if len(call) + len(equals) + len(result) > room:
+        call, result = _split(safe(step.text))
+        if not result or nth >= self.log.cursor:
+            return [*runs, Run(shorten(_joined(call, result), room), role)]
+        if len(_joined(call, result)) > room:
             # The result matters more than the last arguments, and errno more than its words.
             result = result.split(" (", 1)[0]
-        left = room - len(equals) - len(result)
+        left = room - len(_joined("", result))
         if left < _CALL_LEAST:
-            return [*runs, Run(shorten(safe(step.text), room), role)]
-        call = shorten(call, left)
+            return [*runs, Run(shorten(_joined(call, result), room), role)]
+        if len(call) > left:
+            call = shorten(call[:-1], left - 1) + ")"
         result_role = "event.failure" if result.startswith("-1 ") else "step.result"
-        return [*runs, Run(call + ")", role), Run(" = ", "text.dim"), Run(result, result_role)]
+        return [*runs, Run(call, role), Run(" = ", "text.dim"), Run(result, result_role)]
 
     def _call(self, step: StepRecord, nth: int) -> list[Run]:
         branch = "└ " if nth == len(step.calls) - 1 else "├ "
-        text = shorten(safe(step.calls[nth]), self.width - self._text_at - len(branch))
+        text = shorten(_joined(*_split(safe(step.calls[nth]))), self.width - self._text_at - len(branch))
         return [Run(" " * self._text_at + branch, "text.dim"), Run(text, "step.made")]
 
     def _below(self, step: StepRecord) -> Iterator[Row]:
         """What the step that ran last has to say: what did not fit in its row, its story, its rule, its events."""
-        if len(safe(step.text)) > self.width - self._text_at:
-            yield from self._indented(step.text, "step.result")
+        whole = _joined(*_split(safe(step.text)))
+        if len(whole) > self.width - self._text_at:
+            yield from self._indented(whole, "step.result")
         if step.narration:
             yield from self._indented(step.narration, "step.narration")
         if step.why:
@@ -140,6 +144,16 @@ class StepList:
 def _heading(nth: int) -> int:
     """Rows of a chapter's heading: its title, and an empty row above it but on top of the list."""
     return 2 if nth else 1
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A call and its result, "" if it has none; strace puts the result in a column, with blanks before it."""
+    found = _RESULT.fullmatch(text)
+    return (found[1], found[2]) if found else (text, "")
+
+
+def _joined(call: str, result: str) -> str:
+    return f"{call} = {result}" if result else call
 
 
 def _role(step: StepRecord, *, current: bool, done: bool) -> str:

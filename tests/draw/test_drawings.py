@@ -20,7 +20,7 @@ from memtui.draw.vma_detail import hole_rows, vma_rows
 from memtui.model.address import PAGE_SIZE, TASK_SIZE
 from tests.draw.strategies import WIDTHS, address_spaces, names, snapshots, step_logs
 
-anything = settings(deadline=None, max_examples=60)
+anything = settings(deadline=None, max_examples=40)
 
 
 def holds(rows, width):

@@ -86,6 +86,12 @@ def test_without_a_domain_it_says_why():
     ]
 
 
+def test_a_ranking_that_is_old_says_so_below():
+    lines = table(50, MACHINE, {"tasks": "read 5 s ago"})
+    assert drawn(lines)[-1] == "— read 5 s ago"
+    assert lines.verdict_at(len(lines) - 1) is None
+
+
 def verdict_of(pid, domain=MACHINE):
     return next(verdict for verdict in rank(TASKS, domain.pages, TOTAL) if verdict.task.pid == pid)
 

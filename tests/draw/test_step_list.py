@@ -7,7 +7,9 @@ from tests.draw.pictures import drawn
 
 STEPS = (
     StepRecord(1, 'execve("/bin/cat", ["cat"], 0) = 0', 1, chapter="The program starts", narration="A new mm."),
-    StepRecord(2, "brk(NULL) = 0x55555570a000", 1, made=True, why="asks where the heap begins"),
+    StepRecord(
+        2, "brk(NULL)                               = 0x55555570a000", 1, made=True, why="asks where the heap begins"
+    ),
     StepRecord(
         3,
         "p = malloc(100) = 0x5555557092a0",
