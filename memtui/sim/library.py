@@ -8,6 +8,7 @@ from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.memory import access
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import numbers
+from memtui.sim.userspace.ptmalloc import HeapCorruption
 from memtui.sim.world import Effect, Handler, World
 from memtui.trace.line import Call
 
@@ -18,15 +19,45 @@ _EINVAL: Final = 22
 _ENOMEM: Final = 12
 
 
+def _library(body: Handler) -> Handler:
+    """A function of the allocator: what it found wrong or could not reach ends the process."""
+
+    def handler(world: World, process: Process, call: Call) -> Effect:
+        try:
+            effect = body(world, process, call)
+        except HeapCorruption as problem:
+            if call.result is not None:
+                why = f"{problem}: memory that the simulated allocator did not give"
+                return Effect(None, why=why, events=(Event(EventKind.NO_EFFECT, why),), recorded=True)
+            return _killed(world, process, f"SIGABRT: {problem}")
+        if process.calls.fault:
+            return _killed(world, process, process.calls.fault)
+        return effect
+
+    return handler
+
+
+def _killed(world: World, process: Process, why: str) -> Effect:
+    """A signal ends the process, as it does by default."""
+    calls = process.calls.take()
+    world.end(process, f"was killed by {why.split()[0].rstrip(':')}")
+    return Effect(None, why=why, events=(Event(EventKind.SIGNAL, why),), calls=calls)
+
+
 def _allocation(give: Callable[[Process, list[int]], int], count: int) -> Handler:
     """A function that returns memory."""
 
-    def handler(world: World, process: Process, call: Call) -> Effect:
+    def body(world: World, process: Process, call: Call) -> Effect:
         pointer = give(process, numbers(call, count, world.variables))
-        events = () if pointer else (Event(EventKind.FAILURE, f"{call.name}: no memory"),)
-        return Effect(pointer, why=process.allocator.why, events=events, calls=process.calls.take())
+        why = process.allocator.why
+        events = () if pointer or call.name == "realloc" else (Event(EventKind.FAILURE, f"{call.name}: {why}"),)
+        return Effect(pointer, why=why, events=events, calls=process.calls.take())
 
-    return handler
+    return _library(body)
+
+
+def _realloc(process: Process, args: list[int]) -> int:
+    return process.allocator.realloc(process.pointer(args[0]), args[1])
 
 
 def _free(world: World, process: Process, call: Call) -> Effect:
@@ -39,7 +70,7 @@ def _free(world: World, process: Process, call: Call) -> Effect:
 def _posix_memalign(world: World, process: Process, call: Call) -> Effect:
     """The pointer goes to memory that the simulator does not hold, so a name binds the pointer, not the 0."""
     _, alignment, size = numbers(call, 3, world.variables)
-    if alignment % 8 or alignment & (alignment - 1) or not alignment:
+    if not alignment or alignment % 8 or alignment & (alignment - 1):
         return Effect(_EINVAL, why="the alignment must be a power of two and a multiple of 8")
     pointer = process.allocator.memalign(alignment, size)
     status = 0 if pointer else _ENOMEM
@@ -49,36 +80,33 @@ def _posix_memalign(world: World, process: Process, call: Call) -> Effect:
 def _mallopt(world: World, process: Process, call: Call) -> Effect:
     option, value = numbers(call, 2, world.variables)
     result = process.allocator.mallopt(option, value)
-    return Effect(int(result), why=process.allocator.why, calls=process.calls.take())
+    return Effect(result, why=process.allocator.why, calls=process.calls.take())
 
 
 def _malloc_trim(world: World, process: Process, call: Call) -> Effect:
     (pad,) = numbers(call, 1, world.variables)
     result = process.allocator.malloc_trim(pad)
-    return Effect(int(result), why=process.allocator.why, calls=process.calls.take())
+    return Effect(result, why=process.allocator.why, calls=process.calls.take())
 
 
 def _touch(world: World, process: Process, call: Call) -> Effect:
-    """touch(addr, length, READ|WRITE|EXEC): a signal ends the process, as it does by default."""
+    """touch(addr, length, READ|WRITE|EXEC)."""
     address, length, kind = numbers(call, 3, world.variables)
     outcome = access(world.kernel, process.task, address, length, write=kind == WRITE, exec=kind == EXEC)
-    if not outcome.signal:
-        return Effect(0, why=outcome.why)
-    world.end(process, f"was killed by {outcome.signal.split()[0]}")
-    return Effect(None, why=outcome.why, events=(Event(EventKind.SIGNAL, outcome.why),))
+    return _killed(world, process, outcome.why) if outcome.signal else Effect(0, why=outcome.why)
 
 
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "malloc": _allocation(lambda process, args: process.allocator.malloc(*args), 1),
         "calloc": _allocation(lambda process, args: process.allocator.calloc(*args), 2),
-        "realloc": _allocation(lambda process, args: process.allocator.realloc(process.pointer(args[0]), args[1]), 2),
+        "realloc": _allocation(_realloc, 2),
         "memalign": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
         "aligned_alloc": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
-        "posix_memalign": _posix_memalign,
-        "free": _free,
-        "mallopt": _mallopt,
-        "malloc_trim": _malloc_trim,
+        "posix_memalign": _library(_posix_memalign),
+        "free": _library(_free),
+        "mallopt": _library(_mallopt),
+        "malloc_trim": _library(_malloc_trim),
         "touch": _touch,
     }
 )

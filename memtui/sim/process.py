@@ -1,16 +1,15 @@
 """The user-space side of a simulated process: its allocator, above nothing but system calls."""
 
 import copy
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.task import Task
 from memtui.sim.syscall_table import run
+from memtui.sim.userspace.ptmalloc import Ptmalloc
 from memtui.trace.constants import ERRNO_NUMBERS
 from memtui.trace.printer import format_syscall
-
-if TYPE_CHECKING:
-    from memtui.sim.userspace.ptmalloc import Ptmalloc
 
 GRND_NONBLOCK: Final = 1
 
@@ -21,6 +20,8 @@ class NotedCalls:
     def __init__(self, kernel: Kernel, task: Task) -> None:
         self.kernel = kernel
         self.task = task
+        self.fault = ""
+        """Why the CPU could not reach memory that was accessed, or ""."""
         self._noted: list[str] = []
 
     def take(self) -> tuple[str, ...]:
@@ -28,6 +29,12 @@ class NotedCalls:
         noted = tuple(self._noted)
         self._noted.clear()
         return noted
+
+    def accessed(self, address: int, length: int, write: bool) -> None:
+        """The program itself reads or writes memory: its pages become resident."""
+        outcome = access(self.kernel, self.task, address, length, write)
+        if outcome.signal and not self.fault:
+            self.fault = outcome.why
 
     def brk(self, brk: int) -> int:
         """The break after the call, bytes."""
@@ -75,16 +82,7 @@ class Process:
         self.aliases: dict[int, int] = {}
         """Pointers as a log has them -> what the simulated allocator gave instead."""
         self._kernel = kernel
-        self._allocator: Ptmalloc | None = None
-
-    @property
-    def allocator(self) -> "Ptmalloc":
-        """The program's malloc; made when the program first needs it."""
-        if self._allocator is None:
-            from memtui.sim.userspace.ptmalloc import Ptmalloc
-
-            self._allocator = Ptmalloc(self.calls)
-        return self._allocator
+        self.allocator = Ptmalloc(self.calls, self.calls.accessed)
 
     @property
     def pid(self) -> int:
@@ -98,7 +96,7 @@ class Process:
     def start_program(self) -> None:
         """A new program runs: its allocator knows nothing yet."""
         self.calls = NotedCalls(self._kernel, self.task)
-        self._allocator = None
+        self.allocator = Ptmalloc(self.calls, self.calls.accessed)
         self.aliases = {}
 
     def child(self, task: Task) -> "Process":
@@ -106,7 +104,7 @@ class Process:
         process = Process(self._kernel, task)
         process.aliases = dict(self.aliases)
         if task.mm is self.task.mm:
-            process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator
-        elif self._allocator is not None:
-            process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
+            process.calls, process.aliases, process.allocator = self.calls, self.aliases, self.allocator
+        else:
+            process.allocator = copy.deepcopy(self.allocator, {id(self.calls): process.calls})
         return process

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.event import Event
 from memtui.model.host import Host
 from memtui.sim.aslr import Aslr
-from memtui.sim.kernel.exec_mm import first_task
+from memtui.sim.kernel.binfmt_elf import ELF_ET_DYN_BASE
+from memtui.sim.kernel.exec_mm import first_task, setup_stack
+from memtui.sim.kernel.exec_stack import stack_layout
 from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file import inode_at
 from memtui.sim.kernel.fs import Inode
@@ -38,8 +41,12 @@ class World:
         return next(iter(self.processes.values()), None)
 
     def start(self, pid: int | None) -> Process:
-        """A process that the trace does not tell the origin of: its address space is empty."""
-        return self.add(Process(self.kernel, first_task(self.kernel, pid=pid)))
+        """A process that the trace does not tell the origin of: its address space has a stack and a break."""
+        task = first_task(self.kernel, pid=pid)
+        layout = stack_layout(b"", (), (), max(task.rlimit("STACK"), PAGE_SIZE))
+        setup_stack(self.kernel, task, *layout)
+        task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
+        return self.add(Process(self.kernel, task))
 
     def add(self, process: Process) -> Process:
         """Note a new process."""
