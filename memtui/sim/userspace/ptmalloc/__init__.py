@@ -1,0 +1,6 @@
+"""glibc's allocator as a model (glibc 2.36, malloc/malloc.c)."""
+
+from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
+from memtui.sim.userspace.ptmalloc.malloc import Ptmalloc
+
+__all__ = ["HeapCorruption", "Ptmalloc"]
