@@ -1,5 +1,7 @@
 """The step execve: finds the program's files on the host and lets the kernel map them."""
 
+from typing import Final
+
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.exec import Program, do_execve
 from memtui.sim.kernel.exec_stack import ExecOffsets
@@ -8,7 +10,9 @@ from memtui.sim.process import Process
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Arg, Array, Call, Number, Text
 
-NO_OFFSETS = ExecOffsets()
+NO_OFFSETS: Final = ExecOffsets()
+SCRIPT_LEVELS: Final = 5
+"""Scripts that may run one another (exec_binprm, fs/exec.c)."""
 
 
 def handler(world: World, process: Process, call: Call) -> Effect:
@@ -37,29 +41,46 @@ def handler(world: World, process: Process, call: Call) -> Effect:
 
 def _program(world: World, filename: bytes, call: Call) -> Program | Outcome:
     """What is to be started, or why it cannot be."""
-    path = filename.decode("utf-8", "surrogateescape")
+    argv, envp = (_strings(call.args[index]) if index < len(call.args) else () for index in (1, 2))
+    path, argv = _without_scripts(world, filename, argv)
     image, file = world.host.elf(path), world.inode(path)
     if file is None:
         return Outcome(-1, "ENOENT", f"ENOENT: there is no {path} on this machine")
     if image is None or not image.loads:
         return Outcome(-1, "ENOEXEC", f"ENOEXEC: {path} is no x86-64 program")
-    file = world.inode(image.path) or file
     interpreter = interpreter_file = None
     if image.interp is not None:
         interpreter = world.host.elf(image.interp)
-        interpreter_file = world.inode(interpreter.path) if interpreter is not None else None
+        interpreter_file = world.inode(image.interp)
         if interpreter is None or interpreter_file is None:
             return Outcome(-1, "ENOENT", f"ENOENT: {path} needs {image.interp}, which this machine does not have")
-    argv, envp = (_strings(call.args[index]) if index < len(call.args) else () for index in (1, 2))
     offsets = world.aslr.offsets() if world.aslr is not None else NO_OFFSETS
     return Program(filename, argv, envp, image, file, interpreter, interpreter_file, offsets)
+
+
+def _without_scripts(world: World, filename: bytes, argv: tuple[bytes, ...]) -> tuple[str, tuple[bytes, ...]]:
+    """load_script(), fs/binfmt_script.c: the program that runs a script, and the arguments that it gets."""
+    path = _decode(filename)
+    for _ in range(SCRIPT_LEVELS):
+        facts = world.host.file(path)
+        if facts is None or not facts.script:
+            break
+        interpreter, _blank, argument = facts.script.partition(" ")
+        inserted = [interpreter, argument.strip(), path] if argument.strip() else [interpreter, path]
+        argv = (*(text.encode("utf-8", "surrogateescape") for text in inserted), *argv[1:])
+        path = interpreter
+    return path, argv
+
+
+def _decode(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _missing(call: Call, filename: bytes, outcome: Outcome) -> Effect:
     if call.result is None:
         return Effect(outcome.value, outcome.errno, outcome.why)
-    name = filename.decode("utf-8", "backslashreplace")
-    text = f"{name}: the program is not on this machine: its mappings are unknown"
+    reason = "is not on this machine" if outcome.errno == "ENOENT" else "is no program that this machine can read"
+    text = f"the program {_decode(filename)} {reason}: its mappings are unknown"
     return Effect(None, why=text, events=(Event(EventKind.NO_EFFECT, text),), recorded=True)
 
 
