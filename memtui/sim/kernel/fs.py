@@ -12,6 +12,9 @@ THP_ALIGNING: Final = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "erofs"
 """File systems whose files use thp_get_unmapped_area()."""
 DAX_TYPES: Final = frozenset({"ext4", "xfs"})
 """File systems that know MAP_SYNC, though only files on persistent memory can have it."""
+MAX_LFS_FILESIZE: Final = (1 << 63) - 1
+EXTENT_MAX_BYTES: Final = ((1 << 32) - 1) * PAGE_SIZE
+"""s_maxbytes of ext4 with 4 KiB blocks: an extent numbers blocks with 32 bits."""
 SHMEM_TYPES: Final = frozenset({"tmpfs", "devtmpfs"})
 F_SEAL_SEAL: Final = 1
 F_SEAL_SHRINK: Final = 2
@@ -49,6 +52,11 @@ class Inode:
     seals: int = F_SEAL_SEAL
     users: int = 0
     """Open files that refer to it."""
+
+    @property
+    def max_bytes(self) -> int:
+        """s_maxbytes: the largest size that its file system allows, bytes."""
+        return EXTENT_MAX_BYTES if self.fs_type == "ext4" else MAX_LFS_FILESIZE
 
     @property
     def size_pages(self) -> int:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel.limits import check_expand, fits_address_space
 from memtui.sim.kernel.memory import populate_vma
 from memtui.sim.kernel.mman import PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.task import Task
 
 KNOWN: Final = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM
+GROWS: Final = PROT_GROWSDOWN | PROT_GROWSUP
 ADDRESS_MASK: Final = (1 << 64) - 1
 
 
 @system_call
 def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: int) -> int:
     """mprotect(2): address and length in bytes."""
-    grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
-    prot &= ~(PROT_GROWSDOWN | PROT_GROWSUP)
-    if grows == PROT_GROWSDOWN | PROT_GROWSUP:
+    grows = prot & GROWS
+    if grows == GROWS:
         raise Errno("EINVAL", "PROT_GROWSDOWN and PROT_GROWSUP together")
     if start % PAGE_SIZE:
         raise Errno("EINVAL", "the address is not a multiple of the page size")
@@ -46,8 +46,14 @@ def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: 
     end = (start + page_up(length)) & ADDRESS_MASK
     if end <= start:
         raise Errno("ENOMEM", "the range overflows")
-    if prot & ~KNOWN:
+    if prot & ~(KNOWN | GROWS):
         raise Errno("EINVAL", "an unknown protection bit")
+    _walk(kernel, task, _first_byte(task, start, end, grows), end, prot)
+    return 0
+
+
+def _first_byte(task: "Task", start: int, end: int, grows: int) -> int:
+    """Where the walk begins: at `start`, which must be mapped, or with PROT_GROWSDOWN at the start of the stack."""
     first = task.mm.tree.find(start)
     if first is None:
         raise Errno("ENOMEM", "nothing is mapped at or above the address")
@@ -56,13 +62,12 @@ def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: 
             raise Errno("ENOMEM", "nothing is mapped there")
         if not first.flags & VM_GROWSDOWN:
             raise Errno("EINVAL", "PROT_GROWSDOWN, and the VMA does not grow down")
-        start = first.start
-    elif first.start > start:
+        return first.start
+    if first.start > start:
         raise Errno("ENOMEM", "nothing is mapped at the address")
-    elif grows:
+    if grows:
         raise Errno("EINVAL", "PROT_GROWSUP, and the VMA does not grow up")
-    _walk(kernel, task, start, end, prot)
-    return 0
+    return start
 
 
 def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int) -> None:
@@ -89,16 +94,11 @@ def fixup(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, flags:
     if flags == old:
         mm.note("nothing changes, so nothing merges")
         return vma
-    pages = (end - start) >> 12
-    charged = 0
-    if flags & VM_WRITE:
-        if is_data_mapping(flags) and not is_data_mapping(old) and fits_address_space(task, pages):
-            check_expand(task, flags, pages)
-        if not old & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE):
-            acct_memory(kernel, task, mm, pages)
-            charged = pages
-            flags |= VM_ACCOUNT
-    elif old & VM_ACCOUNT and vma.anonymous and not vma.anon_vma:
+    pages = (end - start) >> PAGE_SHIFT
+    charged = _charge(kernel, task, old, flags, pages)
+    if charged:
+        flags |= VM_ACCOUNT
+    elif not flags & VM_WRITE and vma.anonymous and not vma.anon_vma:
         flags &= ~VM_ACCOUNT
     try:
         vma = modify(kernel, mm, vma, start, end, flags)
@@ -108,11 +108,28 @@ def fixup(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, flags:
     if old & VM_ACCOUNT and not flags & VM_ACCOUNT:
         unacct_memory(kernel, pages)
     if old & (VM_WRITE | VM_SHARED | VM_LOCKED) == VM_LOCKED and flags & VM_WRITE:
-        try:
-            populate_vma(kernel, task, vma, start, end)
-        except Fault as fault:
-            mm.note(fault.why)
-        vma = mm.tree.at(start) or vma
+        vma = _populate(kernel, task, vma, start, end)
     mm.account(old, -pages)
     mm.account(flags, pages)
     return vma
+
+
+def _charge(kernel: "Kernel", task: "Task", old: int, flags: int, pages: int) -> int:
+    """Limits and charge of memory that becomes writable; the pages charged."""
+    if not flags & VM_WRITE:
+        return 0
+    if is_data_mapping(flags) and not is_data_mapping(old) and fits_address_space(task, pages):
+        check_expand(task, flags, pages)
+    if old & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE):
+        return 0
+    acct_memory(kernel, task, task.mm, pages)
+    return pages
+
+
+def _populate(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int) -> Vma:
+    """Locked private memory that becomes writable gets its own pages at once."""
+    try:
+        populate_vma(kernel, task, vma, start, end)
+    except Fault as fault:
+        task.mm.note(fault.why)
+    return task.mm.tree.at(start) or vma

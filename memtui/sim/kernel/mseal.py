@@ -1,6 +1,6 @@
 """Models mm/mseal.c (6.18)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, page_up
 from memtui.sim.kernel.outcome import Errno, system_call
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.task import Task
 
 
+_WORD: Final = (1 << 64) - 1
+
+
 @system_call
 def sys_mseal(kernel: "Kernel", task: "Task", start: int, length: int, flags: int) -> int:
     """mseal(2): address and length in bytes; the whole range must be mapped."""
@@ -21,28 +24,31 @@ def sys_mseal(kernel: "Kernel", task: "Task", start: int, length: int, flags: in
         raise Errno("EINVAL", "an unknown flag")
     if start % PAGE_SIZE:
         raise Errno("EINVAL", "the address is not a multiple of the page size")
-    size = page_up(length) & ((1 << 64) - 1)
-    if length and not size:
-        raise Errno("EINVAL", "the length overflows")
-    end = start + size
-    if end >= 1 << 64:
+    size = page_up(length) & _WORD
+    if (length and not size) or start + size > _WORD:
         raise Errno("EINVAL", "the range overflows")
-    if end == start:
-        return 0
-    mm = task.mm
-    vmas, at = mm.tree.span(start, end), start
-    for vma in vmas:
+    end = start + size
+    if size:
+        _check_mapped(task, start, end)
+        _seal(kernel, task, start, end)
+    return 0
+
+
+def _check_mapped(task: "Task", start: int, end: int) -> None:
+    at = start
+    for vma in task.mm.tree.span(start, end):
         if vma.start > at:
             break
         at = vma.end
     if at < end:
         raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
-    at = start
+
+
+def _seal(kernel: "Kernel", task: "Task", at: int, end: int) -> None:
     while at < end:
-        here = mm.tree.at(at)
-        assert here is not None
-        stop = min(here.end, end)
-        if not here.flags & VM_SEALED:
-            here = modify(kernel, mm, here, at, stop, here.flags | VM_SEALED)
-        at = max(stop, here.end)
-    return 0
+        vma = task.mm.tree.at(at)
+        assert vma is not None
+        stop = min(vma.end, end)
+        if not vma.flags & VM_SEALED:
+            vma = modify(kernel, task.mm, vma, at, stop, vma.flags | VM_SEALED)
+        at = max(stop, vma.end)

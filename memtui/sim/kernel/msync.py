@@ -27,23 +27,26 @@ def sys_msync(kernel: "Kernel", task: "Task", start: int, length: int, flags: in
     end = (start + page_up(length)) & ((1 << 64) - 1)
     if end < start:
         raise Errno("ENOMEM", "the range overflows")
-    mm, at, hole = task.mm, start, False
+    _walk(task, start, end, flags)
+    return 0
+
+
+def _walk(task: "Task", at: int, end: int, flags: int) -> None:
+    """Sync VMA by VMA; holes are skipped, but remembered."""
+    hole = False
     while at < end:
-        vma = mm.tree.find(at)
+        vma = task.mm.tree.find(at)
         if vma is None:
             raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
-        if vma.start > at:
-            hole = True
-            at = vma.start
-            if at >= end:
-                break
+        hole = hole or vma.start > at
+        at = max(at, vma.start)
+        if at >= end:
+            break
         if flags & MS_INVALIDATE and vma.flags & VM_LOCKED:
             raise Errno("EBUSY", "MS_INVALIDATE on locked memory")
-        stop = min(end, vma.end)
         if flags & MS_SYNC and vma.file is not None and vma.flags & VM_SHARED:
-            for index, low, high in list(mm.pages.pieces(at, stop)):
-                mm.pages.translate(index, low, high, _CLEAN)
+            for index, low, high in list(task.mm.pages.pieces(at, min(end, vma.end))):
+                task.mm.pages.translate(index, low, high, _CLEAN)
         at = vma.end
     if hole:
         raise Errno("ENOMEM", "a part of the range is not mapped; the rest was synced")
-    return 0

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 from memtui.sim.kernel import shmem
-from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, Inode
+from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_table import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
 
@@ -19,18 +19,19 @@ FALLOC_FL_PUNCH_HOLE: Final = 2
 FALLOC_FL_COLLAPSE_RANGE: Final = 8
 FALLOC_FL_ZERO_RANGE: Final = 16
 FALLOC_FL_INSERT_RANGE: Final = 32
-MAX_FILE: Final = (1 << 63) - 1
 _UNMAP_FILE: Final = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM), ABSENT))
 
 
 @system_call
 def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
     """ftruncate(2): `length` in bytes."""
-    if length < 0 or length > MAX_FILE:
+    if length < 0 or length > MAX_LFS_FILESIZE:
         raise Errno("EINVAL", "a negative length")
     file = task.files.get(fd)
-    if not file.writable or file.inode.is_dir or not file.inode.mappable:
-        raise Errno("EINVAL", "the descriptor is not open for writing")
+    if not file.writable or file.inode.is_dir or not file.inode.mappable or file.inode.zero_device:
+        raise Errno("EINVAL", "not a regular file that is open for writing")
+    if length > file.inode.max_bytes:
+        raise Errno("EFBIG", "beyond the largest size of a file on this file system")
     _check_seals(file.inode, length)
     resize(kernel, file.inode, length)
     return 0
@@ -100,7 +101,7 @@ def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: in
         raise Errno("EISDIR", "a directory")
     if not inode.mappable or inode.zero_device:
         raise Errno("ENODEV", "not a regular file")
-    if offset + length > MAX_FILE:
+    if offset + length > inode.max_bytes:
         raise Errno("EFBIG", "beyond the largest file size")
     if mode & FALLOC_FL_PUNCH_HOLE:
         _punch(kernel, inode, offset, length)
