@@ -144,6 +144,6 @@ def _charge(kernel: "Kernel", mms: "Iterable[Mm]") -> list[str]:
     inodes |= {id(segment.inode): segment.inode for segment in kernel.shm_segments.values()}
     inodes |= {id(file.inode): file.inode for file in _open_files(kernel, mms)}
     shared = sum(inode.charged_whole or inode.pages.count for inode in inodes.values() if inode.shmem)
-    if kernel.committed == private + shared:
+    if kernel.committed == private + shared + kernel.never_uncharged:
         return []
     return [f"Committed_AS is {kernel.committed}, but {private} private and {shared} shared pages are charged"]

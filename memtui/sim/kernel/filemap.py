@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BUS_ADRERR: Final = "SIGBUS BUS_ADRERR"
 FAULT_AROUND: Final = 16
-"""Pages that one read fault maps at most: fault_around_bytes is 64 KiB."""
+"""Pages that one read fault maps at most: fault_around_bytes is 64 KiB. System V segments have no map_pages hook."""
 _WRITE_FILE: Final = table_of({ABSENT: FILE_DIRTY, FILE: FILE_DIRTY})
 _SHMEM: Final = table_of({ABSENT: SHMEM})
 
@@ -125,21 +125,22 @@ def _allocate(kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: 
 
 
 def _read(kernel: "Kernel", task: "Task", vma: Vma, inode: "Inode", index: int, low: int, reach: int) -> None:
-    """Read faults, each with do_fault_around(): a window of 16 entries, cut to the VMA and the table."""
+    """Read faults one after the other, each with do_fault_around() first."""
     pages = task.mm.pages
     base = vma.pgoff_at(index << PMD_SHIFT)
     first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
     last = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES, inode.size_pages - base)
+    around = FAULT_AROUND if not vma.has_close else 0
     kind = SHMEM if inode.shmem else FILE
     state = bytearray(pages.leaves[index].state)
-    for window in range(low - low % FAULT_AROUND, reach, FAULT_AROUND):
-        touched_low, touched_high = max(window, low), min(window + FAULT_AROUND, reach)
-        if not state.count(ABSENT, touched_low, touched_high):
-            continue
-        _bring_in(kernel, task, vma, inode, index, touched_low, touched_high)
-        around_low, around_high = max(window, first), min(window + FAULT_AROUND, last)
-        cached = inode.pages.mask(base + around_low, around_high - around_low)
-        for entry, present in enumerate(cached, around_low):
-            if present and state[entry] == ABSENT:
-                state[entry] = kind
+    entry = low
+    while (entry := state.find(ABSENT, entry, reach)) >= 0:
+        start = max(entry - entry % FAULT_AROUND, first)
+        cached = inode.pages.mask(base + start, max(min(start + around, last) - start, 0))
+        for near, present in enumerate(cached, start):
+            if present and state[near] == ABSENT:
+                state[near] = kind
+        if state[entry] == ABSENT:
+            _allocate(kernel, task, inode, base, index, entry, entry + 1)
+            state[entry] = kind
     pages.put(index, 0, state)

@@ -53,6 +53,8 @@ class Kernel:
     next_pid: int = FIRST_PID
     committed: int = 0
     """Pages charged (vm_committed_as): what Committed_AS tells."""
+    never_uncharged: int = 0
+    """Of these, pages by which VMAs without VM_ACCOUNT grew down: acct_stack_growth() charges them, nobody returns."""
     sysctl: dict[str, int] = field(default_factory=dict)
     paths: dict[str, Inode] = field(default_factory=dict)
     """Files that were opened, made or unlinked, by path; an unlinked one has nlink 0."""

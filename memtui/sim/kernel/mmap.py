@@ -133,7 +133,7 @@ def do_mmap(
     if flags & MAP_NORESERVE and kernel.sysctl["overcommit_memory"] != OVERCOMMIT_NEVER:
         vm_flags |= VM_NORESERVE
     vma = mmap_region(kernel, task, file, addr, length, vm_flags, pgoff)
-    return addr, vma.flags
+    return addr, vma.flags | vm_flags & VM_LOCKED
 
 
 def flag_bits(flags: int) -> int:
@@ -157,6 +157,8 @@ def mmap_region(
     mm, end, pages = task.mm, addr + length, length >> PAGE_SHIFT
     if file is not None and flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
         _check_write_seal(file)
+    if flags & VM_DROPPABLE:
+        flags &= ~VM_LOCKED_MASK  # though do_mmap() still populates it
     old = gather(kernel, mm, addr, end)
     check_expand(task, flags, pages - sum(vma.pages for vma in old))
     if file is not None and flags & VM_SYNC and file.inode.fs_type in DAX_TYPES:
@@ -252,7 +254,7 @@ def _anonymous_flags(kernel: "Kernel", flags: int, vm_flags: int) -> int:
     if kind == MAP_DROPPABLE and kernel.profile.map_droppable:
         if flags & (MAP_LOCKED | MAP_HUGETLB) or vm_flags & VM_GROWSDOWN:
             raise Errno("EINVAL", "droppable memory cannot be locked, huge, or a stack")
-        return vm_flags & ~VM_LOCKED_MASK | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
+        return vm_flags | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP
     if kind != MAP_PRIVATE:
         raise Errno("EINVAL", "neither MAP_SHARED nor MAP_PRIVATE")
     return vm_flags
@@ -271,4 +273,6 @@ def _no_huge_pool(flags: int, length: int) -> None:
         raise Errno("EINVAL", "no such huge page size")
     if not length:
         raise Errno("EINVAL", "the length is 0")
+    if flags & MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE) or flags & MAP_GROWSDOWN:
+        raise Errno("EINVAL", "no such kind of mapping of huge pages")
     raise Errno("ENOMEM", "MAP_HUGETLB, and the pool of huge pages is empty")

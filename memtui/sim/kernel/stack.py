@@ -7,7 +7,7 @@ from memtui.sim.kernel.limits import check_expand, may_lock
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory
 from memtui.sim.kernel.rmap import anon_vma_prepare
-from memtui.sim.kernel.vm_flags import VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_LOCKED
+from memtui.sim.kernel.vm_flags import VM_ACCESS_FLAGS, VM_ACCOUNT, VM_GROWSDOWN, VM_LOCKED
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def expand_downwards(kernel: "Kernel", task: "Task", vma: Vma, address: int) -> 
     if not may_lock(task, vma.flags, pages << PAGE_SHIFT):
         raise Errno("ENOMEM", "RLIMIT_MEMLOCK: the stack is locked")
     acct_memory(kernel, task, mm, pages)
+    if not vma.flags & VM_ACCOUNT:
+        kernel.never_uncharged += pages
     if vma.flags & VM_LOCKED:
         mm.locked_vm += pages
     mm.account(vma.flags, pages)

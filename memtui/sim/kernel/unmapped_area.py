@@ -4,6 +4,7 @@ Models mm/mmap.c, mm/vma.c, mm/huge_memory.c, arch/x86/kernel/sys_x86_64.c (6.18
 """
 
 from dataclasses import dataclass
+from errno import errorcode
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
@@ -24,6 +25,8 @@ TASK_UNMAPPED_BASE: Final = page_up(TASK_SIZE // 3)
 FLOOR_32BIT: Final = 0x4000_0000
 CEILING_32BIT: Final = 0x8000_0000
 _4GIB: Final = 1 << 32
+WORD: Final = 1 << 64
+MAX_ERRNO: Final = 4095
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ def get_unmapped_area(kernel: "Kernel", task: "Task", wanted: Wanted) -> int:
     if length > TASK_SIZE:
         raise Errno("ENOMEM", "longer than the user address space")
     addr = _search(kernel, task.mm, wanted)
+    if addr >= WORD - MAX_ERRNO:
+        raise Errno(errorcode.get(WORD - addr, str(WORD - addr)), "the kernel takes such a fixed address for an errno")
     if addr > TASK_SIZE - length:
         raise Errno("ENOMEM", "the range leaves the user address space")
     if addr % PAGE_SIZE:
