@@ -36,7 +36,7 @@ class SystemSnapshot:
 
     @property
     def page_cache(self) -> int | None:
-        """Pages of files, KiB: Cached + Buffers + SwapCached without Shmem (which has no file behind it)."""
+        """Pages of files, KiB: Cached + Buffers without Shmem, which has no file behind it."""
         parts = [self.meminfo.get(name) for name in ("Cached", "Buffers", "Shmem")]
         if any(part is None for part in parts):
             return None
