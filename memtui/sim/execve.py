@@ -34,7 +34,7 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         events = (Event(EventKind.SIGNAL, f"{outcome.signal}: {outcome.why}"),)
         return Effect(None, why=outcome.why, events=events)
     if not outcome.errno:
-        process.start_program()
+        process.start_program(program)
         events = _notes(call)
     return Effect(outcome.value, outcome.errno, outcome.why, events)
 

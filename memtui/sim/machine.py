@@ -14,6 +14,7 @@ from memtui.sim.kernel.profile import profile_for
 from memtui.sim.machine_options import machine_options
 from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
+from memtui.sim.syscall_table import TABLE
 from memtui.sim.world import Effect, Handlers, World
 from memtui.trace.line import Call, Echo, Exited, Result, Signal, Statement
 from memtui.trace.printer import reprint
@@ -136,8 +137,9 @@ class Machine:
             events = (*events, Event(EventKind.FAILURE, f"{call.name}: {effect.why or effect.errno}"))
         difference = divergence(call, effect)
         if difference is not None:
-            adopt(self.world, process, call, effect)
-            events = (*events, difference)
+            done = adopt(self.world, process, call, effect)
+            events = (*events, difference, *((Event(EventKind.NOTE, done),) if done else ()))
+        process.settled |= call.name in TABLE and call.name != "brk"
         return effect._replace(events=events)
 
     def _bind(self, call: Call, effect: Effect) -> None:

@@ -5,18 +5,16 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.model.event import Event, EventKind
+from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.shm import sys_shmat
 from memtui.sim.process import Process
+from memtui.sim.slide import slide_mappings, slide_program
 from memtui.sim.syscall_table import run
 from memtui.sim.world import Effect, World
 from memtui.trace.constants import value_of
 from memtui.trace.line import Call, Result
 from memtui.trace.printer import format_result
 
-MAP_FIXED: Final = 0x10
-MAP_FIXED_NOREPLACE: Final = 0x100000
-MREMAP_MAYMOVE: Final = 1
-MREMAP_FIXED: Final = 2
 POINTERS: Final = frozenset({"malloc", "calloc", "realloc", "memalign", "aligned_alloc"})
 
 
@@ -36,39 +34,59 @@ def _agree(recorded: Result, effect: Effect) -> bool:
     return (recorded.value, recorded.errno) == (effect.value, effect.errno)
 
 
-def adopt(world: World, process: Process, call: Call, effect: Effect) -> None:
-    """Make the recorded result true as far as that can be done, so that the rest of the log makes sense."""
+def adopt(world: World, process: Process, call: Call, effect: Effect) -> str:
+    """Make the recorded result true as far as that can be done, so that the rest of the log makes sense.
+
+    Returns:
+        What was done beyond that, in a sentence, or "".
+    """
     adopter = _ADOPTERS.get(call.name)
-    if adopter is not None and call.result is not None and call.result.value is not None:
-        adopter(world, process, call, effect, call.result)
+    if adopter is None or call.result is None or call.result.value is None:
+        return ""
+    return adopter(world, process, call, effect, call.result)
 
 
 def _numbers(world: World, call: Call) -> list[int]:
     return [value_of(arg, world.variables) for arg in call.args]
 
 
-_Adopter = Callable[[World, Process, Call, Effect, Result], None]
+_Adopter = Callable[[World, Process, Call, Effect, Result], str]
 
 
-def _adopt_mmap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+def _adopt_mmap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     args = _numbers(world, call)
+    if not effect.errno and not recorded.errno and effect.value is not None and recorded.value is not None:
+        moved = slide_mappings(world, process, args, effect.value, recorded.value)
+        if moved:
+            run(world.kernel, process.task, "mmap", *args)
+            return moved
     if not effect.errno and effect.value is not None:
         run(world.kernel, process.task, "munmap", effect.value, args[1])
     if not recorded.errno and recorded.value is not None:
         flags = args[3] & ~MAP_FIXED_NOREPLACE | MAP_FIXED
         run(world.kernel, process.task, "mmap", recorded.value, args[1], args[2], flags, *args[4:6])
+    return ""
 
 
-def _adopt_mremap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+def _adopt_mprotect(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
+    args = _numbers(world, call)
+    moved = slide_program(world, process, args[0], args[1]) if effect.errno and not recorded.errno else ""
+    if moved:
+        run(world.kernel, process.task, "mprotect", *args)
+    return moved
+
+
+def _adopt_mremap(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     """The mapping moves on to where the log has it; a recorded failure cannot be undone and stays done."""
     args = _numbers(world, call)
-    if recorded.errno or recorded.value is None:
-        return
-    start, length = (args[0], args[1]) if effect.errno else (effect.value or 0, args[2])
-    run(world.kernel, process.task, "mremap", start, length, args[2], MREMAP_MAYMOVE | MREMAP_FIXED, recorded.value)
+    if not recorded.errno and recorded.value is not None:
+        start, length = (args[0], args[1]) if effect.errno else (effect.value or 0, args[2])
+        flags = MREMAP_MAYMOVE | MREMAP_FIXED
+        run(world.kernel, process.task, "mremap", start, length, args[2], flags, recorded.value)
+    return ""
 
 
-def _adopt_brk(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+def _adopt_brk(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     """The break goes to where the log has it; an empty heap moves there as a whole."""
     mm = process.task.mm
     assert recorded.value is not None
@@ -76,25 +94,29 @@ def _adopt_brk(world: World, process: Process, call: Call, effect: Effect, recor
         mm.start_brk = mm.brk = recorded.value
     else:
         run(world.kernel, process.task, "brk", recorded.value)
+    return ""
 
 
-def _adopt_shmat(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+def _adopt_shmat(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     if not effect.errno and effect.value is not None:
         run(world.kernel, process.task, "shmdt", effect.value)
     if not recorded.errno and recorded.value is not None:
         segment, _, flags = _numbers(world, call)
         sys_shmat(world.kernel, process.task, world.segments.get(segment, segment), recorded.value, flags)
+    return ""
 
 
-def _adopt_pointer(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> None:
+def _adopt_pointer(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     """The allocator's state is its own; the log's pointer is another name for what it gave."""
     if recorded.value and effect.value:
         process.aliases[recorded.value] = effect.value
+    return ""
 
 
 _ADOPTERS: Final[Mapping[str, _Adopter]] = MappingProxyType(
     {
         "mmap": _adopt_mmap,
+        "mprotect": _adopt_mprotect,
         "mremap": _adopt_mremap,
         "brk": _adopt_brk,
         "shmat": _adopt_shmat,

@@ -3,6 +3,7 @@
 import copy
 from typing import Final
 
+from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.task import Task
@@ -81,6 +82,10 @@ class Process:
         self.calls = NotedCalls(kernel, task)
         self.aliases: dict[int, int] = {}
         """Pointers as a log has them -> what the simulated allocator gave instead."""
+        self.program: Program | None = None
+        """What exec started; None: the trace does not tell."""
+        self.settled = False
+        """Whether the program has changed its address space since exec."""
         self._kernel = kernel
         self.allocator = Ptmalloc(self.calls, self.calls.accessed)
 
@@ -93,8 +98,9 @@ class Process:
         """What the allocator calls the memory that a log calls `address`."""
         return self.aliases.get(address, address)
 
-    def start_program(self) -> None:
+    def start_program(self, program: Program) -> None:
         """A new program runs: its allocator knows nothing yet."""
+        self.program, self.settled = program, False
         self.calls = NotedCalls(self._kernel, self.task)
         self.allocator = Ptmalloc(self.calls, self.calls.accessed)
         self.aliases = {}
@@ -103,6 +109,7 @@ class Process:
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
         process = Process(self._kernel, task)
         process.aliases = dict(self.aliases)
+        process.program, process.settled = self.program, self.settled
         if task.mm is self.task.mm:
             process.calls, process.aliases, process.allocator = self.calls, self.aliases, self.allocator
         else:
