@@ -1,6 +1,6 @@
 """A scrolling view of a drawing, painted line by line: rows are made only when they are shown."""
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from textual import events
 from textual.geometry import Region, Size
@@ -21,6 +21,24 @@ _THUMB: Final = "┃"
 _TRACK: Final = "╎"
 
 
+class _Frame(NamedTuple):
+    """What all lines of one painting have in common."""
+
+    width: int
+    height: int
+    focused: bool
+    thumb: int = 0
+    """The lines of the scroll bar's thumb, from here..."""
+    thumb_end: int = 0
+    """...up to here; the same where there is no scroll bar."""
+
+    def edge(self, y: int) -> str:
+        """The scroll bar in the last column of a line below the heading; "" where there is none."""
+        if self.thumb == self.thumb_end:
+            return ""
+        return _THUMB if self.thumb <= y < self.thumb_end else _TRACK
+
+
 class LineView(Widget, can_focus=True, inherit_bindings=False):
     """Shows `Lines`. It knows rows and columns, nothing of what they mean.
 
@@ -33,7 +51,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
     """Whether there is a heading above the rows and a scroll bar beside them."""
 
     class Moved(Message):
-        """The cursor stands elsewhere."""
+        """The mouse has put the cursor elsewhere."""
 
         def __init__(self, view: "LineView") -> None:
             self.view = view
@@ -110,7 +128,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         """Put the cursor on a row (and cell) and bring it into view; only the rows concerned are painted again."""
         before, top = self.cursor, self.top
         self.cursor, self.column = self._within(row), column
-        self.reveal(self.cursor)
+        self.reveal(self.cursor, centre=not self.top - 1 <= self.cursor <= self.top + self.room.height)
         if top == self.top:
             for changed in {before, self.cursor} - {None}:
                 self._refresh_row(changed or 0)
@@ -121,7 +139,6 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
             self.scroll_rows(rows)
         else:
             self.move_to(self.cursor + rows)
-            self.post_message(self.Moved(self))
 
     def by_cells(self, cells: int) -> None:
         """So many cells to the right; only maps have cells."""
@@ -136,9 +153,11 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         """Show what is so many rows further down; the cursor stays where it is."""
         self._go_to(self.top + rows)
 
-    def reveal(self, row: int) -> None:
-        """Scroll no further than needed to show the row."""
-        if row < self.top:
+    def reveal(self, row: int, *, centre: bool = False) -> None:
+        """Scroll no further than needed to show the row, or so that it stands in the middle."""
+        if centre:
+            self._go_to(row - self.room.height // 2)
+        elif row < self.top:
             self._go_to(row)
         elif row >= self.top + self.room.height:
             self._go_to(row - self.room.height + 1)
@@ -164,23 +183,35 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
     # Painting
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines of the crop, by way of no cache but the painter's."""
-        width = self.size.width
-        strips = [self.render_line(y) for y in range(crop.y, crop.bottom)]
-        if crop.x > 0 or crop.right < width:
+        """The lines of the crop, by way of no cache but the painter's; what all of them need is read once."""
+        frame = self._frame()
+        strips = [self._line(y, frame) for y in range(crop.y, crop.bottom)]
+        if crop.x > 0 or crop.right < frame.width:
             return [strip.crop(crop.x, crop.right) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:
         """One line; `y` may lie outside on either side."""
-        width = self.size.width
-        if self.FRAMED and y == 0:
-            return self.painter.strip(Look(self._heading(width), width))
+        return self._line(y, self._frame())
+
+    def _line(self, y: int, frame: _Frame) -> Strip:
+        if y == 0 and self.FRAMED:
+            return self.painter.strip(Look(self._heading(frame), frame.width))
         index = self.top + y - self.FRAMED
-        row = self._row(index) if 0 <= y < self.size.height else ()
+        row = self._row(index) if 0 <= y < frame.height else ()
         here = index == self.cursor
-        marked = here and self.has_focus
-        return self.painter.strip(Look(row, width, marked, self.column if here else None, self._edge(y)))
+        look = Look(row, frame.width, here and frame.focused, self.column if here else None, frame.edge(y))
+        return self.painter.strip(look)
+
+    def _frame(self) -> _Frame:
+        """The scroll bar is not there when all rows are shown."""
+        width, height = self.size
+        total, rows = len(self.lines), height - self.FRAMED
+        if not self.FRAMED or total <= rows or rows < 2:
+            return _Frame(width, height, self.has_focus)
+        thumb = max(rows * rows // total, 1)
+        start = 1 + (rows - thumb) * self.top // (total - rows)
+        return _Frame(width, height, self.has_focus, start, start + thumb)
 
     def _row(self, index: int) -> Row:
         row = self._rows.get(index)
@@ -190,30 +221,21 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
             row = self._rows[index] = self.lines.row(index)
         return row
 
-    def _heading(self, width: int) -> Row:
+    def _heading(self, frame: _Frame) -> Row:
         """`━ Title ━━━━━━━━━━ subtitle ━`, heavy where the focus is."""
-        rule, role = ("━", "key") if self.has_focus else ("─", "text.dim")
-        title = shorten(self.title, width - 4)
-        room = width - len(title) - 8
+        rule, role = ("━", "key") if frame.focused else ("─", "text.dim")
+        title = shorten(self.title, frame.width - 4)
+        room = frame.width - len(title) - 8
         subtitle = f" {shorten(self.subtitle, room)} " if self.subtitle and room > 8 else ""
         used = 1 + len(title) + 2 + len(subtitle) + 2
         return (
             Run(rule, role),
-            Run(f" {title} ", "key" if self.has_focus else "title"),
-            Run(rule * max(width - used, 0), role),
+            Run(f" {title} ", "key" if frame.focused else "title"),
+            Run(rule * max(frame.width - used, 0), role),
             Run(subtitle, "map.scale"),
             Run(rule, role),
             Run(" ", "text"),
         )
-
-    def _edge(self, y: int) -> str:
-        """The scroll bar in the last column: nothing when all is shown."""
-        height, total = self.room.height, len(self.lines)
-        if not self.FRAMED or total <= height or height < 2:
-            return ""
-        thumb = max(height * height // total, 1)
-        start = (height - thumb) * self.top // max(self._last_top, 1)
-        return _THUMB if start <= y - 1 < start + thumb else _TRACK
 
     def notify_style_update(self) -> None:
         """The terminal's colours changed: what was painted is void."""
@@ -225,7 +247,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Take hold of the scroll bar."""
-        if self._edge(event.y) and event.x == self.size.width - 1 and event.y > 0:
+        if event.x == self.size.width - 1 and event.y > 0 and self._frame().edge(event.y):
             self._dragging = True
             self.capture_mouse()
             self._drag_to(event.y)

@@ -78,6 +78,7 @@ class MainScreen(AskingScreen):
 
     def _on_snapshot(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None:
+            self.set_class(snapshot.mm is None, "-no-mm")
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
             self._point()
@@ -113,10 +114,12 @@ class MainScreen(AskingScreen):
         """Something was clicked twice."""
         if isinstance(event.view, Pane):
             event.view.enter()
+            self._point()
 
     def on_line_view_zoomed(self, event: LineView.Zoomed) -> None:
         """The wheel was turned with Ctrl."""
         self.query_one(MapPane).zoom(event.direction)
+        self._point()
 
     def on_pane_wanted(self, event: Pane.Wanted) -> None:
         """A pane leads to a request."""
@@ -132,22 +135,25 @@ class MainScreen(AskingScreen):
     def action_move(self, rows: int) -> None:
         """Rows down or up in the pane with the focus."""
         self._here.by_rows(rows)
+        # Not by way of a message: what follows the cursor comes with the same frame.
+        self._point()
 
     def action_side(self, cells: int) -> None:
         """Cells to the right or left in the map."""
         self._here.by_cells(cells)
+        self._point()
 
     def action_page(self, pages: int) -> None:
         """Screens down or up."""
-        self._here.by_rows(pages * max(self._here.room.height - 1, 1))
+        self.action_move(pages * max(self._here.room.height - 1, 1))
 
     def action_first(self) -> None:
         """To the top."""
-        self._here.by_rows(-len(self._here.lines))
+        self.action_move(-len(self._here.lines))
 
     def action_last(self) -> None:
         """To the bottom."""
-        self._here.by_rows(len(self._here.lines))
+        self.action_move(len(self._here.lines))
 
     def action_find(self) -> None:
         """Find a VMA or an address."""
@@ -160,15 +166,19 @@ class MainScreen(AskingScreen):
             self.notify(f"no VMA is named {wanted!r}, and it is no address", severity="warning", markup=False)
         else:
             board.go(address)
+            self._point()
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
-        if not self.query_one(MapPane).zoom(direction) and direction < 0:
+        if self.query_one(MapPane).zoom(direction):
+            self._point()
+        elif direction < 0:
             self.run_worker(self.memtui.leave())
 
     def action_enter(self) -> None:
         """Into what the cursor is on."""
         self._here.enter()
+        self._point()
 
     def action_pane(self, step: int) -> None:
         """The next or previous pane that there is."""

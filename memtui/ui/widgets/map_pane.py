@@ -104,7 +104,6 @@ class MapPane(Pane):
         self.address = address
         self.redraw()
         self._place()
-        self.post_message(self.Moved(self))
 
     def by_rows(self, rows: int) -> None:
         """So many rows down (up: negative), in the same column."""
@@ -127,6 +126,7 @@ class MapPane(Pane):
         """Put the cursor on the cell under the mouse."""
         if self._drawing is not None:
             self.go(self._drawing.address_at(row, column))
+            self.post_message(self.Moved(self))
 
     # Zooming
 
@@ -148,7 +148,6 @@ class MapPane(Pane):
             fitting = self._fitting(vma)
             self.shift = None if self.shift >= fitting else min(further, fitting)
         self.redraw()
-        self.post_message(self.Moved(self))
         return True
 
     def enter(self) -> None:
