@@ -76,11 +76,15 @@ def _follow(
         outcome = file.sys_open(world.kernel, task, path, O_CREAT)
     if not outcome.errno:
         opened = task.files.open.pop(outcome.value)
+        cloexec = outcome.value in task.files.close_on_exec
+        task.files.close_on_exec.discard(outcome.value)
         if recorded.errno or recorded.value is None:
             fput(world.kernel, opened)
         else:
             old = task.files.open.pop(recorded.value, None)
             task.files.open[recorded.value] = opened
+            if cloexec:
+                task.files.close_on_exec.add(recorded.value)
             if old is not None:
                 fput(world.kernel, old)
     return _recorded(recorded)

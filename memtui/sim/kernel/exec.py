@@ -10,12 +10,13 @@ from memtui.sim.kernel.brk import brk_region
 from memtui.sim.kernel.exec_mm import VDSO_FLAGS, VVAR_FLAGS, exec_mmap, install_special_mapping, setup_stack
 from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, stack_layout
 from memtui.sim.kernel.exit import do_exit
-from memtui.sim.kernel.file_table import open_inode
+from memtui.sim.kernel.file_table import fput, open_inode
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.memory import clear_user
 from memtui.sim.kernel.mmap import vm_mmap
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, Outcome
+from memtui.sim.kernel.task import FileTable
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
     VM_EXEC,
@@ -75,11 +76,26 @@ def _begin_new_exec(kernel: "Kernel", task: "Task", program: Program) -> None:
     """The point of no return: other threads, the old mm and close-on-exec descriptors go."""
     for other in [other for other in kernel.tasks.values() if other.tgid == task.tgid and other is not task]:
         do_exit(kernel, other)
+    _close_on_exec(kernel, task)
     offsets = program.offsets
     mm = exec_mmap(kernel, task, offsets.mmap_pages, randomize=offsets.randomize)
     mm.exe = program.image.path
     task.comm = program.filename.rpartition(b"/")[2][:COMM_LENGTH].decode("utf-8", "surrogateescape")
     task.cmdline = tuple(text.decode("utf-8", "surrogateescape") for text in program.argv)
+
+
+def _close_on_exec(kernel: "Kernel", task: "Task") -> None:
+    """unshare_files() and do_close_on_exec()."""
+    if task.files.users > 1:
+        task.files.users -= 1
+        for file in task.files.open.values():
+            file.users += 1
+        task.files = FileTable(dict(task.files.open), close_on_exec=set(task.files.close_on_exec))
+    for fd in task.files.close_on_exec:
+        closed = task.files.open.pop(fd, None)
+        if closed is not None:
+            fput(kernel, closed)
+    task.files.close_on_exec.clear()
 
 
 def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage, LoadedImage | None]:

@@ -23,6 +23,7 @@ O_EXCL: Final = 0o200
 O_TRUNC: Final = 0o1000
 O_APPEND: Final = 0o2000
 O_DIRECTORY: Final = 0o200000
+O_CLOEXEC: Final = 0o2000000
 O_PATH: Final = 0o10000000
 ZERO_PATH: Final = "/dev/zero"
 _TMPFS_ROOTS: Final = ("/dev/shm/", "/run/shm/")
@@ -48,9 +49,11 @@ def sys_creat(kernel: "Kernel", task: "Task", path: bytes | str, mode: int = 0) 
     return _open(kernel, task, path, O_CREAT | O_WRONLY | O_TRUNC)
 
 
-def install(task: "Task", file: OpenFile) -> int:
+def install(task: "Task", file: OpenFile, *, cloexec: bool = False) -> int:
     """fd_install(): the lowest free descriptor now refers to `file`."""
     fd = task.files.lowest_free()
+    if cloexec:
+        task.files.close_on_exec.add(fd)
     task.files.open[fd] = file
     file.users += 1
     return fd
@@ -68,7 +71,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         number=facts.inode,
         dev=facts.dev,
         fs_type=facts.fs_type,
-        label=path,
+        label=facts.path or path,
         size=facts.size,
         is_dir=facts.is_dir,
         mappable=path == ZERO_PATH or (not facts.is_dir and facts.fs_type not in _NOT_MAPPABLE),
@@ -106,7 +109,7 @@ def _open(kernel: "Kernel", task: "Task", name: bytes | str, flags: int) -> int:
     file.odd_address_hook = inode.zero_device
     if flags & O_TRUNC and file.writable and not inode.zero_device:
         resize(kernel, inode, 0)
-    return install(task, file)
+    return install(task, file, cloexec=bool(flags & O_CLOEXEC))
 
 
 def _create(kernel: "Kernel", path: str) -> Inode:
@@ -132,6 +135,7 @@ def sys_close(kernel: "Kernel", task: "Task", fd: int) -> int:
     """close(2)."""
     file = task.files.get(fd)
     del task.files.open[fd]
+    task.files.close_on_exec.discard(fd)
     fput(kernel, file)
     return 0
 
@@ -150,6 +154,9 @@ def sys_dup2(kernel: "Kernel", task: "Task", fd: int, new: int, flags: int = 0) 
         old = task.files.open.get(new)
         task.files.open[new] = file
         file.users += 1
+        task.files.close_on_exec.discard(new)
+        if flags & O_CLOEXEC:
+            task.files.close_on_exec.add(new)
         if old is not None:
             fput(kernel, old)
     return new

@@ -40,7 +40,7 @@ def sys_memfd_create(kernel: "Kernel", task: "Task", name: bytes | str, flags: i
         inode.seals = 0
     if flags & MFD_NOEXEC_SEAL:
         inode.seals = F_SEAL_EXEC
-    return install(task, open_inode(inode))
+    return install(task, open_inode(inode), cloexec=bool(flags & MFD_CLOEXEC))
 
 
 @system_call

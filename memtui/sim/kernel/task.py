@@ -27,6 +27,8 @@ class FileTable:
 
     open: dict[int, OpenFile] = field(default_factory=dict)
     users: int = 1
+    close_on_exec: set[int] = field(default_factory=set)
+    """Descriptors that execve closes."""
 
     def lowest_free(self) -> int:
         """The descriptor that the next open() gets; 0, 1 and 2 are taken."""
