@@ -35,13 +35,12 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
     reach = _up_to_eof(vma, inode, index, low, high)
     pages = task.mm.pages
     pages.alloc_upper(index)
-    if reach > low:
+    if not write:
+        _read(kernel, task, vma, index, low, reach, high)
+    elif reach > low:
         pages.alloc(index)
-        if write:
-            _bring_in(kernel, task, vma, inode, index, low, reach)
-            pages.translate(index, low, reach, _SHMEM if inode.shmem else _WRITE_FILE)
-        else:
-            _read(kernel, task, vma, inode, index, low, reach)
+        _bring_in(kernel, task, vma, inode, index, low, reach)
+        pages.translate(index, low, reach, _SHMEM if inode.shmem else _WRITE_FILE)
     _check_reach(vma, index, reach, high)
 
 
@@ -124,23 +123,28 @@ def _allocate(kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: 
         raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
 
 
-def _read(kernel: "Kernel", task: "Task", vma: Vma, inode: "Inode", index: int, low: int, reach: int) -> None:
-    """Read faults one after the other, each with do_fault_around() first."""
-    pages = task.mm.pages
+def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach: int, high: int) -> None:
+    """Read faults one after the other, each with do_fault_around() first; also the one behind `reach` that fails."""
+    pages, inode = task.mm.pages, _inode(vma)
     base = vma.pgoff_at(index << PMD_SHIFT)
     first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
     last = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES, inode.size_pages - base)
-    around = FAULT_AROUND if not vma.has_close else 0
+    around = 0 if vma.has_close else FAULT_AROUND
     kind = SHMEM if inode.shmem else FILE
-    state = bytearray(pages.leaves[index].state)
+    leaf = pages.leaves.get(index)
+    state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
     entry = low
-    while (entry := state.find(ABSENT, entry, reach)) >= 0:
+    while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
         start = max(entry - entry % FAULT_AROUND, first)
         cached = inode.pages.mask(base + start, max(min(start + around, last) - start, 0))
         for near, present in enumerate(cached, start):
             if present and state[near] == ABSENT:
                 state[near] = kind
+        if entry == reach:
+            break
         if state[entry] == ABSENT:
             _allocate(kernel, task, inode, base, index, entry, entry + 1)
             state[entry] = kind
-    pages.put(index, 0, state)
+    if any(state):
+        pages.alloc(index)
+        pages.put(index, 0, state)

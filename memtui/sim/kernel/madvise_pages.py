@@ -12,9 +12,12 @@ from memtui.sim.kernel.page_table import (
     ABSENT,
     ANON,
     ENTRIES,
+    FILE,
+    FILE_DIRTY,
     GUARD,
     LAZY,
     PMD_SHIFT,
+    SHMEM,
     STATES,
     SWAP,
     entry_range,
@@ -37,6 +40,7 @@ from memtui.sim.kernel.vm_flags import (
 )
 
 if TYPE_CHECKING:
+    from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
@@ -131,8 +135,31 @@ def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
 
 
 def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Reclaim the pages now: what cannot be swapped stays."""
+    """Reclaim the pages now: anonymous ones that cannot be swapped stay, a file's are unmapped if mapped only once."""
     _check_lru(vma)
+    if vma.file is None or vma.anonymous:
+        return
+    for index, low, high in list(task.mm.pages.pieces(start, end)):
+        states = bytearray(task.mm.pages.leaves[index].state[low:high])
+        first = vma.pgoff_at(index << PMD_SHIFT) + low
+        counts = _mapcounts(kernel, vma.file.inode, first, high - low)
+        for entry, count in enumerate(counts):
+            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM):
+                states[entry] = ABSENT
+        task.mm.pages.put(index, low, states)
+
+
+def _mapcounts(kernel: "Kernel", inode: "Inode", first: int, count: int) -> list[int]:
+    """How often each page of a file is mapped, by a walk over every address space that maps it."""
+    found = [0] * count
+    for mm in {id(task.mm): task.mm for task in kernel.tasks.values()}.values():
+        for vma in mm.tree:
+            if vma.file is not None and vma.file.inode is inode:
+                low = max(first, vma.pgoff)
+                for page in range(low, min(first + count, vma.pgoff + vma.pages)):
+                    state = mm.pages.get(vma.start + ((page - vma.pgoff) << PAGE_SHIFT))
+                    found[page - first] += state in (FILE, FILE_DIRTY, SHMEM)
+    return found
 
 
 def _check_lru(vma: "Vma") -> None:
