@@ -107,7 +107,7 @@ def _open(kernel: "Kernel", task: "Task", name: bytes | str, flags: int) -> int:
     file.append = bool(flags & O_APPEND)
     file.path_only = bool(flags & O_PATH)
     file.odd_address_hook = inode.zero_device
-    if flags & O_TRUNC and file.writable and not inode.zero_device:
+    if flags & O_TRUNC and not inode.zero_device and not file.path_only:  # even with O_RDONLY
         resize(kernel, inode, 0)
     return install(task, file, cloexec=bool(flags & O_CLOEXEC))
 
