@@ -221,15 +221,24 @@ def _show(
         from memtui.ui.themes import load
 
         pane = "oom" if ranking else "map"
-        app = MemtuiApp(load(), theme_name=screen.theme, source=source, interval=screen.interval, pane=pane)
+        themes = load()
+        app = MemtuiApp(themes, theme_name=screen.theme, source=source, interval=screen.interval, pane=pane)
         if what is None:
+            _needs_terminal()
             app.run()
-        else:
-            import asyncio
+            return
+        import asyncio
 
-            from memtui.ui.svg import render_svg
+        from memtui.ui.svg import render_svg
 
-            _write(asyncio.run(render_svg(app, screen.size)))
+        for problem in themes.problems:
+            click.echo(f"memtui: {problem}", err=True)
+        _write(asyncio.run(render_svg(app, screen.size)))
+
+
+def _needs_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
 
 
 def _home(theme: str | None, interval: float) -> None:
@@ -248,7 +257,9 @@ def _home(theme: str | None, interval: float) -> None:
         open_process=LiveSource,
         open_scenario=_simulation,
     )
-    MemtuiApp(load(), theme_name=theme, home=home, interval=interval).run()
+    app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval)
+    _needs_terminal()
+    app.run()
 
 
 def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool) -> str:

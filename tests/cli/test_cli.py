@@ -186,3 +186,29 @@ def test_a_reader_that_goes_away_is_no_error(sleeper: subprocess.Popen[bytes]):
     line = f"{sys.executable} -m memtui {sleeper.pid} --print smaps | head -1"
     done = subprocess.run(["sh", "-c", line], capture_output=True, env=env)
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("argv", [[], ["sim"], ["oom"]])
+def test_the_screen_needs_a_terminal(argv: list[str]):
+    done = memtui(*argv, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert b"needs a terminal" in done.stderr
+
+
+def test_an_unknown_theme_is_named_with_those_there_are():
+    error = one_line_error(memtui("sim", "--theme", "nope", "--print", "svg"))
+    assert "nope" in error
+    assert "ink" in error
+
+
+def test_a_broken_theme_is_reported_and_the_default_used(tmp_path: Path):
+    folder = tmp_path / "memtui" / "themes"
+    folder.mkdir(parents=True)
+    (folder / "bad.toml").write_text("roles = 5\n")
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "XDG_CONFIG_HOME": str(tmp_path)}
+    argv = [sys.executable, "-m", "memtui", "sim", "--print", "svg"]
+    done = subprocess.run(argv, capture_output=True, env=env)
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert b"bad.toml" in done.stderr
+    assert done.stdout == memtui("sim", "--print", "svg").stdout
