@@ -66,20 +66,28 @@ class MemtuiApp(App[None]):
         self._pane = pane
         self._said = ""
 
-    def on_mount(self) -> None:
-        """Open what was asked for."""
+    def on_load(self) -> None:
+        """Know the themes before anything is drawn."""
         for palette in {**self.themes.palettes, self.palette.name: self.palette}.values():
             self.register_theme(palette.textual())
         self.theme = self.palette.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """What is shown first: the source, or what there is to pick from."""
+        if self._source is not None:
+            self.lane = Lane(self._source)
+            return MainScreen(self._pane)
+        return Screen() if self.home is None else HomeScreen(self.home)
+
+    def on_mount(self) -> None:
+        """Ask for the first picture."""
         for problem in self.themes.problems:
             self.notify(safe(problem), title="A theme was left out", severity="warning", markup=False)
-        if self._source is not None:
-            self.open(self._source)
-        elif self.home is not None:
-            self.push_screen(HomeScreen(self.home))
+        if self.lane is not None:
+            self.ask(self._first)
 
     def open(self, source: Source) -> None:
-        """Show a source."""
+        """Show a source that was picked."""
         self.set_reactive(MemtuiApp.snapshot, None)
         self.lane = Lane(source)
         self.push_screen(MainScreen(self._pane))

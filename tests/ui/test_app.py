@@ -13,6 +13,7 @@ from memtui.model.source import Source
 from memtui.ui.app import MemtuiApp
 from memtui.ui.home import Home
 from memtui.ui.line_view import LineView
+from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.home import HomeScreen, Picks
 from memtui.ui.screens.main import PANES, MainScreen
 from memtui.ui.svg import render_svg
@@ -40,7 +41,9 @@ async def test_forty_rapid_keys_are_all_applied_in_order(run: Run) -> None:
     source = Simulated(at=5)
     async with run(source) as pilot:
         keys = ["n", "b", "b", "n", "N"] * 8
-        await pilot.press(*keys)
+        for key in keys:
+            pilot.app.simulate_key(key)
+        await until(pilot, lambda: len(source.seen) > len(keys))
         await settle(pilot)
         expected = {"n": Step(1), "b": Back(1), "N": Step(10)}
         assert source.seen[1:] == [expected[key] for key in keys]
@@ -200,7 +203,8 @@ async def test_a_source_without_a_process_says_how_to_get_one(run: Run) -> None:
 
     async with run(Machine(), pane="oom") as pilot:
         app = cast("MemtuiApp", pilot.app)
-        assert "no process is in focus" in text(app)
+        assert "no process yet" in text(app)
+        assert "Enter on a process of the OOM ranking shows it" in text(app)
         assert app.focused is app.screen.query_one(OomPane)
         assert app.screen.query_one(DetailPane).title == "77 postgres"
 
@@ -387,8 +391,10 @@ async def test_home_says_why_something_does_not_open(run: Run) -> None:
         await settle(pilot)
         assert said(app) == ["broken.trace:1: no such call", "process 1: permission denied"]
         assert isinstance(app.screen, HomeScreen)
-        await pilot.press("T", "R", "k", "home", "pagedown")
+        await pilot.press("T", "R", "k", "home", "pagedown", "question_mark")
         await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("q")
         await pilot.press("q")
         await settle(pilot)
         assert not app.is_running

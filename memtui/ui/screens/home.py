@@ -18,6 +18,7 @@ from memtui.model.task import Task
 from memtui.ui.home import Home
 from memtui.ui.line_view import LineBar, LineView
 from memtui.ui.screens.fitting import FittingScreen
+from memtui.ui.screens.help import HelpScreen
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
@@ -29,6 +30,7 @@ _KEYS: Final = (
     ("Tab", "other list"),
     ("R", "read again"),
     ("T", "theme"),
+    ("?", "help"),
     ("q", "quit"),
 )
 
@@ -82,6 +84,7 @@ class HomeScreen(FittingScreen):
         ("end,G", "move(99999)", "bottom"),
         ("R", "read", "read again"),
         ("T", "theme", "next theme"),
+        ("question_mark", "help", "help"),
     ]
     AUTO_FOCUS = "#scenarios"
 
@@ -203,6 +206,10 @@ class HomeScreen(FittingScreen):
     def action_theme(self) -> None:
         """The next theme."""
         self.memtui.next_theme()
+
+    def action_help(self) -> None:
+        """The help."""
+        self.app.push_screen(HelpScreen(self.memtui.palette.styles))
 
     def on_line_view_entered(self) -> None:
         """Something was clicked twice."""

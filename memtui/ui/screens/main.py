@@ -78,7 +78,7 @@ class MainScreen(AskingScreen):
 
     def _on_snapshot(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None:
-            self.set_class(snapshot.mm is None, "-no-mm")
+            self.set_class(snapshot.mm is None and snapshot.steps is None, "-no-mm")
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
             self._point()

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from memtui.draw.address_map import AddressMap
 from memtui.draw.changes import changed
-from memtui.draw.fit import wrap
+from memtui.draw.fit import shorten, wrap
 from memtui.draw.lines import RowLines
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.run import Run
@@ -89,9 +89,13 @@ class MapPane(Pane):
 
     def _draw_nothing(self, snapshot: Snapshot) -> None:
         self._drawing = self.cursor = None
-        why = snapshot.unknown.get("mm", "no process is in focus: Enter on one in the OOM ranking shows it")
-        rows = tuple((Run(f" {line}", "text.dim"),) for line in wrap(why, self.room.width - 2))
-        self.show(RowLines(rows, self.room.width), title=self.TITLE, subtitle="")
+        width = self.room.width
+        hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
+        rows = [
+            *((Run(f" {line}", "text"),) for line in wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)),
+            (Run(f" {shorten(hint, width - 2)}", "text.dim"),),
+        ]
+        self.show(RowLines(tuple(rows), width), title=self.TITLE, subtitle="")
 
     def _place(self) -> None:
         if self._drawing is not None and self.address is not None:
