@@ -7,6 +7,7 @@ blocks. A block that changed has no such figure until a search needs it.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from operator import sub
 from typing import Final, NamedTuple
 
@@ -58,8 +59,7 @@ class VmaTree:
         return self._len
 
     def __iter__(self) -> Iterator[Vma]:
-        for block in self._blocks:
-            yield from block.vmas
+        return chain.from_iterable(block.vmas for block in self._blocks)
 
     def find(self, address: int) -> Vma | None:
         """find_vma(): the first VMA that ends behind `address`."""
