@@ -75,6 +75,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         size=facts.size,
         is_dir=facts.is_dir,
         mappable=path == ZERO_PATH or (not facts.is_dir and facts.fs_type not in _NOT_MAPPABLE),
+        regular=not facts.is_dir and facts.fs_type != "devtmpfs",
         zero_device=path == ZERO_PATH,
         shmem=facts.fs_type in SHMEM_TYPES and path != ZERO_PATH,
     )
@@ -84,7 +85,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
 
 
 def _zero_device(kernel: "Kernel") -> Inode:
-    inode = Inode(kernel.new_inode_number(), (0, 5), "devtmpfs", ZERO_PATH, zero_device=True)
+    inode = Inode(kernel.new_inode_number(), (0, 5), "devtmpfs", ZERO_PATH, regular=False, zero_device=True)
     kernel.paths[ZERO_PATH] = inode
     return inode
 

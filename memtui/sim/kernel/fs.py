@@ -39,6 +39,8 @@ class Inode:
     is_dir: bool = False
     mappable: bool = True
     """Whether its file operations have mmap."""
+    regular: bool = True
+    """A regular file: no device, no directory."""
     zero_device: bool = False
     """/dev/zero: a private mapping of it is anonymous memory."""
     shmem: bool = False
