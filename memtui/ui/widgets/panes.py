@@ -161,8 +161,8 @@ class StepsPane(Pane):
         self._steps: StepList | None = None
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        """The log."""
-        return (snapshot.steps,)
+        """The log; the height, because the story of the step that ran last is to be in view."""
+        return snapshot.steps, self.room.height
 
     def draw(self, snapshot: Snapshot) -> None:
         """The steps, with the one that ran last, and what is told below it, in view."""
