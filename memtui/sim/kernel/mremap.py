@@ -223,7 +223,7 @@ def _move_all(kernel: "Kernel", task: "Task", request: Remap) -> int:
     mm, start, end = task.mm, request.addr, request.addr + request.old_len
     result, target, last_end = 0, request.new_addr, None
     at = start
-    while (vma := mm.tree.find(at)) is not None and vma.start < end:
+    while at < end and (vma := mm.tree.find(at)) is not None and vma.start < end:
         if last_end is None and vma.start > start:
             raise Errno("EFAULT", "nothing is mapped at the address")
         here = max(vma.start, start)
