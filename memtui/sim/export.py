@@ -44,7 +44,7 @@ class Exporter:
         """
         kernel = machine.world.kernel
         process = machine.world.processes.get(focus) if focus is not None else machine.current
-        why = _why_no_mm(process)
+        why = _why_no_mm(process, focus)
         mm = self._mm_of(kernel, process) if process is not None and not why else None
         return Snapshot(
             source="sim",
@@ -100,10 +100,10 @@ class Exporter:
         )
 
 
-def _why_no_mm(process: Process | None) -> str:
+def _why_no_mm(process: Process | None, focus: int | None) -> str:
     """Why there is no address space to show, or ""."""
     if process is None:
-        return "no process has started yet"
+        return "no process has started yet" if focus is None else f"there is no process {focus} at this step"
     return f"process {process.pid} {process.ended}" if process.ended else ""
 
 

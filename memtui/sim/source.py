@@ -105,7 +105,7 @@ class SimSource:
         return replace(picture, steps=self._ran.log(self._machine.position))
 
     def _inject(self, line: str) -> Snapshot:
-        statement = parse_line(line)
+        statement = parse_line(line)._replace(line=0)
         if isinstance(statement.what, Call) and statement.what.name == "machine":
             raise ParseError("machine(...) can only be the first line of a trace")
         self._run_to(self._cursor)
