@@ -1,0 +1,153 @@
+"""Recorded results against predicted ones, and how a log goes on after a difference."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memtui.draw.trace_text import trace_text
+from memtui.model.event import EventKind
+from memtui.model.snapshot import Snapshot
+
+START = 'execve("/demo/hello", ["hello"], 0x7ffd /* 1 var */) = 0\n'
+RW = "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0"
+
+
+def divergences(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Recorded and predicted result of each difference."""
+    assert snapshot.steps is not None
+    events = [event for step in snapshot.steps.steps for event in step.events]
+    found = [(event.expected, event.predicted) for event in events if event.kind is EventKind.DIVERGENCE]
+    assert len(found) == snapshot.steps.divergences
+    return found
+
+
+def areas(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """The private anonymous VMAs that no label names."""
+    assert snapshot.mm is not None
+    return [(vma.start, vma.end) for vma in snapshot.mm.vmas if not vma.name]
+
+
+def test_what_was_recorded_as_predicted_is_no_difference(end):
+    log = START + f"brk(NULL) = 0x555555559000\nmmap(NULL, 8192, {RW}) = 0x7ffff7fc0000\n"
+    snapshot = end(log)
+    assert divergences(snapshot) == []
+    assert trace_text(snapshot.steps) == log
+
+
+def test_the_step_prints_the_prediction_and_the_mapping_goes_where_it_was_recorded(end):
+    snapshot = end(
+        f"{START}mmap(NULL, 4096, {RW}) = 0x7ffff7fc1000\nmmap(NULL, 8192, {RW}) = 0x7ffff0000000\n"
+        f"mmap(NULL, 8192, {RW}) = 0x7ffff7fbf000\nmunmap(0x7ffff0000000, 4096) = 0\n"
+    )
+    assert divergences(snapshot) == [("0x7ffff0000000", "0x7ffff7fbf000")]
+    assert snapshot.steps.steps[2].text.endswith("= 0x7ffff7fbf000")
+    assert areas(snapshot) == [(0x7FFFF0001000, 0x7FFFF0002000), (0x7FFFF7FBF000, 0x7FFFF7FC2000)]
+
+
+def test_a_recorded_failure_is_not_done(end):
+    snapshot = end(
+        f"{START}mmap(NULL, 4096, {RW}) = -1 ENOMEM (Cannot allocate memory)\nbrk(0x55555557a000) = 0x555555559000\n"
+    )
+    assert divergences(snapshot) == [
+        ("-1 ENOMEM (Cannot allocate memory)", "0x7ffff7fc1000"),
+        ("0x555555559000", "0x55555557a000"),
+    ]
+    assert areas(snapshot) == []
+    assert snapshot.mm.brk == 0x555555559000
+
+
+def test_a_recorded_success_is_done(end):
+    snapshot = end(
+        f"{START}mmap(0x10000000, 4096, PROT_READ, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0) = 0x10000000\n"
+        "mmap(0x10000000, 8192, PROT_READ, MAP_PRIVATE|MAP_FIXED_NOREPLACE|MAP_ANONYMOUS, -1, 0) = 0x10000000\n"
+        "mremap(0x10000000, 8192, 8192, MREMAP_MAYMOVE) = 0x20000000\n"
+    )
+    assert [expected for expected, _ in divergences(snapshot)] == ["0x10000000", "0x20000000"]
+    assert areas(snapshot) == [(0x20000000, 0x20002000)]
+
+
+def test_an_attach_goes_where_it_was_recorded(end):
+    snapshot = end(
+        f"{START}shmget(IPC_PRIVATE, 4096, IPC_CREAT|0600) = 77\nshmat(77, NULL, 0) = 0x7ffff0000000\n"
+        "shmctl(77, IPC_RMID, NULL) = 0\nshmdt(0x7ffff0000000) = 0\n"
+    )
+    assert divergences(snapshot) == [("0x7ffff0000000", "0x7ffff7fc1000")]
+    assert snapshot.system.meminfo["Committed_AS"] == 39 * 4
+
+
+def test_pointers_of_a_log_are_names_for_the_simulated_ones(end):
+    snapshot = end(
+        f"{START}malloc(100) = 0x5555555592a0\nmalloc(100) = 0x5622aaaa0010\nmalloc(10) = 0x555555559380\n"
+        "free(0x5622aaaa0010) = <void>\nmalloc(100) = 0x5622aaaa0010\nrealloc(0x5622aaaa0010, 200) = 0x5622aaaa0080\n"
+        "free(0x123450) = <void>\n"
+    )
+    assert [expected for expected, _ in divergences(snapshot)] == ["0x5622aaaa0010"] * 2 + ["0x5622aaaa0080"]
+    assert snapshot.steps.steps[4].why.startswith("into the tcache")
+    assert snapshot.steps.steps[-1].events[0].kind is EventKind.NO_EFFECT
+    assert snapshot.mm is not None
+
+
+def test_results_that_depend_on_files_are_taken_from_the_log(end):
+    snapshot = end(
+        f'{START}socket(AF_UNIX, SOCK_STREAM, 0) = 3\nopenat(AT_FDCWD, "/nowhere/lib.so", O_RDONLY|O_CLOEXEC) = 4\n'
+        'read(4, "\\177ELF"..., 832) = 832\nopen("/demo/hello", O_RDONLY) = -1 EACCES (Permission denied)\n'
+        "mmap(NULL, 8192, PROT_READ, MAP_PRIVATE|MAP_DENYWRITE, 4, 0) = 0x7ffff7fc0000\nclose(4) = 0\nclose(3) = 0\n"
+    )
+    assert divergences(snapshot) == []
+    assert [vma.name for vma in snapshot.mm.vmas if vma.start == 0x7FFFF7FC0000] == ["/nowhere/lib.so"]
+    results = [step.text.partition(" = ")[2].split(" (")[0] for step in snapshot.steps.steps[1:]]
+    assert results == ["3", "4", "832", "-1 EACCES", "0x7ffff7fc0000", "0", "0"]
+
+
+def test_children_have_the_pids_of_the_log(end):
+    snapshot = end(
+        f"50    {START}"
+        "50    clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD <unfinished ...>\n"
+        f"77    mmap(NULL, 4096, {RW}) = 0x7ffff7fc1000\n"
+        "50    <... clone resumed>, child_tidptr=0x7ffff7d9ea10) = 77\n"
+        f"50    mmap(NULL, 8192, {RW}) = 0x7ffff7fc0000\n77    exit_group(0) = ?\n77    +++ exited with 0 +++\n"
+        "50    --- SIGCHLD {si_signo=SIGCHLD, si_pid=77} ---\n50    +++ killed by SIGKILL +++\n"
+    )
+    assert divergences(snapshot) == []
+    assert [step.pid for step in snapshot.steps.steps] == [50, 77, 50, 50, 77, 77, 50, 50]
+    assert snapshot.tasks == ()
+    assert snapshot.unknown["mm"] == "process 50 killed by SIGKILL"
+
+
+def test_one_address_of_a_log_with_aslr_tells_the_others(end):
+    """Every address of a log without ASLR, moved: the mappings down, the program up, the break further up."""
+    down, up, brk = 0x123456000, 0xABCDE000, 0xABCDE000 + 0x777000
+    snapshot = end(
+        f"{START}brk(NULL) = {0x555555559000 + brk:#x}\nmmap(NULL, 8192, {RW}) = {0x7FFFF7FC0000 - down:#x}\n"
+        f"mmap(NULL, 4096, {RW}) = {0x7FFFF7FBF000 - down:#x}\n"
+        f"mprotect({0x555555557000 + up:#x}, 4096, PROT_READ) = 0\n"
+        f"mprotect({0x7FFFF7FFB000 - down:#x}, 8192, PROT_READ) = 0\n"
+        f"brk({0x55555557A000 + brk:#x}) = {0x55555557A000 + brk:#x}\n"
+    )
+    assert [expected for expected, _ in divergences(snapshot)] == [
+        hex(0x555555559000 + brk),
+        hex(0x7FFFF7FC0000 - down),
+        "0",
+    ]
+    names = {vma.name: vma.start for vma in reversed(snapshot.mm.vmas)}
+    assert names["/demo/hello"] == 0x555555554000 + up
+    assert names["[heap]"] == 0x555555559000 + brk
+    assert names["[vvar]"] == 0x7FFFF7FC2000 - down
+    assert areas(snapshot) == [(0x7FFFF7FBF000 - down, 0x7FFFF7FC2000 - down)]
+
+
+@pytest.mark.oracle
+def test_a_log_of_this_machine_replays_without_a_difference(tmp_path: Path):
+    log = tmp_path / "log"
+    command = ["setarch", "-R", "env", "-i", "strace", "-o", str(log), "/bin/cat", "/etc/hostname"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        pytest.skip(f"{error.filename} is not installed")
+    if done.returncode:
+        pytest.skip(f"strace does not work here: {done.stderr.decode().strip()}")
+    replay = [sys.executable, "-m", "memtui", "sim", str(log), "--print", "trace"]
+    printed = subprocess.run(replay, capture_output=True, cwd=Path(__file__).parents[2], check=True)
+    assert printed.stdout == log.read_bytes()
