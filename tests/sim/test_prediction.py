@@ -1,11 +1,5 @@
 """Recorded results against predicted ones, and how a log goes on after a difference."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-
 from memtui.draw.trace_text import trace_text
 from memtui.model.event import EventKind
 from memtui.model.snapshot import Snapshot
@@ -136,18 +130,3 @@ def test_one_address_of_a_log_with_aslr_tells_the_others(end):
     assert names["[heap]"] == 0x555555559000 + brk
     assert names["[vvar]"] == 0x7FFFF7FC2000 - down
     assert areas(snapshot) == [(0x7FFFF7FBF000 - down, 0x7FFFF7FC2000 - down)]
-
-
-@pytest.mark.oracle
-def test_a_log_of_this_machine_replays_without_a_difference(tmp_path: Path):
-    log = tmp_path / "log"
-    command = ["setarch", "-R", "env", "-i", "strace", "-o", str(log), "/bin/cat", "/etc/hostname"]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except FileNotFoundError as error:
-        pytest.skip(f"{error.filename} is not installed")
-    if done.returncode:
-        pytest.skip(f"strace does not work here: {done.stderr.decode().strip()}")
-    replay = [sys.executable, "-m", "memtui", "sim", str(log), "--print", "trace"]
-    printed = subprocess.run(replay, capture_output=True, cwd=Path(__file__).parents[2], check=True)
-    assert printed.stdout == log.read_bytes()
