@@ -87,7 +87,10 @@ class MemtuiApp(App[None]):
             self.ask(self._first)
 
     def open(self, source: Source) -> None:
-        """Show a source that was picked."""
+        """Show a source that was picked; of two that were picked at once, the first."""
+        if self.lane is not None:
+            source.close()
+            return
         self.set_reactive(MemtuiApp.snapshot, None)
         self.lane = Lane(source)
         self.push_screen(MainScreen(self._pane))

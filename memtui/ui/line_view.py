@@ -238,10 +238,10 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         )
 
     def notify_style_update(self) -> None:
-        """The terminal's colours changed: what was painted is void."""
+        """Styles changed. What was painted is void only if the app now filters colours in another way."""
         super().notify_style_update()
-        if self.is_attached:
-            self.painter = StripPainter(self.painter.styles, self.app.get_line_filters())
+        if self.is_attached and (filters := self.app.get_line_filters()) != self.painter.filters:
+            self.painter = StripPainter(self.painter.styles, filters)
 
     # The mouse
 

@@ -1,7 +1,7 @@
 """Rows of a drawing as Textual's strips, remembered by what they say."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from rich.segment import Segment
@@ -39,12 +39,12 @@ class StripPainter:
     line costs. Painting is O(runs of the row), a hit O(1).
     """
 
-    def __init__(self, styles: Styles, filters: Sequence[LineFilter] = (), *, limit: int = 2048) -> None:
+    def __init__(self, styles: Styles, filters: list[LineFilter] | None = None, *, limit: int = 2048) -> None:
         self.styles = styles
         self.limit = limit
         self.hits = 0
         self.misses = 0
-        self._filters = filters
+        self.filters = filters or []
         self._strips: OrderedDict[Look, Strip] = OrderedDict()
 
     def strip(self, look: Look) -> Strip:
@@ -97,10 +97,10 @@ class StripPainter:
 
     def _filtered(self, strip: Strip) -> Strip:
         """What Textual's own widgets go through too: NO_COLOR, terminals without dim."""
-        if self._filters:
+        if self.filters:
             background = self.styles.get("text", _PLAIN).bgcolor
             base = Color.from_rich_color(background) if background else Color(0, 0, 0)
-            for line_filter in self._filters:
+            for line_filter in self.filters:
                 strip = strip.apply_filter(line_filter, base)
         return strip
 

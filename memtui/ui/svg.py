@@ -22,14 +22,13 @@ def self_contained(svg: str) -> str:
 async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
     """Run the app without a terminal until its first picture stands, and give that as SVG.
 
+    Passing words, such as about a broken theme, are no part of the picture.
+
     Args:
         app: not yet running.
         size: cells, width and height.
     """
     async with app.run_test(size=size) as pilot:
         await app.workers.wait_for_complete()
-        await pilot.pause()
-        # Passing words, such as about a broken theme, are no part of the picture.
-        app.clear_notifications()
         await pilot.pause()
         return self_contained(app.export_screenshot(title=app.title))

@@ -51,7 +51,7 @@ def run(themes: Themes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         options.setdefault("interval", 10_000.0)
         options.setdefault("themes", themes)
         app = MemtuiApp(options.pop("themes"), source=source, **options)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await settle(pilot)
             yield pilot
 

@@ -108,6 +108,7 @@ async def test_a_process_that_is_gone_leaves_its_last_picture(run: Run) -> None:
         assert said(app) == ["process 42 exited (pick another one)"]
         assert "stale: process 42 exited" in text(app)
         assert "[heap]" in text(app)
+        assert "(pick another one)" in text(app)
         source.fails = None
         await pilot.press("R")
         await settle(pilot)
@@ -368,6 +369,18 @@ async def test_home_opens_what_is_picked_and_comes_back(run: Run, size: tuple[in
         await settle(pilot)
         assert isinstance(opened[1], Live)
         assert "live" in text(app)
+
+
+async def test_home_opens_one_thing_however_often_it_is_asked(run: Run) -> None:
+    opened: list[Source] = []
+    async with run(None, home=home(opened)) as pilot:
+        for _ in range(3):
+            pilot.app.simulate_key("enter")
+        await settle(pilot)
+        app = cast("MemtuiApp", pilot.app)
+        assert isinstance(app.screen, MainScreen)
+        assert sum(isinstance(screen, MainScreen) for screen in app.screen_stack) == 1
+        assert [cast("Simulated", source).closed for source in opened].count(False) == 1
 
 
 async def test_home_filters_both_lists(run: Run) -> None:

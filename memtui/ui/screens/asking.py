@@ -41,7 +41,7 @@ class AskingScreen(FittingScreen):
         """The byte that the cursor is on."""
         raise NotImplementedError
 
-    def watch_pace(self, say: Callable[[str], None]) -> None:
+    def begin(self, say: Callable[[str], None]) -> None:
         """Begin: a live source is looked at again and again. `say` hears of each change, in words for the header."""
         self._say = say
         if not self.memtui.accepts(Step):

@@ -67,7 +67,7 @@ class MainScreen(AskingScreen):
         self._paint()
         self.watch(self.app, "snapshot", self._on_snapshot)
         self.watch(self.app, "theme", self._paint, init=False)
-        self.watch_pace(self._say_pace)
+        self.begin(self._say_pace)
 
     def _say_pace(self, status: str) -> None:
         header = self.query_one(HeaderBar)
