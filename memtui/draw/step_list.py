@@ -127,7 +127,9 @@ class StepList:
         if len(whole) > self.width - self._text_at:
             yield from self._indented(whole, "step.result")
         if step.narration:
-            yield from self._indented(step.narration, "step.narration")
+            # The lines of a comment are one text: only a blank one starts a new paragraph.
+            paragraphs = (part.replace("\n", " ") for part in step.narration.split("\n\n"))
+            yield from self._indented("\n".join(paragraphs), "step.narration")
         if step.why:
             yield from self._indented(step.why, "step.why", "why ")
         for event in step.events:
