@@ -1,7 +1,7 @@
 """Rows of a drawing as Textual's strips, remembered by what they say."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from rich.segment import Segment
@@ -39,12 +39,12 @@ class StripPainter:
     line costs. Painting is O(runs of the row), a hit O(1).
     """
 
-    def __init__(self, styles: Styles, filters: list[LineFilter] | None = None, *, limit: int = 2048) -> None:
+    def __init__(self, styles: Styles, filters: Sequence[LineFilter] = (), *, limit: int = 2048) -> None:
         self.styles = styles
         self.limit = limit
         self.hits = 0
         self.misses = 0
-        self.filters = filters or []
+        self.filters = list(filters)
         self._strips: OrderedDict[Look, Strip] = OrderedDict()
 
     def strip(self, look: Look) -> Strip:
