@@ -19,7 +19,6 @@ from memtui.model.host import MachineFacts
 from memtui.sim.kernel import exec_mm, mmap, mprotect, munmap
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
-from memtui.sim.kernel.task import Task
 
 PAGE = 4096
 BASE = 0x1000_0000_0000
@@ -81,7 +80,7 @@ class Simulated:
     def __init__(self) -> None:
         facts = MachineFacts(totalram_pages=1 << 40, sysctl={"max_map_count": 1 << 30, "overcommit_memory": 1})
         self.kernel = Kernel(facts, profile_for("6.18"))
-        self.task: Task = exec_mm.first_task(self.kernel)
+        self.task = exec_mm.first_task(self.kernel)
 
     def run(self, call: Call) -> None:
         name, start, end, prot = call

@@ -1,6 +1,5 @@
 """A simulated process to try calls on, and rulers that draw address spaces as one line of letters."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from memtui.model.host import FileFacts, MachineFacts
@@ -142,7 +141,7 @@ def space(picture: str, world: World | None = None) -> World:
     `|` keeps neighbours of equal letters apart only if something else does: it is the layout, not an order.
     """
     world = world or World()
-    prots: dict[str, Sequence[int]] = {
+    prots: dict[str, tuple[int, int]] = {
         "n": (0, PRIVATE),
         "r": (R, PRIVATE),
         "w": (RW, PRIVATE),

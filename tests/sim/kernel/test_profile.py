@@ -1,0 +1,75 @@
+"""Kernel versions as data: what an older kernel does differently."""
+
+import pytest
+
+from memtui.sim.kernel import madvise, mmap, mremap, mseal
+from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_GUARD_INSTALL, MAP_DROPPABLE, MAP_GROWSDOWN
+from memtui.sim.kernel.profile import profile_for
+from tests.sim.kernel.world import ANON, ANON_PRIVATE, AT, FIXED, PAGE, RW, R, World, space
+
+
+def test_only_the_checked_version_is_exact() -> None:
+    assert profile_for("6.18.44").exact
+    assert profile_for("6.18.44").name == "6.18"
+    assert not profile_for("6.19").exact
+    assert not profile_for("2.6.32").exact
+    with pytest.raises(ValueError, match="not a kernel release"):
+        profile_for("latest")
+
+
+@pytest.mark.parametrize(
+    ("release", "multiple", "odd"),
+    [("6.18.44", 0x7FFFF7C00000, False), ("6.6", 0, False), ("6.8", 0x7FFFF7C00000, True)],
+)
+def test_alignment_of_large_mappings(release: str, multiple: int, odd: bool) -> None:
+    world = World(release)
+    assert world.map(pages=512) == (multiple or 0x7FFFF7FF7000 - (2 << 20))
+    assert (world.map(pages=1025) % (2 << 20) == 0) is odd
+
+
+def test_moving_several_vmas_came_with_6_17() -> None:
+    for release, after in (("6.18.44", "....r|ww"), ("6.16", "r|ww")):
+        world = space("r|ww", World(release))
+        outcome = world.call(mremap.sys_mremap, AT, 3 * PAGE, 3 * PAGE, 3, AT + 4 * PAGE)
+        assert outcome.errno == ("EFAULT" if release == "6.16" else "")
+        assert world.ruler() == after
+
+
+def test_calls_that_did_not_exist() -> None:
+    old = World("5.0")
+    old.put(0, 4)
+    assert old.call(mseal.sys_mseal, AT, PAGE, 0).errno == "ENOSYS"
+    assert old.call(madvise.sys_madvise, AT, PAGE, MADV_GUARD_INSTALL).errno == "EINVAL"
+    assert old.call(mmap.sys_mmap, 0, PAGE, RW, ANON | MAP_DROPPABLE, -1, 0).errno == "EINVAL"
+    assert old.call(mremap.sys_mremap, AT, PAGE, PAGE, 5, 0).errno == "EINVAL"
+
+
+def test_an_old_stack_keeps_one_page_of_distance() -> None:
+    world = World("2.6.32")
+    world.map(AT + 100 * PAGE, 1, RW, ANON_PRIVATE | FIXED | MAP_GROWSDOWN)
+    world.put(0, 1)
+    world.touch(AT + 2 * PAGE, write=True)
+    assert world.ruler().startswith("w.w")
+
+
+def test_page_tables_are_kept_before_6_14() -> None:
+    tables = {}
+    for release in ("6.18.44", "6.13"):
+        world = World(release)
+        world.map(0x2000_0000, 512, RW, ANON_PRIVATE | FIXED)
+        world.touch(0x2000_0000, 512, write=True)
+        world.ok(madvise.sys_madvise, 0x2000_0000, 2 << 20, MADV_DONTNEED)
+        tables[release] = world.task.mm.pages.tables
+    assert tables["6.13"] == tables["6.18.44"] + 1
+
+
+def test_forked_memory_merges_after_mremap_before_6_18() -> None:
+    for release, after in (("6.18.44", "w|w"), ("6.17", "ww")):
+        world = space("w...w", World(release))
+        world.write(4)
+        child = world.fork()
+        world.ok(mremap.sys_mremap, AT + 4 * PAGE, PAGE, PAGE, 3, AT + 9 * PAGE, task=child)
+        world.ok(mmap.sys_mmap, AT, PAGE, R, ANON_PRIVATE | FIXED, -1, 0, task=child)
+        world.ok(mmap.sys_mmap, AT + 3 * PAGE, PAGE, RW, ANON_PRIVATE | FIXED, -1, 0, task=child)
+        world.ok(mremap.sys_mremap, AT + 9 * PAGE, PAGE, PAGE, 3, AT + 4 * PAGE, task=child)
+        assert world.ruler(child) == f"r..{after}"
