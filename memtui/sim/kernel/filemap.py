@@ -136,9 +136,11 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
     entry = low
     while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
         start = max(entry - entry % FAULT_AROUND, first)
-        cached = inode.pages.mask(base + start, max(min(start + around, last) - start, 0))
-        for near, present in enumerate(cached, start):
-            if present and state[near] == ABSENT:
+        window = base + start, max(min(start + around, last) - start, 0)
+        for near, (present, fresh) in enumerate(
+            zip(inode.pages.mask(*window), inode.fresh.mask(*window), strict=True), start
+        ):
+            if present and not fresh and state[near] == ABSENT:
                 state[near] = kind
         if entry == reach:
             break

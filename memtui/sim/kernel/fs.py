@@ -47,6 +47,8 @@ class Inode:
     """Its pages live in no file system on a disk: tmpfs, memfd, shared anonymous, System V."""
     pages: PageSet = field(default_factory=PageSet)
     """The pages that are in memory."""
+    fresh: PageSet = field(default_factory=PageSet)
+    """Of these, pages that fallocate() made and nobody needed yet: not uptodate, so no fault maps them by the way."""
     charged_whole: int = 0
     """Pages that were charged when the object was made; the others are charged as they are allocated."""
     noreserve: bool = False

@@ -18,7 +18,6 @@ from memtui.sim.kernel.page_table import (
     LAZY,
     PMD_SHIFT,
     SHMEM,
-    STATES,
     SWAP,
     entry_range,
     table_of,
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
-_KEEP_GUARDS: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
 _DROP_GUARDS: Final = table_of({GUARD: ABSENT})
 _LAZY: Final = table_of({ANON: LAZY, SWAP: ABSENT})
 
@@ -79,23 +77,11 @@ def _discard(kernel: "Kernel", task: "Task", start: int, end: int) -> None:
     mm = task.mm
     mm.note_peaks()
     for index, low, high in list(mm.pages.pieces(start, end)):
-        _zap_keeping_guards(task, index, low, high)
+        mm.pages.zap_entries(index, low, high)
         empty = not mm.pages.leaves[index].state.count(GUARD)
         if kernel.profile.pt_reclaim and high - low == ENTRIES and empty:
             mm.pages.reclaim_table(index)
     mm.note("the pages were dropped")
-
-
-def _zap_keeping_guards(task: "Task", index: int, low: int, high: int) -> None:
-    pages = task.mm.pages
-    leaf = pages.leaves[index]
-    if not leaf.state.count(GUARD, low, high):
-        base = index << PMD_SHIFT
-        pages.zap(base + (low << PAGE_SHIFT), base + (high << PAGE_SHIFT))
-        return
-    pages.translate(index, low, high, _KEEP_GUARDS)
-    leaf = pages.own(index)
-    pages.drop_frames(leaf, low, high)
 
 
 def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:

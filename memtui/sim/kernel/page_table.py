@@ -56,6 +56,7 @@ def table_of(changes: dict[int, int]) -> bytes:
     return bytes(changes.get(state, state) for state in range(256))
 
 
+_CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
 CLEAR: Final = table_of(dict.fromkeys(range(STATES), ABSENT))
 
 
@@ -194,6 +195,15 @@ class PageTable:
             leaf = self.leaves[index]
             leaf.huge = False
             self.drop_frames(leaf, low, high)
+
+    def zap_entries(self, index: int, low: int, high: int) -> None:
+        """Unmap a range of one existing table but for its guard markers, which only munmap takes away."""
+        if not self.leaves[index].state.count(GUARD, low, high):
+            base = index << PMD_SHIFT
+            self.zap(base + (low << PAGE_SHIFT), base + (high << PAGE_SHIFT))
+            return
+        self.translate(index, low, high, _CLEAR_PAGES)
+        self.drop_frames(self.own(index), low, high)
 
     def drop_frames(self, leaf: Leaf, low: int, high: int) -> None:
         """Forget the shared frames of a range: unmapped, or copied on write."""

@@ -63,10 +63,25 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
         if missing:
             acct_memory(kernel, task, task.mm, missing)
     inode.pages.add(first, count)
+    inode.fresh.discard(first, count)
+
+
+def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
+    """shmem_fallocate(): pages that exist, but are cleared only when somebody needs them.
+
+    Raises:
+        Errno: as `allocate`.
+    """
+    new = [first + at for at, present in enumerate(inode.pages.mask(first, count)) if not present]
+    still = [first + at for at, is_fresh in enumerate(inode.fresh.mask(first, count)) if is_fresh]
+    allocate(kernel, task, inode, first, count)
+    for page in (*new, *still):
+        inode.fresh.add(page)
 
 
 def truncate_pages(kernel: "Kernel", inode: Inode, first: int, count: int) -> None:
     """shmem_undo_range(): free pages of the object."""
     freed = inode.pages.discard(first, count)
+    inode.fresh.discard(first, count)
     if not inode.charged_whole:
         unacct_memory(kernel, freed)

@@ -77,11 +77,11 @@ def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copie
     end = min(vma.end, vma.start + ((first + count - vma.pgoff) << PAGE_SHIFT))
     if start >= end:
         return
-    if even_copies:
-        mm.pages.zap(start, end)
-        return
     for index, low, high in list(mm.pages.pieces(start, end)):
-        mm.pages.translate(index, low, high, _UNMAP_FILE)
+        if even_copies:
+            mm.pages.zap_entries(index, low, high)
+        else:
+            mm.pages.translate(index, low, high, _UNMAP_FILE)
 
 
 @system_call
@@ -136,6 +136,6 @@ def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: i
         raise Errno("EPERM", "the memfd is sealed against growing")
     if inode.shmem:
         first = offset // PAGE_SIZE
-        shmem.allocate(kernel, task, inode, first, (end + PAGE_SIZE - 1) // PAGE_SIZE - first)
+        shmem.preallocate(kernel, task, inode, first, (end + PAGE_SIZE - 1) // PAGE_SIZE - first)
     if end > inode.size and not keep_size:
         inode.size = end
