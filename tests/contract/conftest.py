@@ -29,10 +29,9 @@ def live(sleeper: subprocess.Popen[bytes]) -> Source:
 
 
 def simulated(_: object) -> Source:
-    from memtui.sim.source import SimSource
-
     from memtui.model.request import Seek
     from memtui.scenarios import ScenarioHost, scenario_text
+    from memtui.sim.source import SimSource
     from memtui.trace.parser import parse
 
     source = SimSource(parse(scenario_text("first-malloc"), "first-malloc.trace"), ScenarioHost(), "first-malloc")
