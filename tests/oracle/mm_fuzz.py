@@ -54,10 +54,11 @@ def main() -> int:
                 calls += both.calls
                 skipped += both.skipped
             if mismatch is not None:
-                found += 1
                 shrunk = shrink(binary, place, mismatch)
-                kinds[shrunk.kind] += 1
-                _report(shrunk, options.out)
+                kinds[shrunk.kind if shrunk else "not repeated"] += 1
+                if shrunk is not None:
+                    found += 1
+                    _report(shrunk, options.out)
             if time.monotonic() - began > options.seconds or found >= options.most:
                 break
     seconds = time.monotonic() - began

@@ -253,8 +253,11 @@ class Real:
         smaps, status = self._files[slot]
         data = b""
         os.lseek(smaps, 0, os.SEEK_SET)
-        while part := os.read(smaps, 1 << 20):
-            data += part
+        try:
+            while part := os.read(smaps, 1 << 20):
+                data += part
+        except ProcessLookupError:
+            raise RunnerDied(f"process {slot} of the series is gone") from None
         flags = _VMFLAGS.findall(data)
         areas = tuple(
             Area(

@@ -95,7 +95,8 @@ class Scene:
 
     def _after_shmget(self, op: Op, result: Result, _process: Process) -> None:
         size = op.args[1]
-        self.segments.append((op.id, result.value, size if isinstance(size, int) else PAGE))
+        known = [bytes_ for _, shmid, bytes_ in self.segments if shmid == result.value]
+        self.segments.append((op.id, result.value, max(known, default=size if isinstance(size, int) else PAGE)))
 
     def _after_mlockall(self, op: Op, _result: Result, process: Process) -> None:
         process.future = op.args[0] in (2, 3)
@@ -132,8 +133,8 @@ class Scene:
     def safe(self, start: int, length: int) -> bool:
         """Whether the runner survives losing these bytes."""
         start &= -PAGE
-        end = start + ((length + PAGE - 1) & -PAGE) + PAGE
-        return end >= WORD or not any(start < g_end and g_start < end for g_start, g_end in self.guarded)
+        end = start + ((length + PAGE - 1) & -PAGE)
+        return end >= WORD or not any(start < g_end and g_start < end + PAGE for g_start, g_end in self.guarded)
 
     def area(self) -> Area | None:
         """One of them."""

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-
 import memtui.sim.kernel
 from memtui.elf_reader import read_elf
 from memtui.live.address_space import AddressSpaceReader

@@ -10,9 +10,7 @@ def open_file(scene: Scene) -> Made | None:
         return close(scene)
     if scene.chance(0.06):
         return "open", (
-            Path(
-                *rng.choice((("/dev", "zero"), ("/dev", "null"), ("/", "tmp"), ("/proc", "version"), ("/dev", "zero")))
-            ),
+            Path(*rng.choice((("/dev", "zero"), ("/dev", "null"), ("/", "tmp"), ("/dev", "zero")))),
             rng.choice((0, 2)),
         )
     place = rng.choice(("disk", "shm"))

@@ -122,15 +122,19 @@ def mseal(scene: Scene) -> Made | None:
     return "mseal", (scene.ref(scene.odd(part[0])), scene.odd(part[1]), scene.rng.choice((0, 0, 0, 0, 1)))
 
 
+def touchable(scene: Scene, start: int, length: int) -> bool:
+    """Whether the simulator can know what an access gives."""
+    end = start + length
+    return not any(a.label in _NOT_TOUCHED and a.start < end and start < a.end for a in scene.areas())
+
+
 def touch(scene: Scene) -> Made | None:
     part = scene.range()
     if part is None:
         return None
     mode = scene.rng.choices((WRITE, READ, EXEC), (60, 32, 8))[0]
     address, length = part[0], min(part[1], 48 * PAGE)
-    if any(
-        area.label in _NOT_TOUCHED and area.start < address + length and address < area.end for area in scene.areas()
-    ):
+    if not touchable(scene, address, length):
         return None
     if mode != READ and not scene.safe(address, length):
         return None

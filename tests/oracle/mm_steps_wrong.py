@@ -1,8 +1,9 @@
 """Makes up calls that are wrong on purpose."""
 
-from tests.oracle.mm_ops import MADV, PAGE, TASK_SIZE, WORD, Arg, Ref
+from tests.oracle.mm_ops import HUGE, MADV, PAGE, TASK_SIZE, WORD, Arg, Ref
 from tests.oracle.mm_scene import ARENA, MOST_TOUCHED, Made, Scene
 from tests.oracle.mm_steps_map import ANONYMOUS, FIXED, GROWSDOWN, HUGETLB, LOCKED, LOW, NOREPLACE, PRIVATE, SYNC, make
+from tests.oracle.mm_steps_range import touchable
 
 
 def wrong(scene: Scene) -> Made | None:
@@ -26,7 +27,7 @@ def wrong(scene: Scene) -> Made | None:
             start,
             length,
             scene.prot(),
-            rng.randrange(16) | ANONYMOUS | rng.choice((0, FIXED, NOREPLACE, GROWSDOWN, LOW, HUGETLB, SYNC)),
+            rng.randrange(16) | ANONYMOUS | rng.choice((0, FIXED, NOREPLACE, GROWSDOWN, LOW, SYNC)),
             fd,
             rng.choice((0, 0, 1, PAGE)),
         ),
@@ -42,6 +43,8 @@ def wrong(scene: Scene) -> Made | None:
         lambda: make(
             scene, 0, scene.length(), 3, PRIVATE | ANONYMOUS, -1, rng.choice((0, 1, PAGE, WORD - PAGE, WORD - 2 * PAGE))
         ),
+        lambda: make(scene, 0, rng.choice((0, 1, PAGE, HUGE)), scene.prot(), rng.randrange(16) | ANONYMOUS | HUGETLB),
+        lambda: make(scene, 0, rng.choice((0, PAGE)), scene.prot(), PRIVATE | HUGETLB | rng.choice((0, FIXED)), fd),
         lambda: ("munmap", (start, length)),
         lambda: ("mprotect", (start, length, rng.choice((3, 0, 8, 16, 0x1000000, 0x3000000, 0x1000003)))),
         lambda: (
@@ -80,6 +83,8 @@ def harmless(scene: Scene, made: tuple[str, tuple[Arg, ...]]) -> Made | None:
         and length
         and not scene.safe(first, length)
     ):
+        return None
+    if name == "touch" and not touchable(scene, first, PAGE):
         return None
     if name in ("mlock", "mlock2", "madvise", "mincore") and length > MOST_TOUCHED and first < ends <= TASK_SIZE + PAGE:
         return None
