@@ -49,6 +49,7 @@ def _image(elf: ELFFile, path: str, *, set_id: bool) -> ElfImage:
         loads=tuple(_load(segment) for segment in segments.get("PT_LOAD", [])),
         interp=interp.get_interp_name() if interp else None,
         execstack=bool(stack["p_flags"] & PF_X) if stack else True,
+        gnu_stack=stack is not None,
         relro=(relro["p_vaddr"], relro["p_memsz"]) if relro else None,
         tls=Tls(tls["p_vaddr"], tls["p_memsz"], tls["p_align"]) if tls else None,
         soname=next((tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"), None),

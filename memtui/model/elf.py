@@ -52,3 +52,6 @@ class ElfImage(NamedTuple):
     phoff: int = 0
     set_id: bool = False
     """Set-uid or set-gid file: exec switches ASLR on for it."""
+    gnu_stack: bool = True
+    """Whether there is a PT_GNU_STACK: without one it is the dynamic linker that makes the stack executable, not
+    exec."""

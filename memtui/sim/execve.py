@@ -35,7 +35,7 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         return Effect(None, why=outcome.why, events=events)
     if not outcome.errno:
         process.start_program(program)
-        events = _notes(call)
+        events = _notes(world, program, call)
     return Effect(outcome.value, outcome.errno, outcome.why, events)
 
 
@@ -91,10 +91,12 @@ def _strings(arg: Arg) -> tuple[bytes, ...]:
     return tuple(item.value for item in arg.items if isinstance(item, Text))
 
 
-def _notes(call: Call) -> tuple[Event, ...]:
-    """What the trace leaves open about the new stack."""
+def _notes(world: World, program: Program, call: Call) -> tuple[Event, ...]:
+    """What the trace leaves open."""
+    texts = []
     envp = call.args[2] if len(call.args) > 2 else None
     if isinstance(envp, Number) and envp.value:
-        text = "the trace does not tell the environment; the stack is that of an empty one"
-        return (Event(EventKind.NOTE, text),)
-    return ()
+        texts.append("the trace does not tell the environment; the stack is that of an empty one")
+    if program.image.set_id and world.aslr is None:
+        texts.append("the program is set-uid or set-gid: the kernel always randomizes its addresses, here it does not")
+    return tuple(Event(EventKind.NOTE, text) for text in texts)

@@ -20,6 +20,8 @@ from memtui.sim.vma_export import VmaExports
 
 _NOT_SIMULATED = MappingProxyType({"smaps": "who else maps a file's page, and what was accessed, is not simulated"})
 
+_OVERFULL = MappingProxyType({"MemFree": "more is allocated than the machine has, and reclaim is not simulated"})
+
 
 class Exporter:
     """Makes pictures of a machine, and of the next one when the trace is run again.
@@ -62,7 +64,10 @@ class Exporter:
         old = self._system
         if old is None or old.meminfo != figures or old.sysctl != sysctl or old.release != kernel.facts.release:
             self._system = old = SystemSnapshot(
-                kernel.facts.release, MappingProxyType(figures), MappingProxyType(dict(sysctl))
+                kernel.facts.release,
+                MappingProxyType(figures),
+                MappingProxyType(dict(sysctl)),
+                {} if "MemFree" in figures else _OVERFULL,
             )
         return old
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from memtui.model.address import PAGE_SIZE
+from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.memory import access
 from memtui.sim.process import Process
-from memtui.sim.syscall_table import numbers
+from memtui.sim.syscall_table import ULONG_MAX, numbers
 from memtui.sim.userspace.ptmalloc import HeapCorruption
 from memtui.sim.world import Effect, Handler, World
 from memtui.trace.line import Call
@@ -48,7 +50,8 @@ def _allocation(give: Callable[[Process, list[int]], int], count: int) -> Handle
     """A function that returns memory."""
 
     def body(world: World, process: Process, call: Call) -> Effect:
-        pointer = give(process, numbers(call, count, world.variables))
+        sizes = [number & ULONG_MAX for number in numbers(call, count, world.variables)]
+        pointer = give(process, sizes)
         why = process.allocator.why
         events = () if pointer or call.name == "realloc" else (Event(EventKind.FAILURE, f"{call.name}: {why}"),)
         return Effect(pointer, why=why, events=events, calls=process.calls.take())
@@ -91,7 +94,10 @@ def _malloc_trim(world: World, process: Process, call: Call) -> Effect:
 
 def _touch(world: World, process: Process, call: Call) -> Effect:
     """touch(addr, length, READ|WRITE|EXEC)."""
-    address, length, kind = numbers(call, 3, world.variables)
+    address, length, kind = (number & ULONG_MAX for number in numbers(call, 3, world.variables))
+    room = (world.kernel.totalram_pages + world.kernel.total_swap_pages) * PAGE_SIZE
+    if length > room:
+        raise ParseError(f"touch: {length:,} bytes are more than RAM and swap ({room:,}); reclaim is not simulated")
     outcome = access(world.kernel, process.task, address, length, write=kind == WRITE, exec=kind == EXEC)
     return _killed(world, process, outcome.why) if outcome.signal else Effect(0, why=outcome.why)
 

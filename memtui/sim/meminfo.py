@@ -17,7 +17,8 @@ def mapped_files(mm: Mm) -> Iterable[OpenFile]:
 def meminfo(kernel: Kernel, files_of: Callable[[Mm], Iterable[OpenFile]] = mapped_files) -> dict[str, int]:
     """The kernel's spelling -> KiB; what is not simulated is not there.
 
-    MemFree is RAM without what the simulation allocated: the kernel's own memory is not simulated.
+    MemFree is RAM without what the simulation allocated: the kernel's own memory is not simulated. It is missing
+    when more is allocated than there is: reclaim is not simulated either.
 
     Args:
         kernel: whose memory it is.
@@ -41,6 +42,8 @@ def meminfo(kernel: Kernel, files_of: Callable[[Mm], Iterable[OpenFile]] = mappe
         "CommitLimit": commit_limit(kernel),
         "Committed_AS": kernel.committed,
     }
+    if pages["MemFree"] < 0:
+        del pages["MemFree"]
     return {name: count * 4 for name, count in pages.items()}
 
 

@@ -9,9 +9,8 @@ from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED,
 from memtui.sim.kernel.shm import sys_shmat
 from memtui.sim.process import Process
 from memtui.sim.slide import slide_mappings, slide_program
-from memtui.sim.syscall_table import run
+from memtui.sim.syscall_table import TABLE, arguments, numbers, run
 from memtui.sim.world import Effect, World
-from memtui.trace.constants import value_of
 from memtui.trace.line import Call, Result
 from memtui.trace.printer import format_result
 
@@ -47,7 +46,7 @@ def adopt(world: World, process: Process, call: Call, effect: Effect) -> str:
 
 
 def _numbers(world: World, call: Call) -> list[int]:
-    return [value_of(arg, world.variables) for arg in call.args]
+    return [arg for arg in arguments(call, TABLE[call.name].kinds, world.variables) if isinstance(arg, int)]
 
 
 _Adopter = Callable[[World, Process, Call, Effect, Result], str]
@@ -64,7 +63,7 @@ def _adopt_mmap(world: World, process: Process, call: Call, effect: Effect, reco
         run(world.kernel, process.task, "munmap", effect.value, args[1])
     if not recorded.errno and recorded.value is not None:
         flags = args[3] & ~MAP_FIXED_NOREPLACE | MAP_FIXED
-        run(world.kernel, process.task, "mmap", recorded.value, args[1], args[2], flags, *args[4:6])
+        run(world.kernel, process.task, "mmap", recorded.value, args[1], args[2], flags, *args[4:])
     return ""
 
 
@@ -101,7 +100,7 @@ def _adopt_shmat(world: World, process: Process, call: Call, effect: Effect, rec
     if not effect.errno and effect.value is not None:
         run(world.kernel, process.task, "shmdt", effect.value)
     if not recorded.errno and recorded.value is not None:
-        segment, _, flags = _numbers(world, call)
+        segment, _, flags = numbers(call, 3, world.variables)
         sys_shmat(world.kernel, process.task, world.segments.get(segment, segment), recorded.value, flags)
     return ""
 

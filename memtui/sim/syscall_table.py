@@ -23,6 +23,7 @@ from memtui.trace.constants import value_of
 from memtui.trace.line import Arg, Call, Number, Text
 
 Argument = int | bytes
+ULONG_MAX: Final = (1 << 64) - 1
 
 
 class SysCall(NamedTuple):
@@ -30,26 +31,27 @@ class SysCall(NamedTuple):
 
     function: Callable[..., Outcome]
     kinds: str
-    """One letter an argument: n a number, s a string, . left out; behind `?` they may be missing."""
+    """One letter an argument: u an unsigned long, n a signed number, s a string, . left out; behind `?` they may be
+    missing."""
 
 
 TABLE: Final[Mapping[str, SysCall]] = MappingProxyType(
     {
-        "brk": SysCall(sys_brk, "n"),
-        "mmap": SysCall(sys_mmap, "nnnnnn"),
-        "munmap": SysCall(sys_munmap, "nn"),
-        "mprotect": SysCall(sys_mprotect, "nnn"),
-        "mremap": SysCall(sys_mremap, "nnnn?n"),
-        "madvise": SysCall(sys_madvise, "nnn"),
-        "mlock": SysCall(mlock.sys_mlock, "nn"),
-        "mlock2": SysCall(mlock.sys_mlock2, "nnn"),
-        "munlock": SysCall(mlock.sys_munlock, "nn"),
-        "mlockall": SysCall(mlock.sys_mlockall, "n"),
+        "brk": SysCall(sys_brk, "u"),
+        "mmap": SysCall(sys_mmap, "uuuuuu"),
+        "munmap": SysCall(sys_munmap, "uu"),
+        "mprotect": SysCall(sys_mprotect, "uuu"),
+        "mremap": SysCall(sys_mremap, "uuuu?u"),
+        "madvise": SysCall(sys_madvise, "uuu"),
+        "mlock": SysCall(mlock.sys_mlock, "uu"),
+        "mlock2": SysCall(mlock.sys_mlock2, "uuu"),
+        "munlock": SysCall(mlock.sys_munlock, "uu"),
+        "mlockall": SysCall(mlock.sys_mlockall, "u"),
         "munlockall": SysCall(mlock.sys_munlockall, ""),
-        "mseal": SysCall(sys_mseal, "nnn"),
-        "msync": SysCall(sys_msync, "nnn"),
-        "mincore": SysCall(sys_mincore, "nn."),
-        "shmdt": SysCall(sys_shmdt, "n"),
+        "mseal": SysCall(sys_mseal, "uuu"),
+        "msync": SysCall(sys_msync, "uuu"),
+        "mincore": SysCall(sys_mincore, "uu."),
+        "shmdt": SysCall(sys_shmdt, "u"),
     }
 )
 """Calls that are run as they are written."""
@@ -85,6 +87,8 @@ def numbers(call: Call, count: int, variables: Mapping[str, int]) -> list[int]:
 
 
 def _argument(name: str, kind: str, arg: Arg, variables: Mapping[str, int]) -> Argument:
+    if kind == "u":
+        return value_of(arg, variables) & ULONG_MAX
     if kind == "n":
         return value_of(arg, variables)
     if isinstance(arg, Text):

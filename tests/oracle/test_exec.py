@@ -7,6 +7,8 @@ import json
 import os
 import platform
 import random
+import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +33,7 @@ pytestmark = [
 ]
 FOLDERS = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
 SEED = 618
+PT_GNU_STACK = bytes.fromhex("51e57464")
 Ask = Callable[..., dict[str, object]]
 
 
@@ -119,6 +122,62 @@ def test_every_program_is_mapped_as_predicted(ask: Ask):
 )
 def test_the_stack_by_its_limit_and_its_strings(ask: Ask, stack: int, argv: list[str], env: dict[str, str]):
     assert predict("/bin/true", argv, env, stack) == ask("/bin/true", argv, env, stack)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Compiles a small program with these options."""
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "program.c").write_text("char bss[100000], data[9000] = {1}; int main(void) { return bss[0]; }")
+
+    def build(options: str) -> Path:
+        program = folder / (options.replace("/", "") or "plain")
+        subprocess.run(["gcc", *options.split(), "-o", program, folder / "program.c"], check=True)
+        return program
+
+    return build
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "-no-pie",
+        "-static",
+        "-static-pie",
+        "-z execstack",
+        "-Wl,-z,max-page-size=0x200000",
+        "-static-pie -Wl,-z,max-page-size=0x200000",
+        "-no-pie -Wl,-z,max-page-size=0x200000",
+        "-Wl,-z,noseparate-code",
+        "-static -Wl,-N",
+    ],
+)
+def test_a_program_that_is_linked_unusually(ask: Ask, built: Callable[[str], Path], options: str):
+    path = str(built(options))
+    assert predict(path, ["x"], {}, None) == ask(path, ["x"], {}, None)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_without_pt_gnu_stack_exec_leaves_the_stack_alone(ask: Ask, built: Callable[[str], Path]):
+    path = built("-z noexecstack")
+    program = bytearray(path.read_bytes())
+    (offset,), (count,) = struct.unpack_from("<Q", program, 32), struct.unpack_from("<H", program, 56)
+    for header in range(offset, offset + 56 * count, 56):
+        if program[header : header + 4] == PT_GNU_STACK:
+            program[header : header + 4] = bytes(4)
+    path.write_bytes(program)
+    assert read_elf(str(path)).gnu_stack is False
+    assert predict(str(path), ["x"], {}, None) == ask(str(path), ["x"], {}, None)
+
+
+def test_a_script_is_run_by_the_program_that_it_names(ask: Ask, tmp_path: Path):
+    script = tmp_path / "script"
+    script.write_text("#! /bin/sh -e\nexit\n")
+    script.chmod(0o755)
+    real = ask(str(script), ["x", "one", "two"], {"A": "b"}, None)
+    assert predict(str(script), ["x", "one", "two"], {"A": "b"}, None) == real
 
 
 def test_ld_so_run_directly_has_its_heap_elsewhere(ask: Ask):

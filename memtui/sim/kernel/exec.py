@@ -56,7 +56,7 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
         return Outcome(-1, failure.name, failure.why)
     _begin_new_exec(kernel, task, program)
     try:
-        setup_stack(kernel, task, *layout, executable=program.image.execstack)
+        setup_stack(kernel, task, *layout, executable=program.image.execstack and program.image.gnu_stack)
         loaded, interpreter = _load(kernel, task, program)
     except Errno as failure:
         do_exit(kernel, task)
