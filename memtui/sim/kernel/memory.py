@@ -55,6 +55,9 @@ WRITE_ANON: Final = table_of(
 )
 _NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
+MISSING_PAGES: Final = {"[vvar]": (1, 3), "[vvar_vclock]": (1,)}
+"""Pages of special mappings that are SIGBUS: of a time namespace, of the architecture, of Hyper-V's clock; seen on a
+6.18 guest of KVM, whose own clock is there."""
 _ALL_ANON: Final = bytes([ANON]) * ENTRIES
 _ALL_HUGE_ZERO: Final = bytes([HUGE_ZERO]) * ENTRIES
 
@@ -141,11 +144,7 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
     """Fault in the entries [low, high) of page table `index`; gives the VMA, which may have got an anon_vma."""
     pages = task.mm.pages
     if vma.name:
-        pages.alloc(index)
-        if write:
-            _write_anon(task, index, low, high)
-        else:
-            pages.translate(index, low, high, READ_DEVICE)
+        _fault_special(task, vma, index, low, high, write=write)
     elif vma.anonymous:
         return _fault_anonymous(kernel, task, vma, index, low, high, write=write)
     elif write and not vma.flags & VM_SHARED:
@@ -154,6 +153,23 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
     else:
         filemap.shared_fault(kernel, task, vma, index, low, high, write=write)
     return vma
+
+
+def _fault_special(task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> None:
+    """special_mapping_fault(): some pages of [vvar] do not exist on every machine."""
+    pages = task.mm.pages
+    base = vma.pgoff_at(index << PMD_SHIFT)
+    missing = [page - base for page in MISSING_PAGES.get(vma.name, ()) if low <= page - base < high]
+    end = min(missing, default=high)
+    pages.alloc_upper(index)
+    if end > low:
+        pages.alloc(index)
+        if write:
+            _write_anon(task, index, low, end)
+        else:
+            pages.translate(index, low, end, READ_DEVICE)
+    if missing:
+        raise Fault(filemap.BUS_ADRERR, (index << PMD_SHIFT) + (end << PAGE_SHIFT), f"{vma.name} has no such page here")
 
 
 def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> Vma:

@@ -248,3 +248,9 @@ def test_populate() -> None:
     world.put(6, 2, R, ANON_PRIVATE | MAP_POPULATE)
     world.put(9, 2, RW, ANON | SHARED | MAP_POPULATE)
     assert resident(world, 11) == "aaaa..zz.ss"
+
+
+def test_pages_that_vvar_does_not_have() -> None:
+    world = World()
+    reached = [world.call(memory.access, 0x7FFFF7FF7000 + page * PAGE, 1, False).signal for page in range(4)]
+    assert reached == ["", "SIGBUS BUS_ADRERR", "", "SIGBUS BUS_ADRERR"]
