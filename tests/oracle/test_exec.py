@@ -151,7 +151,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         "-static-pie -Wl,-z,max-page-size=0x200000",
         "-no-pie -Wl,-z,max-page-size=0x200000",
         "-Wl,-z,noseparate-code",
-        "-static -Wl,-N",
+        "-Wl,-z,norelro",
     ],
 )
 def test_a_program_that_is_linked_unusually(ask: Ask, built: Callable[[str], Path], options: str):
