@@ -142,7 +142,6 @@ def _guard(task: "Task", index: int, low: int, high: int) -> int | None:
 
 def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> Vma:
     """Fault in the entries [low, high) of page table `index`; gives the VMA, which may have got an anon_vma."""
-    pages = task.mm.pages
     if vma.name:
         _fault_special(task, vma, index, low, high, write=write)
     elif vma.anonymous:
