@@ -1,7 +1,9 @@
 """Machine to Snapshot: the only door out of a simulation."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from types import MappingProxyType
+from typing import Final
 
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
@@ -18,8 +20,9 @@ from memtui.sim.meminfo import mapped_files, meminfo
 from memtui.sim.process import Process
 from memtui.sim.vma_export import VmaExports
 
+SPACES: Final = 8
+"""Address spaces whose pictures are kept to be used again."""
 _NOT_SIMULATED = MappingProxyType({"smaps": "who else maps a file's page, and what was accessed, is not simulated"})
-
 _OVERFULL = MappingProxyType({"MemFree": "more is allocated than the machine has, and reclaim is not simulated"})
 
 
@@ -31,8 +34,9 @@ class Exporter:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._mm: Mm | None = None
-        self._vmas: VmaExports | None = None
+        self._vmas: OrderedDict[Mm, VmaExports] = OrderedDict()
+        self._shown: Mm | None = None
+        """The address space of the picture under way."""
         self._system: SystemSnapshot | None = None
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
@@ -47,6 +51,7 @@ class Exporter:
         kernel = machine.world.kernel
         process = machine.world.processes.get(focus) if focus is not None else machine.current
         why = _why_no_mm(process, focus)
+        self._shown = None
         mm = self._mm_of(kernel, process) if process is not None and not why else None
         return Snapshot(
             source="sim",
@@ -72,7 +77,7 @@ class Exporter:
         return old
 
     def _files_of(self, mm: Mm) -> Iterable[OpenFile]:
-        return self._vmas.files if self._vmas is not None and mm is self._mm else mapped_files(mm)
+        return self._vmas[mm].files if mm is self._shown else mapped_files(mm)
 
     def _tasks_of(self, kernel: Kernel) -> tuple[Task, ...]:
         tasks = tuple(_task(task) for task in kernel.tasks.values() if task.pid == task.tgid)
@@ -89,12 +94,16 @@ class Exporter:
     def _mm_of(self, kernel: Kernel, process: Process) -> MmSnapshot:
         task = process.task
         mm = task.mm
-        if self._vmas is None or mm is not self._mm:
-            self._mm, self._vmas = mm, VmaExports(kernel)
+        if mm not in self._vmas:
+            self._vmas[mm] = VmaExports(kernel)
+        self._vmas.move_to_end(mm)
+        if len(self._vmas) > SPACES:
+            self._vmas.popitem(last=False)
+        self._shown = mm
         return MmSnapshot(
             pid=task.pid,
             comm=task.comm,
-            vmas=self._vmas.update(mm),
+            vmas=self._vmas[mm].update(mm),
             counters=counters(mm),
             start_brk=mm.start_brk,
             brk=mm.brk,

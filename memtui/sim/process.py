@@ -87,7 +87,7 @@ class Process:
         self.settled = False
         """Whether the program has changed its address space since exec."""
         self._kernel = kernel
-        self.allocator = Ptmalloc(self.calls, self.calls.accessed)
+        self.allocator = Ptmalloc(self.calls, accessed=self.calls.accessed)
 
     @property
     def pid(self) -> int:
@@ -102,7 +102,7 @@ class Process:
         """A new program runs: its allocator knows nothing yet."""
         self.program, self.settled = program, False
         self.calls = NotedCalls(self._kernel, self.task)
-        self.allocator = Ptmalloc(self.calls, self.calls.accessed)
+        self.allocator = Ptmalloc(self.calls, accessed=self.calls.accessed)
         self.aliases = {}
 
     def child(self, task: Task) -> "Process":

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 def sys_brk(kernel: "Kernel", task: "Task", brk: int) -> int:
     """brk(2): the break after the call, bytes; unchanged when it cannot move."""
     mm = task.mm
+    if brk == 0 < mm.start_brk:
+        mm.note("only asks where the break is")
+        return mm.brk
     try:
         _move(kernel, task, brk)
     except Errno as failure:
