@@ -58,8 +58,6 @@ READ_DEVICE: Final = table_of({ABSENT: DEVICE})
 MISSING_PAGES: Final = {"[vvar]": (1, 3), "[vvar_vclock]": (1,)}
 """Pages of special mappings that are SIGBUS: of a time namespace, of the architecture, of Hyper-V's clock; seen on a
 6.18 guest of KVM, whose own clock is there."""
-_ALL_ANON: Final = bytes([ANON]) * ENTRIES
-_ALL_HUGE_ZERO: Final = bytes([HUGE_ZERO]) * ENTRIES
 
 
 def access(
@@ -177,9 +175,10 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
     leaf = pages.leaves.get(index)
     if _huge_fits(kernel, vma, index, leaf, write=write):
         vma = anon_vma_prepare(kernel, task.mm, vma)
-        pages.alloc(index)
-        pages.put(index, 0, _ALL_ANON if write else _ALL_HUGE_ZERO)
-        pages.own(index).huge = True
+        pages.refill(index, ANON if write else HUGE_ZERO).huge = True
+        return vma
+    if high - low == ENTRIES and (leaf is None or (write and leaf.owners > 1)):
+        pages.refill(index, ANON if write else ZERO)
         return vma
     pages.alloc(index)
     if write:

@@ -46,9 +46,9 @@ def complete(kernel: "Kernel", mm: "Mm", vmas: Sequence[Vma]) -> None:
     mm.note_peaks()
     start, end = vmas[0].start, vmas[-1].end
     if mm.pages.puds:
-        mm.pages.zap(start, end)
         below, above = mm.tree.before(start), mm.tree.find(end)
         mm.pages.free_tables(start, end, below.end if below else 0, above.start if above else None)
+        mm.pages.zap(start, end)
     for vma in vmas:
         pages = vma.pages
         mm.account(vma.flags, -pages)

@@ -57,7 +57,8 @@ def table_of(changes: dict[int, int]) -> bytes:
 
 
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
-CLEAR: Final = table_of(dict.fromkeys(range(STATES), ABSENT))
+_MARK_SHARED: Final = table_of({ANON: ANON | SHARED_BIT, LAZY: LAZY | SHARED_BIT})
+_UNIFORM: Final = tuple(bytes([state]) * ENTRIES for state in range(STATES))
 
 
 class Frame:
@@ -88,6 +89,13 @@ class Leaf:
         for index in range(low, high):
             if state[index] in (ANON, LAZY) and index not in self.frames:
                 self.frames[index] = Frame(self.owners)
+
+    def marked(self) -> bytearray:
+        """The states, with SHARED_BIT on the anonymous pages that are mapped elsewhere too."""
+        marked = bytearray(self.state.translate(_MARK_SHARED)) if self.owners > 1 else bytearray(self.state)
+        for entry, frame in self.frames.items():
+            marked[entry] = self.state[entry] | (SHARED_BIT if frame.mapcount > 1 else 0)
+        return marked
 
     def is_shared(self, index: int) -> bool:
         """Whether the anonymous page at `index` is mapped elsewhere too."""
@@ -174,12 +182,20 @@ class PageTable:
         if old == states:
             return
         leaf = self.own(index)
-        counts = self.counts
-        for state in set(old):
-            counts[state] -= old.count(state)
-        for state in set(states):
-            counts[state] += states.count(state)
+        self.tally(old, -1)
+        self.tally(states, 1)
         leaf.state[low:high] = states
+
+    def refill(self, index: int, state: int) -> Leaf:
+        """Give the table `index`, there or not, 512 pages of one state in place of all that it maps."""
+        old = self.leaves.get(index)
+        if old is None:
+            self.alloc_upper(index)
+        else:
+            self._abandon(old)
+        leaf = self.leaves[index] = Leaf(bytearray(_UNIFORM[state]))
+        self.counts[state] += ENTRIES
+        return leaf
 
     def zap(self, start: int, end: int) -> None:
         """Unmap the pages of [start, end); the tables stay (zap_page_range_single)."""
@@ -248,8 +264,7 @@ class PageTable:
                     frame.mapcount += 1
             else:
                 self._copy_part(child, index, low, high)
-            for state in set(leaf.state[low:high]):
-                child.counts[state] += leaf.state.count(state, low, high)
+            child.tally(leaf.state[low:high], 1)
 
     def _copy_part(self, child: "PageTable", index: int, low: int, high: int) -> None:
         leaf = self.leaves[index]
@@ -269,11 +284,12 @@ class PageTable:
             leaf = self.leaves[index]
             state: bytes | bytearray = leaf.state
             if leaf.owners > 1 or leaf.frames:
-                state = bytes(
-                    byte | SHARED_BIT if byte in (ANON, LAZY) and leaf.is_shared(entry) else byte
-                    for entry, byte in enumerate(leaf.state)
-                )
+                state = leaf.marked()
             base = index << PMD_SHIFT
+            if state.count(state[low], low, high) == high - low:
+                if state[low]:
+                    yield Mark(base + (low << PAGE_SHIFT), high - low, state[low], leaf.huge)
+                continue
             for match in _RUN.finditer(state, low, high):
                 first, behind = match.span()
                 yield Mark(base + (first << PAGE_SHIFT), behind - first, state[first], leaf.huge)
@@ -301,12 +317,19 @@ class PageTable:
 
     def _abandon(self, leaf: Leaf) -> None:
         """This address space no longer has the leaf."""
-        state = leaf.state
-        for kind in set(state):
-            self.counts[kind] -= state.count(kind)
+        self.tally(leaf.state, -1)
         leaf.owners -= 1
         for frame in leaf.frames.values():
             frame.mapcount -= 1
+
+    def tally(self, states: bytes | bytearray, sign: int) -> None:
+        """Add the pages of a range to the counters, or take them off."""
+        first, length = states[0], len(states)
+        if states.count(first) == length:
+            self.counts[first] += sign * length
+        else:
+            for state in set(states):
+                self.counts[state] += sign * states.count(state)
 
 
 def entry_range(index: int, start: int, end: int) -> tuple[int, int]:
