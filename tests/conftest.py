@@ -1,7 +1,9 @@
-"""Where a skip is a failure: a machine that is there to compare with the real kernel and libc."""
+"""A process to look at, and where a skip is a failure: a machine that is there to compare with the real thing."""
 
 import os
-from collections.abc import Generator
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -16,3 +18,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.outcome = "failed"
         report.longrepr = f"skipped, which {NO_SKIP} forbids: {report.longrepr}"
     return report
+
+
+SLEEPER = "import sys; big = bytearray(1 << 20); print('ready', flush=True); sys.stdin.read()"
+
+
+@pytest.fixture(scope="session")
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A Python that has touched memory and now waits."""
+    child = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    yield child
+    child.kill()
+    child.communicate()

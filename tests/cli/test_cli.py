@@ -5,12 +5,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-SLEEPER = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 def memtui(*args: str, cwd: Path | None = None, **kwargs) -> subprocess.CompletedProcess[bytes]:
@@ -26,16 +23,6 @@ def one_line_error(done: subprocess.CompletedProcess[bytes]) -> str:
     assert len(lines) == 1, lines
     assert lines[0].startswith("memtui: ")
     return lines[0]
-
-
-@pytest.fixture(scope="module")
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    yield child
-    child.kill()
-    child.communicate()
 
 
 def test_help_names_the_commands_that_work():

@@ -1,25 +1,11 @@
 """Every source, each over something that does not change by itself."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from memtui.model.source import Source
-
-SLEEPER = "import sys; big = bytearray(1 << 20); print('ready', flush=True); sys.stdin.read()"
-
-
-@pytest.fixture(scope="session")
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A Python that has touched memory and now waits."""
-    child = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"ready\n"
-    yield child
-    child.kill()
-    child.communicate()
 
 
 def live(sleeper: subprocess.Popen[bytes]) -> Source:
