@@ -64,6 +64,8 @@ def load(
     mm.brk = _brk(snapshot)
     mm.start_stack = snapshot.start_stack or 0
     mm.vsyscall = any(vma.name == _VSYSCALL for vma in snapshot.vmas)
+    mm.hiwater_vm = (snapshot.counters.vm_peak or 0) // 4
+    mm.hiwater_rss = (snapshot.counters.vm_hwm or 0) // 4
     files: dict[str, OpenFile] = {}
     for shown in snapshot.vmas:
         if shown.name != _VSYSCALL:

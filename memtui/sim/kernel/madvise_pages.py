@@ -25,6 +25,7 @@ from memtui.sim.kernel.page_table import (
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (
+    VM_DROPPABLE,
     VM_HUGETLB,
     VM_IO,
     VM_LOCKED,
@@ -121,9 +122,10 @@ def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
 
 
 def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Reclaim the pages now: anonymous ones that cannot be swapped stay, a file's are unmapped if mapped only once."""
+    """Reclaim the pages now, without swap: what was given up goes, a file's pages are unmapped if mapped only once."""
     _check_lru(vma)
     if vma.file is None or vma.anonymous:
+        _drop_given_up(task, vma, start, end)
         return
     for index, low, high in list(task.mm.pages.pieces(start, end)):
         states = bytearray(task.mm.pages.leaves[index].state[low:high])
@@ -132,6 +134,18 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
         for entry, count in enumerate(counts):
             if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM):
                 states[entry] = ABSENT
+        task.mm.pages.put(index, low, states)
+
+
+def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
+    """Free what MADV_FREE gave up and nobody wrote since, and all of a droppable VMA."""
+    given_up = (ANON, LAZY) if vma.flags & VM_DROPPABLE else (LAZY,)
+    for index, low, high in list(task.mm.pages.pieces(start, end)):
+        leaf = task.mm.pages.leaves[index]
+        states = bytearray(leaf.state[low:high])
+        for entry in range(low, high):
+            if states[entry - low] in given_up and not leaf.is_shared(entry):
+                states[entry - low] = ABSENT
         task.mm.pages.put(index, low, states)
 
 
