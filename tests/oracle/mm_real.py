@@ -24,7 +24,9 @@ from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Resu
 
 SLOTS: Final = 6
 """Processes that one series may have."""
-COUNTERS: Final = ("VmSize", "VmData", "VmStk", "VmLck", "VmPTE", "RssAnon", "RssShmem", "VmSwap")
+COUNTERS: Final = (
+    "VmPeak", "VmSize", "VmLck", "RssAnon", "RssShmem", "VmData", "VmStk", "VmExe", "VmLib", "VmPTE", "VmSwap",
+)  # fmt: skip
 FLAGS: Final = [
     "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-no-pie", "-mno-sse",
     "-fno-asynchronous-unwind-tables", "-O1",

@@ -5,6 +5,8 @@ from tests.oracle.mm_scene import ARENA, MOST_TOUCHED, Made, Scene
 from tests.oracle.mm_steps_map import mmap_down
 
 READ, WRITE, EXEC = 0, 1, 2
+IMAGE = "/runner"
+"""How the label of the runner's own image ends."""
 _NOT_TOUCHED = ("[vvar]", "[vvar_vclock]", "[vdso]")
 """Which of their pages exist depends on the machine's clock; and vdso's code would run."""
 
@@ -122,10 +124,11 @@ def mseal(scene: Scene) -> Made | None:
     return "mseal", (scene.ref(scene.odd(part[0])), scene.odd(part[1]), scene.rng.choice((0, 0, 0, 0, 1)))
 
 
-def touchable(scene: Scene, start: int, length: int) -> bool:
-    """Whether the simulator can know what an access gives."""
-    end = start + length
-    return not any(a.label in _NOT_TOUCHED and a.start < end and start < a.end for a in scene.areas())
+def touchable(scene: Scene, start: int, length: int, mode: int = READ) -> bool:
+    """Whether the simulator can know what an access gives: not of clock pages, nor of running what the image holds."""
+    met = [area for area in scene.areas() if area.start < start + length and start < area.end]
+    image = mode == EXEC and any(area.label.endswith(IMAGE) for area in met)
+    return not image and not any(area.label in _NOT_TOUCHED for area in met)
 
 
 def touch(scene: Scene) -> Made | None:
@@ -134,7 +137,7 @@ def touch(scene: Scene) -> Made | None:
         return None
     mode = scene.rng.choices((WRITE, READ, EXEC), (60, 32, 8))[0]
     address, length = part[0], min(part[1], 48 * PAGE)
-    if not touchable(scene, address, length):
+    if not touchable(scene, address, length, mode):
         return None
     if mode != READ and not scene.safe(address, length):
         return None
