@@ -117,8 +117,6 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
     Raises:
         Fault: at the first page that cannot be had; those before it are.
     """
-    if write and not vma.flags & VM_SHARED:
-        vma = anon_vma_prepare(kernel, task.mm, vma)
     first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
     for index in range(first, last + 1):
         low, high = entry_range(index, start, end)
@@ -126,6 +124,8 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
         if guard is not None:
             high = guard
         if high > low:
+            if write and not vma.flags & VM_SHARED:
+                vma = anon_vma_prepare(kernel, task.mm, vma)
             vma = _fault_entries(kernel, task, vma, index, low, high, write=write)
         if guard is not None:
             raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
