@@ -39,7 +39,7 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
         _read(kernel, task, vma, index, low, reach, high)
     elif reach > low:
         pages.alloc(index)
-        _bring_in(kernel, task, vma, inode, index, low, reach)
+        _allocate(kernel, task, inode, vma.pgoff_at(index << PMD_SHIFT), index, low, reach, write=True)
         pages.translate(index, low, reach, _SHMEM if inode.shmem else _WRITE_FILE)
     _check_reach(vma, index, reach, high)
 
@@ -56,7 +56,7 @@ def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, hi
     pages.alloc_upper(index)
     if reach > low:
         pages.alloc(index)
-        _bring_in(kernel, task, vma, inode, index, low, reach, only_absent=True)
+        _bring_in(kernel, task, vma, inode, index, low, reach)
     if reach < high:
         if index not in pages.leaves:
             _check_reach(vma, index, reach, high)
@@ -99,13 +99,11 @@ def _bring_in(
     index: int,
     low: int,
     high: int,
-    *,
-    only_absent: bool = False,
 ) -> None:
-    """Have the file's pages in memory; for a copy only those that are not yet copied."""
+    """Have the file's pages in memory that are not yet copied."""
     state = task.mm.pages.leaves[index].state
     base = vma.pgoff_at(index << PMD_SHIFT)
-    if not only_absent or state.count(ABSENT, low, high) == high - low:
+    if state.count(ABSENT, low, high) == high - low:
         _allocate(kernel, task, inode, base, index, low, high)
         return
     for entry in range(low, high):
@@ -113,12 +111,14 @@ def _bring_in(
             _allocate(kernel, task, inode, base, index, entry, entry + 1)
 
 
-def _allocate(kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: int, low: int, high: int) -> None:
+def _allocate(
+    kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: int, low: int, high: int, *, write: bool = False
+) -> None:
     if not inode.shmem:
         inode.pages.add(base + low, high - low)
         return
     try:
-        shmem.allocate(kernel, task, inode, base + low, high - low)
+        shmem.allocate(kernel, task, inode, base + low, high - low, write=write)
     except Errno as failure:
         raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
 

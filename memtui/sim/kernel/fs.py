@@ -49,6 +49,8 @@ class Inode:
     """The pages that are in memory."""
     fresh: PageSet = field(default_factory=PageSet)
     """Of these, pages that fallocate() made and nobody needed yet: not uptodate, so no fault maps them by the way."""
+    clean: PageSet = field(default_factory=PageSet)
+    """Of a shmem object's, pages that were read before anybody wrote them: reclaim drops them without swap."""
     charged_whole: int = 0
     """Pages that were charged when the object was made; the others are charged as they are allocated."""
     noreserve: bool = False

@@ -6,6 +6,7 @@ Each takes the VMA and the part of it that is advised, addresses in bytes, and r
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
+from memtui.sim.kernel import shmem
 from memtui.sim.kernel.memory import fault_range
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_table import (
@@ -134,6 +135,8 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
         for entry, count in enumerate(counts):
             if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM):
                 states[entry] = ABSENT
+                if first + entry in vma.file.inode.clean:
+                    shmem.truncate_pages(kernel, vma.file.inode, first + entry, 1)
         task.mm.pages.put(index, low, states)
 
 
@@ -171,7 +174,8 @@ def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -
     """Make huge pages of the whole 2 MiB blocks in the range."""
     first, last = (start + PMD_SIZE - 1) & -PMD_SIZE, end & -PMD_SIZE
     lowest = (vma.start + PMD_SIZE - 1) & -PMD_SIZE
-    if lowest + PMD_SIZE > vma.end or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not vma.anonymous or not vma.anon_vma:
+    too_small = lowest + PMD_SIZE > vma.end and vma.end >= PMD_SIZE  # below 2 MiB the kernel's sum wraps around
+    if too_small or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not vma.anonymous or not vma.anon_vma:
         raise Errno("EINVAL", "such a mapping cannot have huge pages")
     done = sum(_collapse_block(task, address >> PMD_SHIFT) for address in range(first, last, PMD_SIZE))
     if first > last or done != (last - first) // PMD_SIZE:

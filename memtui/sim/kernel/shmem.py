@@ -52,30 +52,42 @@ def zero_setup(kernel: "Kernel", task: "Task", pages: int, *, noreserve: bool) -
     return open_inode(kernel_inode(kernel, task, ZERO_LABEL, pages << PAGE_SHIFT, noreserve=noreserve))
 
 
-def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
-    """Make pages of the object exist; those that were not charged with it are charged now.
+def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int, *, write: bool = True) -> None:
+    """Make pages of the object exist, and uptodate; those that were not charged with it are charged now.
+
+    Args:
+        kernel: charges them.
+        task: asks.
+        inode: the object.
+        first: page number in it.
+        count: pages.
+        write: whether they are needed for writing.
 
     Raises:
         Errno: ENOMEM by the overcommit rules; nothing was allocated then.
     """
-    if not inode.charged_whole:
-        missing = inode.pages.missing(first, count)
-        if missing:
-            acct_memory(kernel, task, task.mm, missing)
+    missing = inode.pages.missing(first, count)
+    if missing and not inode.charged_whole:
+        acct_memory(kernel, task, task.mm, missing)
+    if write:
+        inode.clean.discard(first, count)
+    elif missing:
+        for at, present in enumerate(inode.pages.mask(first, count), first):
+            if not present:
+                inode.clean.add(at)
     inode.pages.add(first, count)
     inode.fresh.discard(first, count)
 
 
 def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
-    """shmem_fallocate(): pages that exist, but are cleared only when somebody needs them.
+    """shmem_fallocate(): pages that exist, but are cleared only when somebody needs them or asks again.
 
     Raises:
         Errno: as `allocate`.
     """
     new = [first + at for at, present in enumerate(inode.pages.mask(first, count)) if not present]
-    still = [first + at for at, is_fresh in enumerate(inode.fresh.mask(first, count)) if is_fresh]
     allocate(kernel, task, inode, first, count)
-    for page in (*new, *still):
+    for page in new:
         inode.fresh.add(page)
 
 
@@ -83,5 +95,6 @@ def truncate_pages(kernel: "Kernel", inode: Inode, first: int, count: int) -> No
     """shmem_undo_range(): free pages of the object."""
     freed = inode.pages.discard(first, count)
     inode.fresh.discard(first, count)
+    inode.clean.discard(first, count)
     if not inode.charged_whole:
         unacct_memory(kernel, freed)
