@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
 from tests.oracle.mm_real import Place, Real, RunnerDied
 from tests.oracle.mm_series import Bindings, Seed, generator, look
-from tests.oracle.mm_sim import Sim, host
+from tests.oracle.mm_sim import Sim, host, real_pages
 
 
 class Mismatch(NamedTuple):
@@ -68,7 +68,7 @@ class Both:
             maker.done(op, result)
             for slot, picture in pictures.items():
                 maker.see(slot, picture)
-        return None
+        return self._pages_apart()
 
     def replay(self, series: Series) -> Mismatch | None:
         """Perform a known series and compare after each step."""
@@ -77,7 +77,7 @@ class Both:
                 mismatch = self.step(op)[2]
                 if mismatch is not None:
                     return mismatch
-        return None
+        return self._pages_apart()
 
     def file_system(self, place: str) -> str:
         """The type of the file system that "disk" or "shm" lies on."""
@@ -120,6 +120,20 @@ class Both:
             self._collapsed.add(slot)
             return None
         return why
+
+    def _pages_apart(self) -> Mismatch | None:
+        """Whether each page lives where the simulator says; costs more than a step, so it is asked at the end."""
+        for slot, pid in self.real.pids.items():
+            real, sim = real_pages(pid), self.sim.pages(slot)
+            if real != sim and slot not in self._huge:
+                rows = [
+                    f"kernel    {start:x}-{end:x} {kind}" for start, end, kind in real if (start, end, kind) not in sim
+                ]
+                rows += [
+                    f"predicted {start:x}-{end:x} {kind}" for start, end, kind in sim if (start, end, kind) not in real
+                ]
+                return Mismatch(self._seed, tuple(self._done), "pages", "\n".join([*rows, f"in process {slot}"]))
+        return None
 
 
 def difference(op: Op, real: Result, sim: Result) -> tuple[str, str] | None:

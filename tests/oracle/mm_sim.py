@@ -2,11 +2,12 @@
 
 import importlib
 import pkgutil
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import Final
 
 import memtui.sim.kernel
 from memtui.elf_reader import read_elf
@@ -14,9 +15,11 @@ from memtui.live.address_space import AddressSpaceReader
 from memtui.live.host import LiveHost
 from memtui.live.procfs import Procfs
 from memtui.model.address import Range
-from memtui.model.host import MachineFacts
 from memtui.model.mm import COUNTER_NAMES
+from memtui.model.pages import PageRun, Residence
+from memtui.model.vma import VmaKind
 from memtui.sim.kernel import file_table, import_mm, task_mmu
+from memtui.sim.kernel.check import check
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
@@ -29,6 +32,9 @@ from tests.oracle.mm_real import capabilities as own_capabilities
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """With ASLR off and a stack limit of 8 MiB."""
+Pages = tuple[tuple[int, int, Residence], ...]
+"""Start, end and residence of the pages of one address space."""
+_DECIDED: Final = frozenset({Residence.ANON, Residence.ZERO, Residence.SHMEM, Residence.SWAPPED, Residence.GUARD})
 VSYSCALL: Final = Area(0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, "[vsyscall]", "ex")
 _NAMES: Final = {"setrlimit": "prlimit64"}
 """Steps that are called otherwise there."""
@@ -61,13 +67,15 @@ class Sim:
         self.place = place
         pid = real.pids[0]
         held = own_capabilities() if capabilities is None else capabilities
-        facts: dict[str, Any] = {name: getattr(host().machine(), name) for name in MachineFacts.__slots__} | {
-            "cap_ipc_lock": bool(held & CAP_IPC_LOCK),
-            "cap_sys_admin": bool(held & CAP_SYS_ADMIN),
-            "cap_sys_rawio": bool(held & CAP_SYS_RAWIO),
-        }
-        facts["rlimits"] = {**facts["rlimits"], "STACK": 8 << 20}
-        self.kernel = Kernel(MachineFacts(**facts), profile_for(facts["release"]), host().file)
+        machine = host().machine()
+        facts = replace(
+            machine,
+            rlimits={**machine.rlimits, "STACK": 8 << 20},
+            cap_ipc_lock=bool(held & CAP_IPC_LOCK),
+            cap_sys_admin=bool(held & CAP_SYS_ADMIN),
+            cap_sys_rawio=bool(held & CAP_SYS_RAWIO),
+        )
+        self.kernel = Kernel(facts, profile_for(facts.release), host().file)
         snapshot = AddressSpaceReader(Procfs(), pid).read()
         fields = FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         code = Range(int(fields[23]), int(fields[24]))
@@ -151,5 +159,27 @@ class Sim:
 
     def problems(self) -> list[str]:
         """The broken invariants."""
-        check = sys.modules.get("memtui.sim.kernel.check")
-        return check.check(self.kernel) if check else []
+        return check(self.kernel)
+
+    def pages(self, slot: int) -> Pages:
+        """Where the pages of a process live, as far as the calls alone decide it."""
+        mm = self.tasks[slot].mm
+        return told_pages(mm.pages.runs(vma.start, vma.end) for vma in mm.tree if not vma.name)
+
+
+def real_pages(pid: int) -> Pages:
+    """The same of a process of the running kernel, which pagemap tells."""
+    snapshot = AddressSpaceReader(Procfs(), pid, smaps=False).read()
+    return told_pages(vma.runs or () for vma in snapshot.vmas if vma.kind is not VmaKind.SPECIAL)
+
+
+def told_pages(runs: Iterable[Iterable[PageRun]]) -> Pages:
+    """Runs that touch are one; a file's pages are left out, since the page cache decides on them."""
+    found: list[tuple[int, int, Residence]] = []
+    for run in chain.from_iterable(runs):
+        if run.residence in _DECIDED:
+            if found and found[-1][1:] == (run.start, run.residence):
+                found[-1] = (found[-1][0], run.end, run.residence)
+            else:
+                found.append((run.start, run.end, run.residence))
+    return tuple(found)
