@@ -2,5 +2,6 @@
 
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
 from memtui.sim.userspace.ptmalloc.malloc import Ptmalloc
+from memtui.sim.userspace.ptmalloc.tunables import Tunables
 
-__all__ = ["HeapCorruption", "Ptmalloc"]
+__all__ = ["HeapCorruption", "Ptmalloc", "Tunables"]

@@ -1,73 +1,116 @@
-"""The main arena: its heap, and how free chunks grow together (glibc 2.36, malloc/malloc.c)."""
-
-from collections.abc import Callable
+"""The state of an arena, and how free chunks grow together (glibc 2.36, malloc/malloc.c: struct malloc_state)."""
 
 from memtui.sim.userspace.ptmalloc.bins import Bins
-from memtui.sim.userspace.ptmalloc.sizes import MIN_LARGE
-
-Accessed = Callable[[int, int, bool], None]
-"""Is told which bytes the allocator touches by itself: address, length, whether it writes."""
+from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.sizes import HEADER, MALLOC_ALIGNMENT, MIN_LARGE, MINSIZE, SIZE_SZ, UNSORTED
 
 
 class Arena:
     """Chunks of one heap. A chunk is its address; `top` is the one at the end, in no bin."""
 
-    def __init__(self, accessed: Accessed) -> None:
-        self.bins = Bins()
+    def __init__(self, memory: Memory) -> None:
+        self.bins = Bins(memory)
         self.fastbins: dict[int, list[int]] = {}
         """Chunk size -> chunks, the head last."""
+        self.in_fastbins: set[int] = set()
         self.have_fastchunks = False
         self.sizes: dict[int, int] = {}
         """Every chunk that is not top: in use, in a fastbin, in the tcache, or free in a bin."""
         self.free_ends: dict[int, int] = {}
         """First byte behind a free (binned) chunk -> the chunk."""
+        self.fenceposts: list[int] = []
+        """Chunks of 16 bytes that are never given out: two at the end of each region but the last."""
         self.top = 0
         self.top_size = 0
         self.last_remainder = 0
         self.contiguous = True
-        self._accessed = accessed
+        self.base = 0
+        """The first address that the heap got (sbrk_base)."""
+        self.system_mem = 0
+        """Bytes that the kernel gave."""
+        self.max_system_mem = 0
+        self.memory = memory
 
-    def written(self, address: int, length: int) -> None:
-        """The allocator writes here."""
-        if length > 0:
-            self._accessed(address, length, True)
+    @property
+    def top_end(self) -> int:
+        """First byte behind top."""
+        return self.top + self.top_size
+
+    def head(self, chunk: int, size: int) -> None:
+        """A chunk is in use: its size field is written."""
+        self.sizes[chunk] = size
+        self.memory.write(chunk + SIZE_SZ)
+
+    def mark_used(self, end: int) -> None:
+        """The chunk that ends here is in use: so says a bit of the size field behind it."""
+        self.memory.write(end + SIZE_SZ)
 
     def take_free(self, chunk: int) -> int:
-        """A binned chunk leaves its bin; gives its size."""
+        """A chunk leaves its bin; gives its size."""
         size = self.bins.unlink(chunk)
         del self.free_ends[chunk + size]
         return size
 
     def put_unsorted(self, chunk: int, size: int) -> None:
-        """A chunk becomes free: to the front of the unsorted bin, with its foot written."""
+        """A chunk becomes free: to the front of the unsorted bin, with its size also at its end."""
         self.sizes[chunk] = size
-        self.bins.push_unsorted(chunk, size)
         self.free_ends[chunk + size] = chunk
-        # Its size, fd and bk; a large chunk's fd_nextsize and bk_nextsize; its size again at its end.
-        self.written(chunk + 8, 24 if size < MIN_LARGE else 40)
-        self.written(chunk + size, 8)
-
-    def allocate(self, chunk: int, size: int) -> None:
-        """A chunk is in use."""
-        self.sizes[chunk] = size
-        self.written(chunk + 8, 8)
+        self.bins.put(UNSORTED, chunk, size)
+        self.memory.write(chunk + SIZE_SZ)
+        if size >= MIN_LARGE:
+            self.memory.write(chunk + 32, 16)
+        self.memory.write(chunk + size)
 
     def set_top(self, chunk: int, size: int) -> None:
-        """The end of the heap, with its header written."""
+        """The end of the heap, with its size field written."""
         self.top, self.top_size = chunk, size
-        self.written(chunk + 8, 8)
+        self.memory.write(chunk + SIZE_SZ)
+
+    def cut_top(self, size: int) -> int:
+        """A chunk from the low end of top."""
+        chunk = self.top
+        self.head(chunk, size)
+        self.set_top(chunk + size, self.top_size - size)
+        return chunk
+
+    def fence(self, top: int, size: int) -> int:
+        """Close a top that is left behind with two fenceposts; gives the size of what remains before them."""
+        size = (size - 2 * HEADER) & -MALLOC_ALIGNMENT
+        for post in (top + size, top + size + HEADER):
+            self.fenceposts.append(post)
+            self.memory.write(post + SIZE_SZ)
+        if size >= MINSIZE:
+            self.head(top, size)
+            return size
+        return 0
+
+    def put_fast(self, chunk: int, size: int) -> None:
+        """A chunk becomes free, to the head of the fastbin of its size."""
+        self.fastbins.setdefault(size, []).append(chunk)
+        self.in_fastbins.add(chunk)
+        self.have_fastchunks = True
+        self.memory.write(chunk + HEADER)
+
+    def take_fast(self, size: int) -> int:
+        """The chunk that became free last, or 0."""
+        chunks = self.fastbins.get(size)
+        if not chunks:
+            return 0
+        chunk = chunks.pop()
+        self.in_fastbins.discard(chunk)
+        return chunk
 
     def coalesce(self, chunk: int, size: int) -> int:
         """Merge a chunk that is no longer in use with its free neighbours; gives the merged size.
 
         The result is in the unsorted bin, or part of top.
         """
-        self.sizes.pop(chunk, None)
+        del self.sizes[chunk]
         end = chunk + size
         before = self.free_ends.get(chunk)
         if before is not None:
             size += self.take_free(before)
-            self.sizes.pop(before)
+            del self.sizes[before]
             chunk = before
         if end == self.top:
             size += self.top_size
@@ -75,9 +118,9 @@ class Arena:
             return size
         if end in self.bins.where:
             size += self.take_free(end)
-            self.sizes.pop(end)
+            del self.sizes[end]
         else:
-            self.written(end + 8, 8)
+            self.memory.write(end + SIZE_SZ)
         self.put_unsorted(chunk, size)
         return size
 
@@ -87,6 +130,5 @@ class Arena:
             return
         self.have_fastchunks = False
         for size in sorted(self.fastbins):
-            chunks = self.fastbins[size]
-            while chunks:
-                self.coalesce(chunks.pop(), size)
+            while chunk := self.take_fast(size):
+                self.coalesce(chunk, size)

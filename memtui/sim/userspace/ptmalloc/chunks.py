@@ -1,40 +1,47 @@
-"""Chunks in and out of the arena (glibc 2.36, malloc/malloc.c: _int_malloc, _int_free, _int_realloc, _int_memalign)."""
+"""Chunks in and out of an arena (glibc 2.36, malloc/malloc.c: _int_malloc, _int_free)."""
 
-from memtui.sim.userspace.ptmalloc.arena import Accessed, Arena
-from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
-from memtui.sim.userspace.ptmalloc.morecore import Morecore
+from memtui.sim.userspace.ptmalloc.arena import Arena
+from memtui.sim.userspace.ptmalloc.main_heap import MainHeap
+from memtui.sim.userspace.ptmalloc.mmapped import MappedChunks
 from memtui.sim.userspace.ptmalloc.sizes import (
     FASTBIN_CONSOLIDATION_THRESHOLD,
     HEADER,
-    MAX_FAST,
     MIN_LARGE,
     MINSIZE,
-    SIZE_SZ,
+    UNSORTED,
     bin_index,
     request2size,
 )
 from memtui.sim.userspace.ptmalloc.tcache import Tcache
-from memtui.sim.userspace.syscalls import Syscalls
+from memtui.sim.userspace.ptmalloc.tunables import Parameters
+
+_MAX_ITERS = 10000
 
 
 class Chunks:
     """What lies below malloc's own checks: everything here speaks of chunks and chunk sizes, in bytes."""
 
-    def __init__(self, syscalls: Syscalls, accessed: Accessed) -> None:
+    def __init__(
+        self, arena: Arena, heap: MainHeap, mapped: MappedChunks, tcache: Tcache, parameters: Parameters
+    ) -> None:
         self.why = ""
         """The rule that decided, in a sentence."""
-        self.arena = Arena(accessed)
-        self.core = Morecore(syscalls, self.arena, self.int_free)
-        self.tcache = Tcache(self.arena.written)
-        self.max_fast = MAX_FAST
-        self._accessed = accessed
+        self.arena = arena
+        self.heap = heap
+        self.mapped = mapped
+        self.tcache = tcache
+        self.mp = parameters
 
-    def int_malloc(self, size: int) -> int:
-        """A chunk of `size` bytes or a little more; 0 when there is no memory."""
+    def int_malloc(self, request: int) -> int:
+        """A chunk for `request` bytes; 0 when there is no memory."""
+        size = request2size(request)
+        chunk = self._from_exact_bin(size) or self._from_bins(size)
+        if chunk and request and self.mp.perturb_byte:
+            self.arena.memory.write(chunk + HEADER, request)
+        return chunk
+
+    def _from_bins(self, size: int) -> int:
         arena = self.arena
-        chunk = self._from_exact_bin(size)
-        if chunk:
-            return chunk
         if size >= MIN_LARGE:
             arena.consolidate()
         while True:
@@ -42,81 +49,80 @@ class Chunks:
             if chunk:
                 return chunk
             if arena.top_size >= size + MINSIZE:
-                return self._from_top(size)
+                chunk = arena.cut_top(size)
+                self.why = f"cut from top, the free end of the heap: {arena.top_size} bytes are left"
+                return chunk
             if not arena.have_fastchunks:
-                break
+                return self._sysmalloc(size)
             arena.consolidate()
-        return self._from_kernel(size)
 
     def _from_exact_bin(self, size: int) -> int:
         """A fastbin or small bin of just this size; more of its chunks then move to the tcache."""
-        if size <= self.max_fast:
-            fast = self.arena.fastbins.get(size)
-            if fast:
-                chunk = fast.pop()
-                while fast and self.tcache.has_room(size):
-                    self.tcache.push(fast.pop() + HEADER, size)
+        if size <= self.mp.max_fast:
+            chunk = self.arena.take_fast(size)
+            if chunk:
+                while self.tcache.has_room(size) and (more := self.arena.take_fast(size)):
+                    self.tcache.put(more, size)
                 self.why = f"from the fastbin of {size}-byte chunks: the one freed last"
                 return chunk
         if size < MIN_LARGE:
-            bins, index = self.arena.bins, bin_index(size)
-            chunk = bins.back(index) or 0
+            bins, index = self.arena.bins, size >> 4
+            chunk = bins.back(index)
             if chunk:
                 self._reuse(chunk)
                 while self.tcache.has_room(size) and (more := bins.back(index)):
                     self._reuse(more)
-                    self.tcache.push(more + HEADER, size)
+                    self.tcache.put(more, size)
                 self.why = f"from the small bin of {size}-byte chunks: the oldest"
                 return chunk
         return 0
 
     def _reuse(self, chunk: int) -> None:
-        """A binned chunk is in use again, whole."""
-        size = self.arena.take_free(chunk)
-        self.arena.allocate(chunk, size)
-        self.arena.written(chunk + size + SIZE_SZ, 8)
+        """A free chunk is in use again, whole."""
+        self.arena.mark_used(chunk + self.arena.take_free(chunk))
 
     def _from_unsorted(self, size: int) -> int:
+        """An exact fit, or the last remainder; the others are filed into their bins."""
         arena, bins = self.arena, self.arena.bins
-        cached = False
-        for _ in range(10000):
-            victim = bins.back(1)
-            if victim is None:
-                break
+        cached, filed, limit = False, 0, self.mp.tcache_unsorted_limit
+        while filed < _MAX_ITERS and (victim := bins.back(UNSORTED)):
             victim_size = bins.where[victim][1]
-            alone = len(bins.unsorted) == 1 and victim == arena.last_remainder
-            if size < MIN_LARGE and alone and victim_size > size + MINSIZE:
+            if size < MIN_LARGE and self._only_last_remainder(victim) and victim_size > size + MINSIZE:
                 arena.take_free(victim)
                 self.why = "split off the last remainder, so that small requests in a row lie side by side"
                 return self._split(victim, victim_size, size, remember=True)
             if victim_size != size:
                 bins.unlink(victim)
                 bins.file(victim, victim_size)
+                filed += 1
+                if cached and 0 < limit < filed:
+                    break
                 continue
             self._reuse(victim)
             if not self.tcache.has_room(size):
                 self.why = "a free chunk of just this size was in the unsorted bin"
                 return victim
-            self.tcache.push(victim + HEADER, size)
+            self.tcache.put(victim, size)
             cached = True
         if cached:
             self.why = "a free chunk of just this size was in the unsorted bin, and went by way of the tcache"
-            return self.tcache.pop(size) - HEADER
+            return self.tcache.get(size)
         return 0
+
+    def _only_last_remainder(self, victim: int) -> bool:
+        return victim == self.arena.last_remainder and self.arena.bins.bk[victim] == UNSORTED
 
     def _from_larger(self, size: int) -> int:
         """The best fit of its own large bin, else the back of the next bin that has chunks."""
         bins, index = self.arena.bins, bin_index(size)
-        victim, large = None, size >= MIN_LARGE
-        if large:
+        victim, remember = 0, False
+        if size >= MIN_LARGE:
             victim = bins.large[index].best(size)
-        remember = False
-        if victim is None:
+        if not victim:
             filled = bins.next_filled(index)
-            if filled is None:
+            if not filled:
                 return 0
-            victim, remember = bins.back(filled), not large
-        assert victim is not None
+            victim, remember = bins.back(filled), size < MIN_LARGE
         victim_size = self.arena.take_free(victim)
         self.why = f"best fit: a free chunk of {victim_size} bytes"
         return self._split(victim, victim_size, size, remember=remember)
@@ -125,130 +131,58 @@ class Chunks:
         """The low part is in use, the rest free; a rest too small stays with it."""
         rest = chunk_size - size
         if rest < MINSIZE:
-            self.arena.allocate(chunk, chunk_size)
-            self.arena.written(chunk + chunk_size + SIZE_SZ, 8)
+            self.arena.mark_used(chunk + chunk_size)
             return chunk
-        self.arena.allocate(chunk, size)
+        self.arena.head(chunk, size)
         self.arena.put_unsorted(chunk + size, rest)
+        self.why += f", {rest} bytes of it stay free"
         if remember:
             self.arena.last_remainder = chunk + size
         return chunk
 
-    def _from_top(self, size: int) -> int:
-        arena = self.arena
-        chunk, rest = arena.top, arena.top_size - size
-        arena.allocate(chunk, size)
-        arena.set_top(chunk + size, rest)
-        self.why = f"cut from top, the free end of the heap: {rest} bytes are left"
-        return chunk
-
-    def _from_kernel(self, size: int) -> int:
-        mapped = self.core.map(size)
+    def _sysmalloc(self, size: int) -> int:
+        """Neither a bin nor top could serve it: ask the kernel."""
+        mapped = self.mapped.map(size)
         if mapped:
-            self.why = self.core.why
+            self.why = self.mapped.why
             return mapped
-        if self.core.grow(size):
-            chunk = self._from_top(size)
-            self.why = self.core.why
-            return chunk
+        left = self.heap.grow(size)
+        if left:
+            self.int_free(left, self.arena.sizes[left])
+        if self.arena.top_size >= size + MINSIZE:
+            self.why = self.heap.why
+            return self.arena.cut_top(size)
         self.why = "ENOMEM: neither brk nor mmap gave memory"
         return 0
 
     def int_free(self, chunk: int, size: int) -> None:
-        """_int_free: into the tcache, a fastbin, or together with its neighbours."""
-        arena = self.arena
+        """Into the tcache, a fastbin, or together with its neighbours."""
         if self.tcache.has_room(size):
-            self.tcache.push(chunk + HEADER, size)
+            self.tcache.put(chunk, size)
             self.why = f"into the tcache bin of {size}-byte chunks"
             return
-        if size <= self.max_fast:
-            fast = arena.fastbins.setdefault(size, [])
-            if fast and fast[-1] == chunk:
-                raise HeapCorruption("double free or corruption (fasttop)")
-            fast.append(chunk)
-            arena.have_fastchunks = True
-            self.arena.written(chunk + HEADER, 8)
+        arena = self.arena
+        if self.mp.perturb_byte:
+            arena.memory.write(chunk + HEADER, size - HEADER)
+        if size <= self.mp.max_fast:
+            arena.put_fast(chunk, size)
             self.why = f"into the fastbin of {size}-byte chunks; it does not merge with its neighbours"
             return
         merged = arena.coalesce(chunk, size)
-        self.why = f"merged with its free neighbours to {merged} bytes"
-        if merged >= FASTBIN_CONSOLIDATION_THRESHOLD:
-            arena.consolidate()
-            if arena.top_size >= self.core.trim_threshold and self.core.trim(self.core.top_pad):
-                self.why += "; top had reached trim_threshold, so the end of the heap went back to the kernel"
-
-    def int_realloc(self, chunk: int, size: int) -> int:
-        """Another size for a chunk: in place, into top, into the free chunk behind it, or moved; 0: no memory."""
-        arena = self.arena
-        old = arena.sizes[chunk]
-        if old >= size:
-            self.why = "the block is large enough"
-            return self._shrink(chunk, old, size)
-        after = chunk + old
-        if after == arena.top and old + arena.top_size >= size + MINSIZE:
-            rest = old + arena.top_size - size
-            arena.allocate(chunk, size)
-            arena.set_top(chunk + size, rest)
-            self.why = "grown into top"
-            return chunk
-        if after in arena.bins.where and old + arena.bins.where[after][1] >= size:
-            grown = old + arena.take_free(after)
-            arena.sizes.pop(after)
-            self.why = "grown into the free chunk behind it"
-            return self._shrink(chunk, grown, size)
-        moved = self.int_malloc(size)
-        if not moved:
-            return 0
-        if moved == after:
-            grown = old + arena.sizes.pop(moved)
-            self.why = "the new chunk lies right behind the old one: joined"
-            return self._shrink(chunk, grown, size)
-        why = self.why
-        self.copy(chunk, moved, old - SIZE_SZ)
-        self.int_free(chunk, old)
-        self.why = f"moved: {why}"
-        return moved
-
-    def copy(self, source: int, target: int, length: int) -> None:
-        """Copy the contents of a chunk; reading what was never touched maps the zero page."""
-        self._accessed(source + HEADER, length, False)
-        self.arena.written(target + HEADER, length)
-
-    def _shrink(self, chunk: int, size: int, wanted: int) -> int:
-        """Keep `wanted` bytes of a chunk in use; free the rest if it is large enough to be a chunk."""
-        why = self.why
-        if size - wanted < MINSIZE:
-            self.arena.allocate(chunk, size)
-            self.arena.written(chunk + size + SIZE_SZ, 8)
+        if arena.top <= chunk < arena.top_end:
+            self.why = f"merged with top, the free end of the heap: {merged} bytes"
+        elif merged == size:
+            self.why = f"into the unsorted bin: {size} bytes, with no free neighbour to merge with"
         else:
-            self.arena.allocate(chunk, wanted)
-            self.arena.allocate(chunk + wanted, size - wanted)
-            self.int_free(chunk + wanted, size - wanted)
-        self.why = why
-        return chunk
+            self.why = f"merged with its free neighbours to {merged} bytes, into the unsorted bin"
+        if merged >= FASTBIN_CONSOLIDATION_THRESHOLD:
+            self._give_back()
 
-    def int_memalign(self, alignment: int, size: int) -> int:
-        """A chunk whose user address is a multiple of `alignment`; 0 when there is no memory."""
-        chunk = self.int_malloc(request2size(size + alignment + MINSIZE))
-        if not chunk:
-            return 0
-        user = chunk + HEADER
-        mapped = self.core.mapped.get(chunk)
-        if user % alignment:
-            aligned = (user + alignment - 1) // alignment * alignment - HEADER
-            if aligned - chunk < MINSIZE:
-                aligned += alignment
-            lead = aligned - chunk
-            if mapped is not None:
-                return self.core.move_up(chunk, lead)
-            total = self.arena.sizes[chunk]
-            self.arena.allocate(chunk, lead)
-            self.arena.allocate(aligned, total - lead)
-            self.int_free(chunk, lead)
-            chunk = aligned
-        if mapped is None:
-            total = self.arena.sizes[chunk]
-            if total > size + MINSIZE:
-                self._shrink(chunk, total, size)
-        self.why = f"a chunk with room for the alignment of {alignment}; what is too much was freed"
-        return chunk
+    def _give_back(self) -> None:
+        arena = self.arena
+        arena.consolidate()
+        if arena.top_size >= self.mp.trim_threshold and self.heap.trim(self.mp.top_pad):
+            self.why += (
+                f"; top had reached trim_threshold ({self.mp.trim_threshold}): "
+                f"systrim moves the break down, {arena.top_size} bytes of top stay"
+            )

@@ -2,4 +2,4 @@
 
 
 class HeapCorruption(Exception):
-    """A block that is none, or was freed before; the message is glibc's own."""
+    """The program handed in what is no block; the message is glibc's own where glibc notices it (2.36)."""

@@ -6,15 +6,17 @@ SIZE_SZ: Final = 8
 MALLOC_ALIGNMENT: Final = 16
 MINSIZE: Final = 32
 HEADER: Final = 16
-"""From a chunk to what malloc returns."""
-PAGE: Final = 4096
-MAX_FAST: Final = 128
-"""Largest chunk size of the fastbins by default (global_max_fast)."""
+"""From a chunk to what malloc returns (CHUNK_HDR_SZ)."""
+MAX_FAST_SIZE: Final = 160
+"""Largest request that mxfast can be set to."""
 MIN_LARGE: Final = 1024
+UNSORTED: Final = 1
+FIRST_LARGE: Final = 64
+"""Number of the first large bin."""
+NBINS: Final = 127
 FASTBIN_CONSOLIDATION_THRESHOLD: Final = 65536
 PTRDIFF_MAX: Final = (1 << 63) - 1
-HEAP_MMAP_THRESHOLD: Final = 128 << 10
-HEAP_MMAP_THRESHOLD_MAX: Final = 32 << 20
+SIZE_MAX: Final = (1 << 64) - 1
 
 
 def request2size(request: int) -> int:
@@ -32,6 +34,6 @@ def bin_index(size: int) -> int:
     return 126
 
 
-def page_up(size: int) -> int:
-    """Rounded up to whole pages."""
-    return (size + PAGE - 1) & -PAGE
+def signed(word: int) -> int:
+    """A 64-bit word as C's long has it: sums that pass 2**63 become negative."""
+    return ((word + (1 << 63)) & SIZE_MAX) - (1 << 63)

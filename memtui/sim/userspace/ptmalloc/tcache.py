@@ -1,49 +1,70 @@
-"""The cache in front of the bins (glibc 2.36, malloc/malloc.c: tcache_perthread_struct)."""
+"""The cache of one thread in front of the bins (glibc 2.36, malloc/malloc.c: tcache_perthread_struct)."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
+
+from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.sizes import HEADER
+from memtui.sim.userspace.ptmalloc.tunables import Parameters
+
+_ENTRIES: Final = 128
+"""Bytes of the counts, which lie before the entries."""
 
 
 class Tcache:
-    """64 lists of up to seven blocks each, last in, first out. Blocks are user pointers."""
+    """64 lists of chunks of one size each, last in, first out."""
 
     SIZE: Final = 640
     """Bytes of the structure: 64 counts of two bytes, 64 pointers."""
-    COUNT: Final = 7
-    MAX_SIZE: Final = 0x410
-    """Largest chunk size that is cached."""
 
-    def __init__(self, written: Callable[[int, int], None]) -> None:
+    def __init__(self, memory: Memory, parameters: Parameters) -> None:
         self.address = 0
+        """Of the structure; 0: there is none yet, and nothing is cached."""
         self._bins: dict[int, list[int]] = {}
-        self._held: set[int] = set()
-        self._written = written
+        """Chunk size -> chunks, the next to be given last."""
+        self.held: set[int] = set()
+        """Every cached chunk."""
+        self._memory = memory
+        self._mp = parameters
 
     def start(self, address: int) -> None:
         """The structure lies here from now on, zeroed."""
         self.address = address
-        self._written(address, self.SIZE)
+        self._memory.write(address, self.SIZE)
 
     def has_room(self, size: int) -> bool:
         """Whether a chunk of this size can be cached."""
-        return bool(self.address) and size <= self.MAX_SIZE and len(self._bins.get(size, ())) < self.COUNT
+        mp = self._mp
+        return self.address != 0 and size <= mp.tcache_largest and len(self._bins.get(size, ())) < mp.tcache_count
 
-    def holds(self, pointer: int) -> bool:
-        """Whether the block is cached."""
-        return pointer in self._held
+    def put(self, chunk: int, size: int) -> None:
+        """Cache a chunk: its first 16 bytes get the link and the key."""
+        chunks = self._bins.get(size)
+        if chunks is None:
+            chunks = self._bins[size] = []
+        chunks.append(chunk)
+        self.held.add(chunk)
+        self._memory.write(chunk + HEADER, 16)
+        self._count(size)
 
-    def push(self, pointer: int, size: int) -> None:
-        """Cache a block: its first 16 bytes hold the link and the key."""
-        self._bins.setdefault(size, []).append(pointer)
-        self._held.add(pointer)
-        self._written(pointer, 16)
-
-    def pop(self, size: int) -> int:
-        """The block cached last, or 0."""
-        blocks = self._bins.get(size)
-        if not blocks:
+    def get(self, size: int) -> int:
+        """The chunk cached last, or 0; its key is cleared."""
+        chunks = self._bins.get(size)
+        if not chunks:
             return 0
-        pointer = blocks.pop()
-        self._held.discard(pointer)
-        self._written(pointer + 8, 8)
-        return pointer
+        chunk = chunks.pop()
+        self.held.discard(chunk)
+        self._count(size)
+        self._memory.write(chunk + HEADER + 8)
+        return chunk
+
+    def bins(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Chunk size and chunks of each list that is not empty, the next to be given first."""
+        for size, chunks in sorted(self._bins.items()):
+            if chunks:
+                yield size, tuple(reversed(chunks))
+
+    def _count(self, size: int) -> None:
+        index = (size >> 4) - 2
+        self._memory.write(self.address + 2 * index, 2)
+        self._memory.write(self.address + _ENTRIES + 8 * index)

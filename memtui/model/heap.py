@@ -1,0 +1,120 @@
+"""An allocator's heap at one moment: arenas, chunks, bins. Sizes in bytes; a chunk's address is that of its header."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from memtui.model.address import Range
+
+HEADER: Final = 16
+"""Bytes from a chunk to what malloc returned for it."""
+
+
+class ChunkState(StrEnum):
+    """Who holds a chunk."""
+
+    USED = "used"
+    """The program."""
+    TCACHE = "tcache"
+    """The thread's cache: free, but still looks used to its neighbours."""
+    FASTBIN = "fastbin"
+    """A fastbin: the same."""
+    FREE = "free"
+    """The unsorted, a small or a large bin: merged with its free neighbours."""
+    TOP = "top"
+    """The free end of the heap, in no bin."""
+    MMAPPED = "mmapped"
+    """The program; with a mapping of its own, in no arena."""
+    TCACHE_STRUCT = "tcache_struct"
+    """The allocator itself: the lists of the tcache."""
+    FENCEPOST = "fencepost"
+    """The allocator itself: the end of a region that the heap has left."""
+
+
+class HeapChunk(NamedTuple):
+    """One chunk."""
+
+    address: int
+    size: int
+    """With its header."""
+    state: ChunkState
+
+    @property
+    def end(self) -> int:
+        """The first byte behind the chunk."""
+        return self.address + self.size
+
+    @property
+    def user(self) -> int:
+        """What malloc returned for it."""
+        return self.address + HEADER
+
+
+class BinKind(StrEnum):
+    """The kinds of lists of free chunks."""
+
+    TCACHE = "tcache"
+    FAST = "fast"
+    UNSORTED = "unsorted"
+    SMALL = "small"
+    LARGE = "large"
+
+
+class HeapBin(NamedTuple):
+    """One list of free chunks that is not empty."""
+
+    kind: BinKind
+    size: int
+    """Chunk size; of a large bin the smallest in it, of the unsorted bin 0."""
+    chunks: tuple[int, ...]
+    """Addresses. The next to be given, or looked at, first; a large bin by ascending size."""
+    number: int | None = None
+    """The allocator's number of the bin; None for tcache and fastbins."""
+
+
+class Thresholds(NamedTuple):
+    """What decides between brk and mmap, and when memory goes back; bytes."""
+
+    mmap_threshold: int
+    trim_threshold: int
+    top_pad: int
+    dynamic: bool
+    """Whether freeing a mapped chunk raises the first two."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArenaView:
+    """One arena."""
+
+    name: str
+    """ "main", or the address of a thread's arena."""
+    regions: tuple[Range, ...]
+    """The memory that the chunks lie in, by ascending address."""
+    chunks: tuple[HeapChunk, ...]
+    """By ascending address; top and fenceposts too. Within a region each begins where the one before it ends."""
+    bins: tuple[HeapBin, ...]
+    """Fastbins, unsorted, small, large."""
+    top: int
+    top_size: int
+    last_remainder: int | None
+    """The free chunk that the next small request is split from if it is the only unsorted one; None: none."""
+    system_mem: int
+    """What the kernel gave for this arena."""
+    max_system_mem: int
+    contiguous: bool
+    """Whether the heap still counts on the break to grow in one piece."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeapView:
+    """One process's heap."""
+
+    allocator: str
+    """ "ptmalloc (glibc 2.36)"."""
+    arenas: tuple[ArenaView, ...]
+    """The main arena first; none before the first allocation."""
+    tcache: tuple[HeapBin, ...]
+    """By ascending chunk size."""
+    mmapped: tuple[HeapChunk, ...]
+    """By ascending address."""
+    thresholds: Thresholds

@@ -1,0 +1,149 @@
+"""Where the main arena's memory comes from and goes to (glibc 2.36, malloc/malloc.c: sysmalloc, systrim; sbrk.c)."""
+
+from typing import Final
+
+from memtui.model.address import PAGE_SIZE, page_down, page_up
+from memtui.sim.userspace.ptmalloc.arena import Arena
+from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
+from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.sizes import MALLOC_ALIGNMENT, MINSIZE, SIZE_MAX, signed
+from memtui.sim.userspace.ptmalloc.tunables import Parameters
+
+_MMAP_AS_MORECORE_SIZE: Final = 1 << 20
+
+
+class MainHeap:
+    """The program break as libc knows it, and the growing and shrinking of top by it."""
+
+    def __init__(self, memory: Memory, arena: Arena, parameters: Parameters) -> None:
+        self.why = ""
+        self._memory = memory
+        self._arena = arena
+        self._mp = parameters
+        self._break = 0
+        """__curbrk: the break as libc remembers it; 0 before the first brk."""
+
+    def sbrk(self, increment: int) -> int | None:
+        """Libc's sbrk: the break before it moved, or None if the kernel refused."""
+        if not self._break:
+            self._break = self._memory.brk(0)
+        before = self._break
+        if increment:
+            self._break = self._memory.brk(before + increment)
+            if self._break < before + increment:
+                return None
+        return before
+
+    def moved(self, brk: int) -> None:
+        """The program called libc's brk(), which remembers the new break."""
+        self._break = brk
+
+    def grow(self, size: int) -> int:
+        """Try to make top large enough for a chunk of `size` bytes.
+
+        Returns:
+            What is left of the old top where the new one does not continue it: a chunk that is to be freed, or 0.
+
+        Raises:
+            HeapCorruption: somebody gave back memory that the heap still uses.
+        """
+        arena = self._arena
+        wanted = signed(size + self._mp.top_pad + MINSIZE - (arena.top_size if arena.contiguous else 0))
+        wanted = signed(page_up(wanted))
+        before = self.sbrk(wanted) if wanted > 0 else None
+        if before is None:
+            left = self._grow_by_mmap(size, wanted)
+        else:
+            arena.base = arena.base or before
+            arena.system_mem += wanted
+            left = self._grow_by_brk(before, wanted)
+        arena.max_system_mem = max(arena.max_system_mem, arena.system_mem)
+        return left
+
+    def _grow_by_brk(self, before: int, wanted: int) -> int:
+        arena = self._arena
+        if arena.top_size and before == arena.top_end:
+            self.why = (
+                f"top was too small ({arena.top_size} bytes): sysmalloc moves the break up by {self._sum(wanted)}"
+            )
+            arena.set_top(arena.top, arena.top_size + wanted)
+            return 0
+        if not arena.contiguous:
+            self.why = f"top was too small: brk gives {wanted} bytes elsewhere"
+            now = self.sbrk(0)
+            assert now is not None
+            return self._new_top(before, now - before)
+        if arena.top_size and before < arena.top_end:
+            raise HeapCorruption("break adjusted to free malloc space")
+        if arena.top_size:
+            self.why = "somebody else moved the break: the heap goes on behind it"
+        else:
+            self.why = f"the heap begins: sysmalloc moves the break up by {self._sum(wanted)}"
+        return self._new_region(before, wanted)
+
+    def _sum(self, wanted: int) -> str:
+        return f"{wanted >> 10} KiB: the request and {self._mp.top_pad >> 10} KiB of top_pad, in whole pages"
+
+    def _new_region(self, start: int, length: int) -> int:
+        """The first memory of the heap, or memory behind a break that somebody else moved: up to a page's end."""
+        arena = self._arena
+        if arena.top_size:
+            arena.system_mem += start - arena.top_end
+        aligned = start + -start % MALLOC_ALIGNMENT
+        correction = aligned - start + arena.top_size
+        end = start + length + correction
+        correction += page_up(end) - end
+        if self.sbrk(correction) is None:
+            correction = 0
+        arena.system_mem += correction
+        now = self.sbrk(0)
+        assert now is not None
+        return self._new_top(aligned, now - aligned)
+
+    def _grow_by_mmap(self, size: int, wanted: int) -> int:
+        """Brk failed: a mapping becomes the heap. 2.35 to 2.37 round to 1 MiB and ask for at least a page."""
+        arena = self._arena
+        length = wanted
+        if arena.contiguous:
+            length += arena.top_size
+            length = signed(length + -length % _MMAP_AS_MORECORE_SIZE)
+        length = max(length & SIZE_MAX, PAGE_SIZE)
+        if length <= size:
+            return 0
+        address = self._memory.mmap(length)
+        if address < 0:
+            return 0
+        arena.contiguous = False
+        arena.base = arena.base or address
+        arena.system_mem += length
+        self.why = f"brk was refused: a mapping of {length} bytes becomes the heap's end"
+        return self._new_top(address, length)
+
+    def _new_top(self, top: int, size: int) -> int:
+        arena = self._arena
+        old, old_size = arena.top, arena.top_size
+        arena.set_top(top, size)
+        return old if old_size and arena.fence(old, old_size) else 0
+
+    def trim(self, pad: int) -> bool:
+        """systrim: give whole pages at the end of the heap back, keeping `pad` bytes.
+
+        A top of exactly 32 bytes makes the sum wrap round, and the heap grows instead, as in glibc.
+        """
+        arena = self._arena
+        area = (arena.top_size - MINSIZE - 1) & SIZE_MAX
+        if area <= pad:
+            return False
+        extra = signed(page_down(area - pad))
+        if not extra:
+            return False
+        now = self.sbrk(0)
+        if now is None or now != arena.top_end:
+            return False
+        self.sbrk(-extra)
+        released = now - self._break
+        if not released:
+            return False
+        arena.system_mem -= released
+        arena.set_top(arena.top, arena.top_size - released)
+        return True

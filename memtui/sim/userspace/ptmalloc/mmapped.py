@@ -1,0 +1,86 @@
+"""Chunks with mappings of their own (glibc 2.36, malloc/malloc.c: sysmalloc_mmap, munmap_chunk, mremap_chunk)."""
+
+from typing import NamedTuple
+
+from memtui.model.address import page_up
+from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.sizes import HEADER, SIZE_MAX, SIZE_SZ
+from memtui.sim.userspace.ptmalloc.tunables import DEFAULT_MMAP_THRESHOLD_MAX, Parameters
+
+
+class Mapped(NamedTuple):
+    """A chunk with a mapping of its own; bytes."""
+
+    lead: int
+    """Between the mapping's start and the chunk (after memalign)."""
+    size: int
+
+
+class MappedChunks:
+    """They belong to no arena, and are unmapped as soon as they are freed."""
+
+    def __init__(self, memory: Memory, parameters: Parameters) -> None:
+        self.chunks: dict[int, Mapped] = {}
+        self.why = ""
+        self._memory = memory
+        self._mp = parameters
+
+    def __contains__(self, chunk: int) -> bool:
+        return chunk in self.chunks
+
+    def map(self, size: int) -> int:
+        """A mapping for a chunk of `size` bytes; 0 if it is not large enough, or the kernel refused."""
+        mp = self._mp
+        if size < mp.mmap_threshold or len(self.chunks) >= mp.n_mmaps_max:
+            return 0
+        length = page_up(size + SIZE_SZ) & SIZE_MAX
+        if length <= size:
+            return 0
+        address = self._memory.mmap(length)
+        if address < 0:
+            return 0
+        self.chunks[address] = Mapped(0, length)
+        self._memory.write(address, HEADER)
+        self.why = (
+            f"no free chunk and no room in top; {size} bytes reach mmap_threshold ({mp.mmap_threshold}): "
+            f"mmap of {length} bytes, a mapping of its own"
+        )
+        return address
+
+    def free(self, chunk: int) -> None:
+        """The program frees such a chunk: the thresholds follow what the program uses, unless it has set one."""
+        size = self.chunks[chunk].size
+        mp = self._mp
+        self.why = "it was mmapped, so it is unmapped at once"
+        if not mp.no_dyn_threshold and mp.mmap_threshold < size | 2 <= DEFAULT_MMAP_THRESHOLD_MAX:
+            mp.mmap_threshold, mp.trim_threshold = size, 2 * size
+            self.why += f"; mmap_threshold rises to its size, {size}, and trim_threshold to twice that"
+        self.unmap(chunk)
+
+    def unmap(self, chunk: int) -> None:
+        """Give the mapping back."""
+        lead, size = self.chunks.pop(chunk)
+        self._memory.munmap(chunk - lead, size + lead)
+
+    def remap(self, chunk: int, size: int) -> int:
+        """Another length for a mapping, so that it serves a chunk of `size` bytes; 0 if the kernel refused."""
+        lead, old = self.chunks[chunk]
+        length = page_up(size + lead + SIZE_SZ) & SIZE_MAX
+        if length == lead + old:
+            self.why = "the mapping has just this many pages"
+            return chunk
+        address = self._memory.mremap(chunk - lead, lead + old, length)
+        if address < 0:
+            return 0
+        del self.chunks[chunk]
+        self.chunks[address + lead] = Mapped(lead, length - lead)
+        self._memory.write(address + lead + SIZE_SZ)
+        self.why = "it was mmapped, so mremap changes its length, moving page tables instead of bytes"
+        return address + lead
+
+    def move_up(self, chunk: int, by: int) -> int:
+        """Start the chunk further inside its mapping, for memalign."""
+        lead, size = self.chunks.pop(chunk)
+        self.chunks[chunk + by] = Mapped(lead + by, size - by)
+        self._memory.write(chunk + by, HEADER)
+        return chunk + by
