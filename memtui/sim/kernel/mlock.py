@@ -122,7 +122,9 @@ def fixup(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, flag
     if flags == old or old & (VM_SPECIAL | VM_DROPPABLE) or vma.name:
         return vma
     vma = modify(kernel, mm, vma, start, end, flags)
-    pages = (end - start) >> PAGE_SHIFT
+    # nr_pages is an int there: of 2^31 pages and more the upper bits are lost.
+    pages = ((end - start) >> PAGE_SHIFT) + (1 << 31) & 0xFFFF_FFFF
+    pages -= 1 << 31
     if not flags & VM_LOCKED:
         mm.locked_vm -= pages
     elif not old & VM_LOCKED:

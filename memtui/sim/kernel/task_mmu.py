@@ -87,7 +87,7 @@ def counters(mm: "Mm") -> MmCounters:
     return MmCounters(
         vm_peak=max(mm.hiwater_vm, mm.total_vm) * 4,
         vm_size=mm.total_vm * 4,
-        vm_lck=mm.locked_vm * 4,
+        vm_lck=mm.locked_vm * 4 % (1 << 64),
         vm_pin=0,
         vm_hwm=max(mm.hiwater_rss, mm.rss) * 4,
         vm_rss=mm.rss * 4,
