@@ -1,14 +1,21 @@
 /* Runs a series of malloc calls and reports what each gave: the pointer, the usable size, and the break.
  * Its own memory is static, so that the heap holds nothing but what the series asks for. ASLR is switched off. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, TRIM, MALLOPT };
+#define PAGE 4096
+
+/* As in malloc_series.py. */
+enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK };
 struct op {
     uint32_t kind, slot;
     uint64_t a, b;
@@ -16,7 +23,8 @@ struct op {
 
 static struct op ops[200000];
 static uint64_t out[3 * 200000];
-static void *slots[65536];
+static void *slots[200000];
+static char *obstacle;
 
 static void read_all(void *target, size_t length) {
     for (char *at = target; length;) {
@@ -34,28 +42,56 @@ static void write_all(const void *source, size_t length) {
     }
 }
 
-static void *perform(const struct op *op) {
-    void **slot = &slots[op->slot], *result = NULL;
+static void *block_the_break(uint64_t distance) {
+    char *at = (char *)(((uintptr_t)sbrk(0) + PAGE - 1) & -PAGE) + distance;
+    obstacle = mmap(at, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return obstacle;
+}
+
+static void stand_by(void) {
+    pid_t parent = getpid();
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        while (getppid() == parent) pause();
+        _exit(0);
+    }
+}
+
+static void *allocate(const struct op *op, void **slot) {
+    void *result = NULL;
     switch (op->kind) {
     case MALLOC: return *slot = malloc(op->a);
     case CALLOC: return *slot = calloc(op->a, op->b);
     case MEMALIGN: return *slot = memalign(op->a, op->b);
-    case TRIM: return (void *)(intptr_t)malloc_trim(op->a);
-    case MALLOPT: return (void *)(intptr_t)mallopt((int)op->a, (int)op->b);
+    case VALLOC: return *slot = valloc(op->a);
+    case PVALLOC: return *slot = pvalloc(op->a);
+    case POSIX_MEMALIGN: return (void *)(intptr_t)posix_memalign(slot, op->a, op->b);
     case FREE:
         free(*slot);
-        *slot = NULL;
-        return NULL;
-    case REALLOC:
+        return *slot = NULL;
+    default:
         result = realloc(*slot, op->a);
         if (result || !op->a) *slot = result;
         return result;
     }
-    _exit(4);
+}
+
+static void *perform(const struct op *op) {
+    if (op->kind < TRIM) return allocate(op, &slots[op->slot]);
+    switch (op->kind) {
+    case TRIM: return (void *)(intptr_t)malloc_trim(op->a);
+    case MALLOPT: return (void *)(intptr_t)mallopt((int)op->a, (int)op->b);
+    case SBRK: return sbrk((intptr_t)op->a);
+    case BLOCK: return block_the_break(op->a);
+    case CLEAR: return (void *)(intptr_t)munmap(obstacle, PAGE);
+    case FORK: stand_by();
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv) {
     uint64_t count;
+    uint32_t pid = getpid();
     char go;
     if (!(personality(0xffffffff) & ADDR_NO_RANDOMIZE)) {
         personality(ADDR_NO_RANDOMIZE);
@@ -63,11 +99,11 @@ int main(int argc, char **argv) {
     }
     read_all(&count, sizeof count);
     read_all(ops, count * sizeof *ops);
-    /* The results' pages are there before the first call. */
+    /* The pages of the results are there before the first call. */
     memset(out, 1, count * 3 * sizeof *out);
     memset(slots, 1, sizeof slots);
     memset(slots, 0, sizeof slots);
-    write_all("r", 1);
+    write_all(&pid, sizeof pid);
     read_all(&go, 1);
     for (uint64_t i = 0; i < count; i++) {
         void *result = perform(&ops[i]), *block = ops[i].kind < TRIM ? slots[ops[i].slot] : NULL;

@@ -8,6 +8,7 @@ from memtui.sim.userspace.ptmalloc.sizes import (
     HEADER,
     MIN_LARGE,
     MINSIZE,
+    PTRDIFF_MAX,
     UNSORTED,
     bin_index,
     request2size,
@@ -34,6 +35,9 @@ class Chunks:
 
     def int_malloc(self, request: int) -> int:
         """A chunk for `request` bytes; 0 when there is no memory."""
+        if request > PTRDIFF_MAX:
+            self.why = "ENOMEM: the request is larger than PTRDIFF_MAX"
+            return 0
         size = request2size(request)
         chunk = self._from_exact_bin(size) or self._from_bins(size)
         if chunk and request and self.mp.perturb_byte:

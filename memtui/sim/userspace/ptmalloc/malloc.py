@@ -146,10 +146,7 @@ class Ptmalloc:
             self._chunks.why = "EINVAL: no power of two is so large"
             return 0
         alignment = 1 << (max(alignment, MINSIZE) - 1).bit_length()
-        nb = request2size(size)
-        if size > PTRDIFF_MAX or nb + alignment + MINSIZE > PTRDIFF_MAX:
-            return self._nothing("size and alignment together are larger than PTRDIFF_MAX")
-        return self._user(int_memalign(self._chunks, alignment, nb))
+        return self._user(int_memalign(self._chunks, alignment, request2size(size)))
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """The same as memalign (until 2.37)."""

@@ -1,0 +1,213 @@
+"""The installed libc in a process of its own, and the model above the simulated kernel, which starts from there."""
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from memtui.elf_reader import read_elf
+from memtui.live.address_space import AddressSpaceReader
+from memtui.live.host import LiveHost
+from memtui.live.procfs import Procfs
+from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.mm import MmSnapshot
+from memtui.model.pages import PageRun, Residence
+from memtui.model.vma import VmaKind
+from memtui.sim.kernel import import_mm
+from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.profile import profile_for
+from memtui.sim.process import NotedCalls
+from memtui.sim.userspace.ptmalloc import Ptmalloc, Tunables
+from tests.oracle.malloc_series import WORD, Kind, Op
+
+MMAP_BASE: Final = 0x7FFF_F7FF_F000
+"""With ASLR off and a stack limit of 8 MiB."""
+_CALLS: Final = "brk,mmap,munmap,mremap,madvise,getrandom,write"
+_FIXED_NOREPLACE: Final = 0x10_0022
+"""With MAP_PRIVATE and MAP_ANONYMOUS."""
+_RANDOM: Final = re.compile(r'getrandom\("[^"]*"')
+
+
+def build(directory: Path) -> Path:
+    """The compiled driver."""
+    program = directory / "driver"
+    source = Path(__file__).with_name("malloc_driver.c")
+    subprocess.run(["gcc", "-O1", "-o", program, source], check=True, capture_output=True)
+    return program
+
+
+def by_page(runs: Iterable[PageRun]) -> dict[int, Residence]:
+    """Residence of each page that is not absent."""
+    return {run.start + n * PAGE_SIZE: run.residence for run in runs for n in range(run.pages)}
+
+
+class Real:
+    """The driver, stopped before its first call, then after its last. Under strace if a log is given."""
+
+    def __init__(
+        self, program: Path, ops: list[Op], environ: Mapping[str, str] | None = None, log: Path | None = None
+    ) -> None:
+        self._log = log
+        self._count = len(ops)
+        traced = [shutil.which("strace") or "strace", "-qq", "-o", log, "-e", f"trace={_CALLS}"] if log else []
+        self._process = subprocess.Popen(
+            [*traced, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(environ or {})}
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self._send(struct.pack("<Q", self._count) + b"".join(struct.pack("<IIQQ", *op) for op in ops))
+        (self.pid,) = struct.unpack("<I", self._stdout.read(4))
+        self.before = self.look()
+
+    def __enter__(self) -> "Real":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # The driver ends when its input does; a child of its own ends with it.
+        self._process.communicate()
+
+    def _send(self, data: bytes) -> None:
+        self._stdin.write(data)
+        self._stdin.flush()
+
+    def run(self) -> Iterator[tuple[int, ...]]:
+        """What each call gave: result, usable size, break."""
+        self._send(b"g")
+        return struct.iter_unpack("<3Q", self._stdout.read(24 * self._count))
+
+    def look(self) -> MmSnapshot:
+        """The address space as it is now."""
+        return AddressSpaceReader(Procfs(), self.pid).read()
+
+    def pages(self) -> dict[int, Residence]:
+        """The pages of the heap and of anonymous mappings that are new since the start."""
+        old = [(vma.start, vma.end) for vma in self.before.vmas]
+        found: dict[int, Residence] = {}
+        for vma in self.look().vmas:
+            if vma.kind in (VmaKind.HEAP, VmaKind.ANON):
+                found |= by_page(vma.runs or ())
+        for start, end in old:
+            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
+                found.pop(page, None)
+        return found
+
+    def shared_with_a_child(self, pages: Iterable[int]) -> set[int]:
+        """Those of the pages that are present and not exclusively mapped."""
+        shared = set()
+        with open(f"/proc/{self.pid}/pagemap", "rb") as pagemap:
+            for page in pages:
+                pagemap.seek(page // PAGE_SIZE * 8)
+                (entry,) = struct.unpack("<Q", pagemap.read(8))
+                if entry >> 63 and not entry >> 56 & 1:
+                    shared.add(page)
+        return shared
+
+    def system_calls(self) -> list[str]:
+        """Those of the series, once it is over, without what is random."""
+        assert self._log is not None
+        lines = [" ".join(line.split()) for line in self._log.read_text().splitlines()]
+        first, last, *_ = [number for number, line in enumerate(lines) if line.startswith("write(")]
+        return [_RANDOM.sub("getrandom(...", line) for line in lines[first + 1 : last]]
+
+
+class Model:
+    """The allocator's model above the simulated kernel."""
+
+    def __init__(self, real: Real, tunables: Tunables | None = None) -> None:
+        host = LiveHost(read_elf)
+        facts = host.machine()
+        self.kernel = Kernel(facts, profile_for(facts.release), host.file)
+        self.task = import_mm.load(self.kernel, real.before, MMAP_BASE)
+        self.calls = NotedCalls(self.kernel, self.task)
+        self.malloc = Ptmalloc(self.calls, self._accessed, tunables or Tunables())
+        self.written: set[int] = set()
+        """Pages written since the last fork."""
+        self.at_fork: set[int] = set()
+        """Pages that were there at the last fork."""
+        self._before = [(vma.start, vma.end) for vma in real.before.vmas]
+        self._slots: dict[int, int] = {}
+        self._obstacle = 0
+
+    def _accessed(self, address: int, length: int, write: bool) -> None:
+        self.calls.accessed(address, length, write)
+        assert not self.calls.fault
+        if write:
+            self.written.update(range(address & -PAGE_SIZE, page_up(address + length), PAGE_SIZE))
+
+    def perform(self, op: Op) -> tuple[int, int, int]:
+        """One call: result, usable size, break."""
+        result = self._allocate(op) if op.kind < Kind.TRIM else self._other(op)
+        block = self._slots.get(op.slot, 0) if op.kind < Kind.TRIM else 0
+        return result & WORD, self.malloc.malloc_usable_size(block), self.malloc.sbrk(0)
+
+    def _allocate(self, op: Op) -> int:
+        malloc, slots = self.malloc, self._slots
+        block = slots.get(op.slot, 0)
+        match op.kind:
+            case Kind.FREE:
+                malloc.free(block)
+                slots[op.slot] = 0
+                return 0
+            case Kind.REALLOC:
+                given = malloc.realloc(block, op.a)
+                if given or not op.a:
+                    slots[op.slot] = given
+                return given
+            case Kind.POSIX_MEMALIGN:
+                error, given = malloc.posix_memalign(op.a, op.b)
+                slots[op.slot] = given
+                return error
+            case Kind.CALLOC | Kind.MEMALIGN:
+                given = (malloc.calloc if op.kind is Kind.CALLOC else malloc.memalign)(op.a, op.b)
+            case _:
+                given = {Kind.MALLOC: malloc.malloc, Kind.VALLOC: malloc.valloc, Kind.PVALLOC: malloc.pvalloc}[op.kind](
+                    op.a
+                )
+        slots[op.slot] = given
+        return given
+
+    def _other(self, op: Op) -> int:
+        match op.kind:
+            case Kind.TRIM:
+                return self.malloc.malloc_trim(op.a)
+            case Kind.MALLOPT:
+                return self.malloc.mallopt(_int(op.a), _int(op.b))
+            case Kind.SBRK:
+                return self.malloc.sbrk(op.a)
+            case Kind.BLOCK:
+                at = page_up(self.malloc.sbrk(0)) + op.a
+                self._obstacle = max(-1, self.calls.mmap(at, PAGE_SIZE, 0, _FIXED_NOREPLACE)) & WORD
+                return self._obstacle
+            case Kind.CLEAR:
+                return max(-1, self.calls.munmap(self._obstacle, PAGE_SIZE))
+            case _:
+                self.at_fork, self.written = set(self.pages()), set()
+                return 0
+
+    def pages(self) -> dict[int, Residence]:
+        """As `Real.pages`."""
+        mm = self.task.mm
+        found: dict[int, Residence] = {}
+        for vma in mm.tree.span(0, 1 << 47):
+            if vma.anonymous and not vma.name:
+                found |= by_page(mm.pages.runs(vma.start, vma.end))
+        for start, end in self._before:
+            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
+                found.pop(page, None)
+        return found
+
+    def system_calls(self) -> list[str]:
+        """What was asked of the kernel, as strace would print it."""
+        lines = [" ".join(line.split()) for line in self.calls.take()]
+        return [re.sub(r'getrandom\("?\.\.\."?', "getrandom(...", line) for line in lines]
+
+
+def _int(word: int) -> int:
+    """The low half as C's int."""
+    return ((word + (1 << 31)) & 0xFFFF_FFFF) - (1 << 31)
