@@ -6,7 +6,7 @@ from memtui.sim.kernel.fs import Inode, OpenFile
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.overcommit import commit_limit
-from memtui.sim.kernel.page_table import ANON, LAZY
+from memtui.sim.kernel.page_leaf import ANON, LAZY
 
 
 def mapped_files(mm: Mm) -> Iterable[OpenFile]:

@@ -13,7 +13,7 @@ from memtui.sim.kernel import vma as kernel_vma
 from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mm import Mm
-from memtui.sim.kernel.page_table import PMD_SHIFT, Leaf
+from memtui.sim.kernel.page_leaf import PMD_SHIFT, Leaf
 from memtui.sim.kernel.task_mmu import device, inode_number, kind, label, offset, permissions, vm_flags
 from memtui.sim.kernel.vm_flags import VM_LOCKED
 

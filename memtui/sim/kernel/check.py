@@ -4,7 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE
-from memtui.sim.kernel.page_table import ANON, GUARD, LAZY, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT, STATES
+from memtui.sim.kernel.page_leaf import ANON, GUARD, LAZY, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT, STATES
 from memtui.sim.kernel.vm_flags import (
     VM_ACCOUNT,
     VM_LOCKED,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode, OpenFile
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.mm import Mm
-    from memtui.sim.kernel.page_table import Frame, Leaf
+    from memtui.sim.kernel.page_leaf import Frame, Leaf
 
 
 def check(kernel: "Kernel") -> list[str]:

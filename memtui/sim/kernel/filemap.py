@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.outcome import Errno, Fault
-from memtui.sim.kernel.page_table import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
+from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:

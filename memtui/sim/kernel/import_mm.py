@@ -12,7 +12,7 @@ from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Vma as Shown
 from memtui.model.vma import VmaKind
-from memtui.sim.kernel import page_table as pt
+from memtui.sim.kernel import page_leaf, page_table
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
 from memtui.sim.kernel.mm import Mm
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _BITS: Final[Mapping[str, int]] = {code: bit for bit, code in VM_FLAG_CODES}
 _STATES: Final[Mapping[Residence, int]] = {
-    Residence.ZERO: pt.ZERO,
-    Residence.ANON: pt.ANON,
-    Residence.PAGE_CACHE: pt.FILE,
-    Residence.SHMEM: pt.SHMEM,
-    Residence.SWAPPED: pt.SWAP,
-    Residence.GUARD: pt.GUARD,
-    Residence.UNKNOWN: pt.DEVICE,
+    Residence.ZERO: page_leaf.ZERO,
+    Residence.ANON: page_leaf.ANON,
+    Residence.PAGE_CACHE: page_leaf.FILE,
+    Residence.SHMEM: page_leaf.SHMEM,
+    Residence.SWAPPED: page_leaf.SWAP,
+    Residence.GUARD: page_leaf.GUARD,
+    Residence.UNKNOWN: page_leaf.DEVICE,
 }
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
 _VSYSCALL: Final = "[vsyscall]"
@@ -148,7 +148,7 @@ def _load_run(mm: Mm, run: PageRun) -> None:
     while start < run.end:
         index = start // PMD_SIZE
         leaf = mm.pages.alloc(index)
-        low, high = pt.entry_range(index, start, run.end)
+        low, high = page_table.entry_range(index, start, run.end)
         if run.huge:
             leaf.huge = True
         mm.pages.put(index, low, bytes([state]) * (high - low))

@@ -9,7 +9,7 @@ from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.memory import fault_range
 from memtui.sim.kernel.outcome import Errno, Fault
-from memtui.sim.kernel.page_table import (
+from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
     ENTRIES,
@@ -20,9 +20,9 @@ from memtui.sim.kernel.page_table import (
     PMD_SHIFT,
     SHMEM,
     SWAP,
-    entry_range,
     table_of,
 )
+from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (

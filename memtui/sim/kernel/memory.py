@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
 from memtui.sim.kernel import filemap
 from memtui.sim.kernel.outcome import Errno, Fault, Outcome
-from memtui.sim.kernel.page_table import (
+from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
     DEVICE,
@@ -23,9 +23,9 @@ from memtui.sim.kernel.page_table import (
     SWAP,
     ZERO,
     Leaf,
-    entry_range,
     table_of,
 )
+from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.stack import expand_downwards
 from memtui.sim.kernel.vm_flags import (

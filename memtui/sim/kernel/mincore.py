@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
 from memtui.sim.kernel.outcome import Errno, system_call
-from memtui.sim.kernel.page_table import ABSENT, GUARD
+from memtui.sim.kernel.page_leaf import ABSENT, GUARD
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel

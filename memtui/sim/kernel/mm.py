@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from memtui.sim.kernel.page_table import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP, PageTable
+from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP
+from memtui.sim.kernel.page_table import PageTable
 from memtui.sim.kernel.vm_flags import is_data_mapping, is_exec_mapping, is_stack_mapping
 from memtui.sim.kernel.vma import Vma
 from memtui.sim.kernel.vma_tree import VmaTree

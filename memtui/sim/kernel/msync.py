@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from memtui.model.address import PAGE_SIZE, page_up
 from memtui.sim.kernel.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
 from memtui.sim.kernel.outcome import Errno, system_call
-from memtui.sim.kernel.page_table import FILE, FILE_DIRTY, table_of
+from memtui.sim.kernel.page_leaf import FILE, FILE_DIRTY, table_of
 from memtui.sim.kernel.vm_flags import VM_LOCKED, VM_SHARED
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
-from memtui.sim.kernel.page_table import ABSENT, ENTRIES, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT
+from memtui.sim.kernel.page_leaf import ABSENT, ENTRIES, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.mm import Mm

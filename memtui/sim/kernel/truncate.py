@@ -6,7 +6,7 @@ from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
-from memtui.sim.kernel.page_table import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
+from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
