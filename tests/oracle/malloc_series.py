@@ -48,7 +48,7 @@ _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "align": {Kind.MEMALIGN: 12, Kind.POSIX_MEMALIGN: 5, Kind.VALLOC: 1, Kind.PVALLOC: 1},
     "opt": {Kind.MALLOPT: 1, Kind.TRIM: 1},
     "trim": {Kind.TRIM: 4},
-    "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 1, Kind.TRIM: 1},
+    "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 2, Kind.TRIM: 1},
     "sbrk": {Kind.SBRK: 2, Kind.TRIM: 1},
 }
 _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {
@@ -72,6 +72,8 @@ def _size(rng: random.Random, mix: str) -> int:
     if mix == "huge" and rng.random() < 0.5:
         low, high = rng.choice([(100_000, 300_000), (1 << 17, 1 << 20), (1 << 20, 40 << 20)])
         return rng.randrange(low, high)
+    if mix in ("noroom", "sbrk") and rng.random() < 0.3:
+        return rng.randrange(120_000)
     most = rng.choices([200, 2000, 20_000, 200_000], [60, 25, 12, 3])[0]
     return rng.randrange(most)
 
@@ -98,7 +100,7 @@ def _arguments(rng: random.Random, mix: str, kind: Kind) -> tuple[int, ...]:
 def series(seed: int, mix: str, length: int) -> list[Op]:
     """`length` random calls of a mix."""
     rng = random.Random(f"{mix}{seed}")
-    weights = _BASE | _WEIGHTS[mix]
+    weights = _BASE | {Kind.FREE: rng.choice([32, 42, 50])} | _WEIGHTS[mix]
     ops: list[Op] = []
     live: list[int] = []
     blocked = False

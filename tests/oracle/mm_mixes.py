@@ -9,12 +9,13 @@ MIXES: Final[Mapping[str, Weights]] = {
     "anon": {"mmap": 20, "munmap": 8, "mprotect": 14, "touch": 14, "mremap": 8, "brk": 4, "madvise": 3},
     "fixed": {"mmap_fixed": 22, "munmap": 7, "mprotect": 14, "touch": 14, "mremap": 9, "madvise": 4, "mlock": 2},
     "files": {
-        "open": 6, "close": 2, "dup": 3, "ftruncate": 4, "mmap_file": 20, "munmap": 6, "mprotect": 9, "touch": 12,
-        "mremap": 8, "madvise": 6, "msync": 2, "unlink": 1, "pwrite": 2, "mincore": 1, "fallocate": 1,
+        "open": 6, "close": 2, "memfd": 1, "seals": 1, "dup": 3, "ftruncate": 4, "mmap_file": 20, "munmap": 6,
+        "mprotect": 9, "touch": 12, "mremap": 8, "madvise": 6, "msync": 2, "unlink": 1, "pwrite": 2, "mincore": 1,
+        "fallocate": 1,
     },
     "shared": {
-        "mmap_shared": 12, "memfd": 4, "mmap_file": 10, "ftruncate": 3, "munmap": 6, "mprotect": 8, "touch": 12,
-        "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1,
+        "mmap_shared": 12, "memfd": 4, "seals": 2, "mmap_file": 10, "ftruncate": 3, "munmap": 6, "mprotect": 8,
+        "touch": 12, "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1,
     },
     "sysv": {
         "shmget": 4, "shmat": 12, "shmdt": 5, "shmctl": 2, "munmap": 4, "mprotect": 9, "touch": 9, "mremap": 8,

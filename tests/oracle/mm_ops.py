@@ -145,7 +145,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "mlock2": "aln", "munlock": "al", "mlockall": "L", "munlockall": "", "msync": "alS", "mincore": "al",
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
-    "shmdt": "a", "shmctl": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
+    "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
 }  # fmt: skip
 """How the arguments of each call are written, a letter an argument: see `_FORMATS`."""
 
@@ -198,6 +198,7 @@ _STRACE: Final[Mapping[str, str]] = {
     "setrlimit": "prlimit64(0, {}, {{rlim_cur={}, rlim_max=RLIM64_INFINITY}}, NULL)",
     "fork": "fork()",
     "clone": "clone(child_stack=NULL, flags={1})",
+    "add_seals": "fcntl({}, F_ADD_SEALS, {})",
     "mseal": "mseal({}, {}, {})",
 }
 """Where the trace differs from `name(arg, ...)`."""

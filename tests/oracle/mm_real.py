@@ -37,10 +37,11 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28,
     "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
-    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "mlock2": 325, "mseal": 462,
+    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "mlock2": 325, "mseal": 462,
 }  # fmt: skip
 _SOURCE: Final = FilePath(__file__).with_name("runner.c")
 """Also what the runners of all test processes lock."""
+_F_ADD_SEALS: Final = 1033
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS = range(5)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
 _REPLY: Final = struct.Struct("<q4I")
@@ -241,6 +242,8 @@ class Real:
             _, hard = resource.prlimit(self.pids[op.proc], numbers[0])
             text = struct.pack("<QQ", numbers[1] & 0xFFFFFFFFFFFFFFFF, hard & 0xFFFFFFFFFFFFFFFF)
             return _result(self._ask(op.proc, _SYSCALL, nr, (0, numbers[0], 0, 0), text, given=4)[0])
+        if op.name == "add_seals":
+            return _result(self._ask(op.proc, _SYSCALL, nr, (numbers[0], _F_ADD_SEALS, numbers[1]))[0])
         if op.name == "mincore":
             length = min(page_up(numbers[1] & 0xFFFFFFFF) >> 12, _VEC_BYTES)
             value, _, _, data = self._ask(op.proc, _SYSCALL, nr, (*numbers, 0), out=4, length=length)
@@ -253,13 +256,14 @@ class Real:
     def picture(self, slot: int) -> Picture:
         """The address space of a process now."""
         smaps, status = self._files[slot]
-        data = b""
         os.lseek(smaps, 0, os.SEEK_SET)
+        parts = []
         try:
             while part := os.read(smaps, 1 << 20):
-                data += part
+                parts.append(part)
         except ProcessLookupError:
             raise RunnerDied(f"process {slot} of the series is gone") from None
+        data = b"".join(parts)
         flags = _VMFLAGS.findall(data)
         areas = tuple(
             Area(

@@ -26,6 +26,7 @@ from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.kernel.task import Task
+from memtui.sim.kernel.vma import Vma
 from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result
 from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, COUNTERS, Place, Real
 from tests.oracle.mm_real import capabilities as own_capabilities
@@ -36,7 +37,7 @@ Pages = tuple[tuple[int, int, Residence], ...]
 """Start, end and residence of the pages of one address space."""
 _DECIDED: Final = frozenset({Residence.ANON, Residence.ZERO, Residence.SHMEM, Residence.SWAPPED, Residence.GUARD})
 VSYSCALL: Final = Area(0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, "[vsyscall]", "ex")
-_NAMES: Final = {"setrlimit": "prlimit64"}
+_NAMES: Final = {"setrlimit": "prlimit64", "add_seals": "memfd_add_seals"}
 """Steps that are called otherwise there."""
 _SIGNED: Final = frozenset({"ftruncate", "fallocate", "pwrite64"})
 """Calls whose numbers are offsets: the simulated kernel takes them with their sign, all others as unsigned words."""
@@ -85,6 +86,8 @@ class Sim:
             null = Inode(0, (0, 5), "devtmpfs", "/dev/null", mappable=False)
             first.files.open[fd] = file_table.open_inode(null)
             first.files.open[fd].users += 1
+        self._letters: dict[int, str] = {}
+        """VM_* bits -> VmFlags."""
         self.tasks: dict[int, Task] = {0: first}
         """The live processes by slot."""
 
@@ -116,8 +119,6 @@ class Sim:
                 return outcome
             case "setrlimit":
                 return call(self.kernel, task, 0, *plain)
-            case "mincore":
-                return call(self.kernel, task, *plain, 0)
             case _:
                 return call(self.kernel, task, *plain)
 
@@ -149,13 +150,17 @@ class Sim:
                 task_mmu.permissions(vma),
                 task_mmu.offset(vma),
                 task_mmu.label(mm, vma),
-                " ".join(task_mmu.vm_flags(self.kernel, vma)),
+                self._letters.get(vma.flags) or self._spell(vma),
             )
             for vma in mm.tree
         )
         counters = task_mmu.counters(mm)
         told = {name: getattr(counters, COUNTER_NAMES[name]) for name in COUNTERS}
         return Picture((*areas, VSYSCALL), told)
+
+    def _spell(self, vma: Vma) -> str:
+        letters = self._letters[vma.flags] = " ".join(task_mmu.vm_flags(self.kernel, vma))
+        return letters
 
     def problems(self) -> list[str]:
         """The broken invariants."""

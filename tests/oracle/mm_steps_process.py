@@ -25,6 +25,11 @@ def memfd(scene: Scene) -> Made | None:
     return "memfd_create", (scene.rng.choice(("m", "fuzz", "")), scene.rng.choice((0, 1, 2)))
 
 
+def add_seals(scene: Scene) -> Made | None:
+    file = scene.fd()
+    return ("add_seals", (scene.of(file), scene.rng.choice((1, 2, 4, 6, 8, 16, 32, 64)))) if file else None
+
+
 def close(scene: Scene) -> Made | None:
     file = scene.fd()
     return ("close", (scene.of(file),)) if file else None

@@ -184,3 +184,32 @@ def test_a_stack_grows_to_its_limit_by_touch(script: Script) -> None:
     script.call("touch", top - (8 << 20), 1, WRITES)
     assert f"{top - (8 << 20):x}-{top:x} rw-p [stack]" in script.made()
     assert script.attempt("touch", top - (8 << 20) - 1, 1, WRITES)[1] == "SIGSEGV/1"
+
+
+def test_the_number_of_vmas_is_limited(script: Script) -> None:
+    """Up to vm.max_map_count one by one; only results are compared on the way, since a picture has 65,530 lines."""
+    limit = script.both.sim.kernel.sysctl["max_map_count"]
+    if limit > 70_000:
+        pytest.skip(f"vm.max_map_count is {limit:,} here: it would take too long")
+    there = len(script.both.real.picture(0).areas) - 1  # without vsyscall
+    pages = limit + 100
+    script.call("mmap", ARENA, pages * PAGE, NONE, ANON | FIXED, -1, 0)
+    cuts = (limit - there - 1) // 2 - 1
+    for number in range(cuts):
+        script.quick("mprotect", ARENA + (2 * number + 1) * PAGE, PAGE, READ)
+    end = ARENA + (2 * cuts + 1) * PAGE
+    results = [script.quick("mprotect", end + 2 * number * PAGE, PAGE, READ) for number in range(3)]
+    assert results[0] == ""
+    assert results[-1] == "ENOMEM"
+    far = ARENA + 2 * pages * PAGE
+    mapped = [script.quick("mmap", far + 2 * number * PAGE, PAGE, READ, ANON | FIXED, -1, 0) for number in range(4)]
+    assert mapped[-1] == "ENOMEM"
+    script.quick("munmap", end + 50 * PAGE, PAGE)
+    script.quick("brk", 0)
+    script.quick("mremap", far, PAGE, PAGE, MAYMOVE | MOVE_FIXED, far + PAGE)
+    script.quick("madvise", end + 40 * PAGE, PAGE, 1)
+    script.quick("mlock", end + 40 * PAGE, PAGE)
+    script.quick("munmap", ARENA, 3 * PAGE)
+    script.quick("mprotect", end + 30 * PAGE, PAGE, READ)
+    real, sim = script.both.real.picture(0), script.both.sim.picture(0)
+    assert (real.areas, real.counters) == (sim.areas, sim.counters)

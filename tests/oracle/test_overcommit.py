@@ -9,8 +9,10 @@ from pathlib import Path as FilePath
 import pytest
 
 from tests.oracle.conftest import Script
+from tests.oracle.mm_both import Both
 from tests.oracle.mm_ops import PAGE, Key
-from tests.oracle.mm_real import missing
+from tests.oracle.mm_real import Place, missing
+from tests.oracle.mm_series import Seed
 
 SYSCTL = FilePath("/proc/sys/vm")
 GIB = 1 << 30
@@ -31,15 +33,16 @@ def meminfo(name: str) -> int:
 
 
 @contextlib.contextmanager
-def never_overcommit(script: Script) -> Iterator[None]:
-    """Mode 2 for a moment on both kernels, with so generous a limit that other processes do not notice."""
+def overcommit(both: Both, mode: int) -> Iterator[None]:
+    """Another mode for a moment on both kernels; mode 2 with so generous a limit that other processes do not notice."""
     names = ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
-    with script.both.real.alone():
+    with both.real.alone():
         before = {name: (SYSCTL / name).read_text() for name in names}
         try:
             (SYSCTL / "overcommit_ratio").write_text(str(RATIO))
-            (SYSCTL / "overcommit_memory").write_text("2")
-            script.both.sim.kernel.sysctl |= {"overcommit_memory": 2, "overcommit_ratio": RATIO, "overcommit_kbytes": 0}
+            (SYSCTL / "overcommit_memory").write_text(str(mode))
+            set_to = {"overcommit_memory": mode, "overcommit_ratio": RATIO, "overcommit_kbytes": 0}
+            both.sim.kernel.sysctl |= set_to
             yield
         finally:
             (SYSCTL / "overcommit_memory").write_text(before["overcommit_memory"])
@@ -92,7 +95,7 @@ def test_mode_0_refuses_what_exceeds_ram_and_swap(how: str, script: Script) -> N
 
 def test_mode_2_refuses_what_exceeds_the_limit(script: Script, may_set: None) -> None:
     cpus = os.sched_getaffinity(0)
-    with never_overcommit(script):
+    with overcommit(script.both, 2):
         for pid in (0, script.both.real.pids[0]):
             os.sched_setaffinity(pid, {min(cpus)})
         try:
@@ -112,7 +115,7 @@ def test_mode_2_refuses_what_exceeds_the_limit(script: Script, may_set: None) ->
 
 def test_what_each_call_charges(script: Script, may_set: None) -> None:
     """In units of 1 GiB, next to which the batches of the kernel's counter and other processes vanish."""
-    with never_overcommit(script):
+    with overcommit(script.both, 2):
         kernel = script.both.sim.kernel
         real, simulated = meminfo("Committed_AS"), kernel.committed
 
@@ -158,3 +161,12 @@ def test_what_each_call_charges(script: Script, may_set: None) -> None:
         charged(2)
         script.call("shmctl", script.last(), 0)
         charged(1)
+
+
+@pytest.mark.parametrize("mode", [1, 2])
+@pytest.mark.parametrize("mix", ["anon", "huge", "shared", "fork"])
+def test_calls_in_the_other_modes(mix: str, mode: int, may_set: None, runner: FilePath, place: Place) -> None:
+    with Both(runner, place, Seed(mix, 2000 + mode)) as both, overcommit(both, mode):
+        found = both.fuzz(150)
+    if found is not None:
+        pytest.fail(found.trace(), pytrace=False)

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.sim.kernel.file import install
 from memtui.sim.kernel.file_table import open_inode
-from memtui.sim.kernel.fs import F_SEAL_SEAL
+from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.shmem import kernel_inode
+from memtui.sim.kernel.vm_flags import VM_MAYWRITE, VM_SHARED
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -19,6 +20,7 @@ MFD_NOEXEC_SEAL: Final = 8
 MFD_EXEC: Final = 16
 MFD_NAME_MAX: Final = 249
 F_SEAL_EXEC: Final = 0x20
+_ALL_SEALS: Final = 0x3F
 _KNOWN: Final = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC
 
 
@@ -46,10 +48,29 @@ def sys_memfd_create(kernel: "Kernel", task: "Task", name: bytes | str, flags: i
 @system_call
 def sys_memfd_add_seals(kernel: "Kernel", task: "Task", fd: int, seals: int) -> int:
     """fcntl(fd, F_ADD_SEALS, seals)."""
-    inode = task.files.get(fd).inode
-    if not inode.shmem:
+    file = task.files.get(fd)
+    inode = file.inode
+    if not file.writable:
+        raise Errno("EPERM", "the descriptor is not open for writing")
+    if seals & ~_ALL_SEALS:
+        raise Errno("EINVAL", "an unknown seal")
+    if not inode.shmem or not inode.mappable:
         raise Errno("EINVAL", "not a memfd")
     if inode.seals & F_SEAL_SEAL:
         raise Errno("EPERM", "sealed against sealing")
+    if seals & F_SEAL_EXEC and not inode.seals & F_SEAL_EXEC:
+        seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE  # a program that never changes
+    if seals & F_SEAL_WRITE and not inode.seals & F_SEAL_WRITE and _is_mapped_writable(kernel, inode):
+        raise Errno("EBUSY", "a shared mapping may write to it")
     inode.seals |= seals
     return 0
+
+
+def _is_mapped_writable(kernel: "Kernel", inode: Inode) -> bool:
+    """i_mmap_writable; costs a walk over every address space."""
+    writable = VM_SHARED | VM_MAYWRITE
+    return any(
+        vma.file is not None and vma.file.inode is inode and vma.flags & writable == writable
+        for task in kernel.tasks.values()
+        for vma in task.mm.tree
+    )
