@@ -46,5 +46,6 @@ def _part(task: "Task", vma: "Vma", low: int, high: int) -> bytes:
             mapped[at : at + mark.pages] = b"\1" * mark.pages
     if vma.file is None:
         return bytes(mapped)
-    cached = vma.file.inode.pages.mask(vma.pgoff_at(low), pages)
-    return bytes(one | other for one, other in zip(mapped, cached, strict=True))
+    inode, first = vma.file.inode, vma.pgoff_at(low)
+    cached, fresh = inode.pages.mask(first, pages), inode.fresh.mask(first, pages)
+    return bytes(one | here & ~new for one, here, new in zip(mapped, cached, fresh, strict=True))

@@ -70,7 +70,8 @@ def file_flags(file: OpenFile, prot: int, flags: int, vm_flags: int, pgoff: int,
 
 
 def _shared_file_flags(file: OpenFile, prot: int, flags: int, vm_flags: int) -> int:
-    known = LEGACY_MAP_MASK | (MAP_SYNC if file.inode.fs_type in DAX_TYPES else 0)
+    syncs = file.inode.fs_type in DAX_TYPES and not file.inode.is_dir
+    known = LEGACY_MAP_MASK | (MAP_SYNC if syncs else 0)
     if flags & MAP_TYPE == MAP_SHARED_VALIDATE and flags & ~known:
         raise Errno("EOPNOTSUPP", "a flag that MAP_SHARED_VALIDATE does not know")
     if prot & PROT_WRITE and not file.writable:
