@@ -15,7 +15,7 @@
 #define PAGE 4096
 
 /* As in malloc_series.py. */
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK };
+enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT };
 struct op {
     uint32_t kind, slot;
     uint64_t a, b;
@@ -84,7 +84,8 @@ static void *perform(const struct op *op) {
     case SBRK: return sbrk((intptr_t)op->a);
     case BLOCK: return block_the_break(op->a);
     case CLEAR: return (void *)(intptr_t)munmap(obstacle, PAGE);
-    case FORK: stand_by();
+    case FORK: stand_by(); return NULL;
+    case FREE_AT: free((char *)slots[op->slot] + op->a);
     }
     return NULL;
 }

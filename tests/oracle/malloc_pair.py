@@ -56,7 +56,11 @@ class Real:
         self._count = len(ops)
         traced = [shutil.which("strace") or "strace", "-qq", "-o", log, "-e", f"trace={_CALLS}"] if log else []
         self._process = subprocess.Popen(
-            [*traced, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **(environ or {})}
+            [*traced, program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environ or {})},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -70,7 +74,8 @@ class Real:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # The driver ends when its input does; a child of its own ends with it.
-        self._process.communicate()
+        if self._process.returncode is None:
+            self._process.communicate()
 
     def _send(self, data: bytes) -> None:
         self._stdin.write(data)
@@ -80,6 +85,11 @@ class Real:
         """What each call gave: result, usable size, break."""
         self._send(b"g")
         return struct.iter_unpack("<3Q", self._stdout.read(24 * self._count))
+
+    def last_words(self) -> str:
+        """What libc says when a call of the series aborts."""
+        _, said = self._process.communicate(b"g")
+        return said.decode().strip()
 
     def look(self) -> MmSnapshot:
         """The address space as it is now."""
@@ -186,8 +196,11 @@ class Model:
                 return self._obstacle
             case Kind.CLEAR:
                 return max(-1, self.calls.munmap(self._obstacle, PAGE_SIZE))
-            case _:
+            case Kind.FORK:
                 self.at_fork, self.written = set(self.pages()), set()
+                return 0
+            case _:
+                self.malloc.free(self._slots[op.slot] + op.a)
                 return 0
 
     def pages(self) -> dict[int, Residence]:

@@ -26,6 +26,8 @@ class Kind(IntEnum):
     """Unmap that page."""
     FORK = 13
     """A child that only waits shares every page from now on."""
+    FREE_AT = 14
+    """Free the block, moved by some bytes, and keep its pointer."""
 
 
 class Op(NamedTuple):
@@ -48,7 +50,7 @@ _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "align": {Kind.MEMALIGN: 12, Kind.POSIX_MEMALIGN: 5, Kind.VALLOC: 1, Kind.PVALLOC: 1},
     "opt": {Kind.MALLOPT: 1, Kind.TRIM: 1},
     "trim": {Kind.TRIM: 4},
-    "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 2, Kind.TRIM: 1},
+    "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 2, Kind.SBRK: 1, Kind.TRIM: 1},
     "sbrk": {Kind.SBRK: 2, Kind.TRIM: 1},
 }
 _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {

@@ -139,6 +139,8 @@ class Both:
 def difference(op: Op, real: Result, sim: Result) -> tuple[str, str] | None:
     """What differs in the results."""
     same = (real.errno, real.signal) == (sim.errno, sim.signal)
+    if sim.data and real.data != sim.data[: len(real.data)]:
+        return "pages of mincore", f"kernel    {real.data.hex()}\npredicted {sim.data.hex()}"
     if same and (op.name == "shmget" or real.value == sim.value):
         return None
     return f"result of {op.name}", f"kernel    {_shown(real)}\npredicted {_shown(sim)}  {sim.why}"

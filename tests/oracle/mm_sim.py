@@ -14,11 +14,11 @@ from memtui.elf_reader import read_elf
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.host import LiveHost
 from memtui.live.procfs import Procfs
-from memtui.model.address import Range
+from memtui.model.address import Range, page_up
 from memtui.model.mm import COUNTER_NAMES
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import VmaKind
-from memtui.sim.kernel import file_table, import_mm, task_mmu
+from memtui.sim.kernel import file_table, import_mm, mincore, task_mmu
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
@@ -101,7 +101,18 @@ class Sim:
         if op.name == "touch":
             return self._touch(task, args)
         outcome = self._call(calls()[_NAMES.get(op.name, op.name)], op, task, args)
-        return Result(-1 if outcome.errno else outcome.value, outcome.errno, why=outcome.why)
+        data = b""
+        if op.name == "mincore" and not outcome.errno:
+            start, length = (arg for arg in args if isinstance(arg, int))
+            data = self._residency(task, start, length)
+        return Result(-1 if outcome.errno else outcome.value, outcome.errno, data=data, why=outcome.why)
+
+    def _residency(self, task: Task, start: int, length: int) -> bytes:
+        """What mincore tells; nothing if the page cache of a disk decides."""
+        span = task.mm.tree.span(start, page_up(start + length))
+        if any(vma.name or (vma.file is not None and not vma.file.inode.shmem) for vma in span):
+            return b""
+        return mincore.residency(task, start, length)
 
     def _call(self, call: Callable[..., Outcome], op: Op, task: Task, args: tuple[Arg, ...]) -> Outcome:
         plain = [self._plain(arg, signed=op.name in _SIGNED) for arg in args]

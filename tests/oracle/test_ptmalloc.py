@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memtui.model.pages import Residence
-from memtui.sim.userspace.ptmalloc import Tunables
+from memtui.sim.userspace.ptmalloc import HeapCorruption, Tunables
 from tests.oracle.malloc_pair import Model, Real, build
 from tests.oracle.malloc_series import MIXES, Kind, Op, series
 
@@ -92,3 +92,32 @@ def test_after_a_fork_just_the_pages_that_malloc_writes_are_copied(driver: Path,
             agree(real, model, ops, seed)
             anon = {page for page, residence in model.pages().items() if residence is Residence.ANON}
             assert real.shared_with_a_child(anon) == (model.at_fork & anon) - model.written, f"seed {seed}"
+
+
+def malloc(slot: int, size: int) -> Op:
+    return Op(Kind.MALLOC, slot, size)
+
+
+def free(slot: int, by: int = 0) -> Op:
+    return Op(Kind.FREE_AT, slot, by)
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        [malloc(1, 100), free(1), free(1)],
+        [malloc(1, 100), free(1, 8)],
+        [*(malloc(slot, 24) for slot in range(8)), *(free(slot) for slot in range(8)), free(7)],
+        [malloc(1, 2000), malloc(2, 2000), free(1), free(1)],
+        [malloc(1, 2000), malloc(2, 2000), malloc(3, 10), free(1), free(2), free(1)],
+        [malloc(1, 2000), free(1), free(1)],
+    ],
+    ids=["tcache", "misaligned", "fasttop", "unsorted", "merged", "top"],
+)
+def test_both_abort_with_the_same_words(driver: Path, ops: list[Op]):
+    with Real(driver, ops) as real:
+        model = Model(real)
+        with pytest.raises(HeapCorruption) as caught:
+            for op in ops:
+                model.perform(op)
+        assert str(caught.value) == real.last_words()
