@@ -87,8 +87,8 @@ class Real:
         return struct.iter_unpack("<3Q", self._stdout.read(24 * self._count))
 
     def last_words(self) -> str:
-        """What libc says when a call of the series aborts."""
-        _, said = self._process.communicate(b"g")
+        """What libc said when a call of the series aborted."""
+        _, said = self._process.communicate()
         return said.decode().strip()
 
     def look(self) -> MmSnapshot:

@@ -91,6 +91,8 @@ def _arguments(rng: random.Random, mix: str, kind: Kind) -> tuple[int, ...]:
         case Kind.MALLOPT:
             option = rng.choice(list(_OPTIONS))
             return option & WORD, _OPTIONS[option](rng) & WORD
+        case Kind.SBRK if mix == "noroom" and rng.random() < 0.95:
+            return (rng.randrange(1, 20) * 4096,)
         case Kind.SBRK:
             return (rng.choice([rng.randrange(1, 100), 4096, rng.randrange(200_000)]),)
         case Kind.BLOCK:

@@ -45,6 +45,10 @@ ADVICE_NAMES: Final = {number: name for name, number in MADV.items()}
 TOUCHES: Final = ("READ", "WRITE", "EXEC")
 
 
+DIRECTORIES: Final = {"disk": "/tmp/mm-fuzz", "shm": "/dev/shm/mm-fuzz"}
+"""What a printed trace names the directories of a series; children are pid 1001 and so on."""
+
+
 class Ref(NamedTuple):
     """The result of the step `op`, plus `offset` bytes."""
 
@@ -160,7 +164,7 @@ _FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
     "T": lambda value: TOUCHES[value],
     "o": lambda value: ("O_RDONLY|" if not value & 3 else "") + _bits(value, OPEN, "") if value else "O_RDONLY",
     "M": lambda value: _bits(value, MFD),
-    "g": lambda value: _bits(value & ~0o777, SHMGET, "0") + f"|{value & 0o777:#o}",
+    "g": lambda value: _bits(value & ~0o777, SHMGET, "0") + f"|0{value & 0o777:o}",
     "I": lambda value: _bits(value, SHMAT),
     "R": lambda value: RLIMIT_NAMES.get(value, str(value)),
     "C": lambda value: _bits(value, CLONE),
@@ -179,9 +183,9 @@ def arguments(op: Op) -> Iterator[tuple[str, Arg]]:
 
 def _written(form: str, arg: Arg, bound: Mapping[int, str]) -> str:
     if isinstance(arg, Path):
-        return f'"{{{arg.place}}}/{arg.name}"'
+        return f'"{DIRECTORIES.get(arg.place, arg.place)}/{arg.name}"'
     if isinstance(arg, Key):
-        return "IPC_PRIVATE" if arg.number < 0 else f"key+{arg.number}"
+        return "IPC_PRIVATE" if arg.number < 0 else hex(0x4000_0000 + arg.number)
     if isinstance(arg, str):
         return f'"{arg}"'
     if isinstance(arg, Ref) and arg.op in bound:
@@ -190,15 +194,15 @@ def _written(form: str, arg: Arg, bound: Mapping[int, str]) -> str:
 
 
 _STRACE: Final[Mapping[str, str]] = {
-    "mincore": "mincore({}, {}, vec)",
+    "mincore": "mincore({}, {}, NULL)",
     "open": "openat(AT_FDCWD, {}, {}, 0600)",
     "unlink": "unlink({})",
     "pwrite64": 'pwrite64({}, "", {}, {})',
     "shmctl": "shmctl({}, {}, NULL)",
     "setrlimit": "prlimit64(0, {}, {{rlim_cur={}, rlim_max=RLIM64_INFINITY}}, NULL)",
-    "fork": "fork()",
-    "clone": "clone(child_stack=NULL, flags={1})",
-    "add_seals": "fcntl({}, F_ADD_SEALS, {})",
+    "fork": "fork() = 100{}",
+    "clone": "clone(child_stack=NULL, flags={1}) = 100{0}",
+    "add_seals": "fcntl({}, 1033, {})",
     "mseal": "mseal({}, {}, {})",
 }
 """Where the trace differs from `name(arg, ...)`."""
@@ -209,7 +213,7 @@ def line(op: Op, bound: Mapping[int, str]) -> str:
     written = [_written(form, arg, bound) for form, arg in arguments(op)]
     template = _STRACE.get(op.name, op.name + "(" + ", ".join("{}" for _ in written) + ")")
     bind = f"{bound[op.id]} = " if op.id in bound else ""
-    prefix = f"[pid {op.proc}] " if op.proc else ""
+    prefix = f"[pid 100{op.proc}] " if op.proc else ""
     return prefix + bind + template.format(*written)
 
 

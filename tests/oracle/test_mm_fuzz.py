@@ -4,6 +4,8 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from memtui.trace.line import Call
+from memtui.trace.parser import parse
 from tests.oracle.mm_both import Both, shrink
 from tests.oracle.mm_mixes import MIXES
 from tests.oracle.mm_ops import Op, Ref, lines
@@ -51,7 +53,18 @@ def test_a_series_prints_as_a_trace() -> None:
     ]
     assert lines(series) == [
         "m0 = mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
-        "fork()",
-        "[pid 1] touch(m0+4096, 1, WRITE)",
+        "fork() = 1001",
+        "[pid 1001] touch(m0+4096, 1, WRITE)",
         "munmap(0x5000, 4096)",
     ]
+
+
+@pytest.mark.parametrize("mix", ["all", "errors", "sysv"])
+def test_every_step_is_a_line_of_the_trace_language(mix: str, runner: FilePath, place: Place) -> None:
+    with Real(runner, place) as real:
+        series = [step.op for step in generate(real, Seed(mix, 3000), 300)]
+    trace = parse("\n".join(lines(series)))
+    calls = [statement.what for statement in trace.statements]
+    renamed = {"open": "openat", "setrlimit": "prlimit64", "add_seals": "fcntl"}
+    assert [call.name for call in calls if isinstance(call, Call)] == [renamed.get(op.name, op.name) for op in series]
+    assert not trace.warnings
