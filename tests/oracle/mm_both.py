@@ -122,8 +122,13 @@ class Both:
         return why
 
     def _pages_apart(self) -> Mismatch | None:
-        """Whether each page lives where the simulator says; costs more than a step, so it is asked at the end."""
-        for slot, pid in self.real.pids.items():
+        """Whether each page lives where the simulator says; costs more than a step, so it is asked at the end.
+
+        Once for each address space: to read the command line, as the reader does, faults in a page of the stack.
+        """
+        spaces = {self.sim.tasks[slot].mm: slot for slot in self.real.pids}
+        for slot in spaces.values():
+            pid = self.real.pids[slot]
             real, sim = real_pages(pid), self.sim.pages(slot)
             if real != sim and slot not in self._huge:
                 rows = [
