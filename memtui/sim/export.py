@@ -15,8 +15,9 @@ from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.task_mmu import counters
+from memtui.sim.kernel.vmstat import mapped_files
 from memtui.sim.machine import Machine
-from memtui.sim.meminfo import mapped_files, meminfo
+from memtui.sim.meminfo import meminfo
 from memtui.sim.process import Process
 from memtui.sim.vma_export import VmaExports
 

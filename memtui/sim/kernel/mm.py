@@ -19,6 +19,10 @@ class Mm:
     """First byte above the highest mapping without a hint; with `bottom_up` the lowest one."""
     bottom_up: bool = False
     """The legacy layout (ADDR_COMPAT_LAYOUT)."""
+    free_area_cache: int | None = None
+    """Where the search for room starts, before 3.9 only; None: at mmap_base."""
+    cached_hole_size: int = 0
+    """The largest hole above it that was passed over, bytes."""
     start_brk: int = 0
     brk: int = 0
     start_stack: int = 0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_up
+from memtui.sim.kernel import free_area_cache
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import unacct_memory
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_LOCKED, VM_SEALED
@@ -57,6 +58,8 @@ def complete(kernel: "Kernel", mm: "Mm", vmas: Sequence[Vma]) -> None:
         if vma.flags & VM_ACCOUNT:
             unacct_memory(kernel, pages)
         drop(kernel, mm, vma)
+    if kernel.profile.free_area_cache:
+        free_area_cache.unmapped(mm, end)
 
 
 def do_munmap(kernel: "Kernel", mm: "Mm", start: int, length: int) -> None:

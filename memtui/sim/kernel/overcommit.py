@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.sim.kernel import overcommit_legacy
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import CAP_SYS_ADMIN
 
@@ -37,7 +38,10 @@ def acct_memory(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: i
     """
     mode = kernel.sysctl["overcommit_memory"]
     if mode == OVERCOMMIT_GUESS:
-        _guess(kernel, pages)
+        if kernel.profile.overcommit_counts_free:
+            overcommit_legacy.guess(kernel, task, pages)
+        else:
+            _guess(kernel, pages)
     elif mode == OVERCOMMIT_NEVER:
         _never(kernel, task, mm, pages)
     kernel.committed += pages
@@ -55,11 +59,18 @@ def _guess(kernel: "Kernel", pages: int) -> None:
 
 
 def _never(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -> None:
+    allowed = _allowed(kernel, task, mm)
+    over = kernel.committed + pages - allowed
+    if over >= 0:
+        raise Errno("ENOMEM", f"overcommit mode 2: {over + 1:,} pages over the limit of {allowed:,}")
+
+
+def _allowed(kernel: "Kernel", task: "Task | None", mm: "Mm | None") -> int:
+    if kernel.profile.reserves_by_share:
+        return overcommit_legacy.allowed(kernel, task, mm, commit_limit(kernel) - kernel.total_swap_pages)
     allowed = commit_limit(kernel)
     if task is not None and not task.capable(CAP_SYS_ADMIN):
         allowed -= kernel.sysctl["admin_reserve_kbytes"] >> 2
     if mm is not None:
         allowed -= min(mm.total_vm // 32, kernel.sysctl["user_reserve_kbytes"] >> 2)
-    over = kernel.committed + pages - allowed
-    if over >= 0:
-        raise Errno("ENOMEM", f"overcommit mode 2: {over + 1:,} pages over the limit of {allowed:,}")
+    return allowed

@@ -19,6 +19,12 @@ class Profile:
     """Held against a running kernel of this version."""
     stack_guard_gap: int = 256 << 12
     """Bytes kept free below a stack; one page before 4.12."""
+    free_area_cache: bool = False
+    """The search for room goes on below the mapping made last (before 3.9)."""
+    overcommit_counts_free: bool = False
+    """Mode 0 compares a request with what is free or could be freed (before 5.1)."""
+    reserves_by_share: bool = False
+    """Mode 2 keeps back 1/32 of RAM for root and 1/32 of the asking process, not so many kB (before 3.10)."""
     lsm_mmap_min_addr: int = 1 << 16
     """CONFIG_LSM_MMAP_MIN_ADDR: hints below are raised to it whatever vm.mmap_min_addr says, bytes."""
     anon_thp_aligned: bool = True
@@ -79,10 +85,13 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((5, 13), lambda p: replace(p, dontunmap_any=False)),
     ((5, 7), lambda p: replace(p, dontunmap=False)),
     ((5, 4), lambda p: replace(p, cold_advice=False)),
+    ((5, 1), lambda p: replace(p, overcommit_counts_free=True)),
     ((4, 14), lambda p: replace(p, wipe_on_fork=False)),
     ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
     ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
+    ((3, 10), lambda p: replace(p, reserves_by_share=True)),
+    ((3, 9), lambda p: replace(p, free_area_cache=True)),
 )
 """Version -> what the kernels before it lack, newest first."""
 

@@ -8,6 +8,7 @@ from errno import errorcode
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
+from memtui.sim.kernel import free_area_cache
 from memtui.sim.kernel.mman import MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import CAP_SYS_RAWIO
@@ -119,12 +120,22 @@ def _plain(kernel: "Kernel", mm: "Mm", wanted: Wanted) -> int:
             mm.note("the hint is free")
             return hint
         mm.note("the hint is not free, so it is forgotten")
+    if kernel.profile.free_area_cache:
+        return _remembering(kernel, mm, wanted)
     floor = _4GIB if wanted.flags & MAP_ABOVE4G else PAGE_SIZE
     found = _topdown(kernel, mm, wanted.length, floor, mm.mmap_base)
     if found is not None:
         mm.note("the highest free range that is large enough")
         return found
     return _bottom_up(kernel, mm, wanted, TASK_UNMAPPED_BASE, TASK_SIZE)
+
+
+def _remembering(kernel: "Kernel", mm: "Mm", wanted: Wanted) -> int:
+    found = free_area_cache.search(mm, wanted.length)
+    if found is None:
+        free_area_cache.forget(mm)
+        return _bottom_up(kernel, mm, wanted, TASK_UNMAPPED_BASE, TASK_SIZE)
+    return found
 
 
 def _hint_is_free(kernel: "Kernel", mm: "Mm", hint: int, length: int, ceiling: int) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memtui.sim.kernel import madvise, mmap, mremap, mseal
+from memtui.sim.kernel import madvise, mmap, mremap, mseal, munmap
 from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_GUARD_INSTALL, MAP_DROPPABLE, MAP_GROWSDOWN
 from memtui.sim.kernel.profile import profile_for
 from tests.sim.kernel.world import ANON, ANON_PRIVATE, AT, FIXED, PAGE, RW, R, World, space
@@ -73,3 +73,52 @@ def test_forked_memory_merges_after_mremap_before_6_18() -> None:
         world.ok(mmap.sys_mmap, AT + 3 * PAGE, PAGE, RW, ANON_PRIVATE | FIXED, -1, 0, task=child)
         world.ok(mremap.sys_mremap, AT + 9 * PAGE, PAGE, PAGE, 3, AT + 4 * PAGE, task=child)
         assert world.ruler(child) == f"r..{after}"
+
+
+def test_before_3_9_the_search_goes_on_below_the_mapping_made_last() -> None:
+    for release, after in (("6.18.44", 0x7FFFF7FF3000), ("2.6.32", 0x7FFFF7FF2000)):
+        world = World(release)
+        low = [world.map(pages=1) for _ in range(4)][-1]
+        assert low == 0x7FFFF7FF3000
+        world.ok(munmap.sys_munmap, low, PAGE)
+        first = 0x7FFFF7FF6000
+        world.ok(munmap.sys_munmap, first, PAGE)
+        # Today the highest hole; then the cached place was lifted to the end of what was unmapped above it.
+        assert world.map(pages=1) == first
+        assert world.map(pages=1) in (low, after)
+
+
+def test_before_3_9_a_hole_above_the_cached_place_is_not_seen() -> None:
+    world = World("2.6.32")
+    blocks = [world.map(pages=2) for _ in range(3)]
+    world.ok(munmap.sys_munmap, blocks[0], PAGE)
+    large = world.map(pages=3)
+    assert large == blocks[2] - 3 * PAGE
+    assert world.map(pages=1) == large - PAGE
+
+
+def test_mode_0_counted_what_was_free() -> None:
+    ram = 65536
+    for release, errno in (("6.18.44", ""), ("5.0", "ENOMEM")):
+        world = World(release, totalram_pages=ram, total_swap_pages=0)
+        assert world.call(mmap.sys_mmap, 0, (ram - 100) * PAGE, RW, ANON_PRIVATE, -1, 0).errno == errno
+        assert world.call(mmap.sys_mmap, 0, ram // 2 * PAGE, RW, ANON_PRIVATE, -1, 0).errno == ""
+
+
+def test_mode_2_kept_shares_back_for_root_and_others() -> None:
+    limits = {}
+    for release in ("6.18.44", "2.6.32"):
+        facts = {"totalram_pages": 65536, "sysctl": {"overcommit_memory": 2}, "cap_sys_admin": False}
+        world = World(release, **facts)
+        low, high = 0, 65536
+        while high - low > 1:
+            middle = (low + high) // 2
+            outcome = world.call(mmap.sys_mmap, 0, middle * PAGE, RW, ANON_PRIVATE, -1, 0)
+            low, high = (low, middle) if outcome.errno else (middle, high)
+            if not outcome.errno:
+                world.ok(munmap.sys_munmap, outcome.value, middle * PAGE)
+        limits[release] = low + world.kernel.committed, world.task.mm.total_vm
+    # Half of 65,536 pages, strictly below; 8,192 kB for the administrator today, 1/32 of it then.
+    for release, kept in (("6.18.44", 2048), ("2.6.32", 1024)):
+        largest, total_vm = limits[release]
+        assert largest == 32768 - kept - total_vm // 32 - 1

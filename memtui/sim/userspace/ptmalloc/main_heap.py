@@ -10,6 +10,12 @@ from memtui.sim.userspace.ptmalloc.sizes import MALLOC_ALIGNMENT, MINSIZE, SIZE_
 from memtui.sim.userspace.ptmalloc.tunables import Parameters
 
 _MMAP_AS_MORECORE_SIZE: Final = 1 << 20
+_ASSERTION: Final = "Fatal glibc error: malloc assertion failure in sysmalloc: "
+_WHOLE_PAGES: Final = (
+    "(old_top == initial_top (av) && old_size == 0) || ((unsigned long) (old_size) >= MINSIZE && "
+    "prev_inuse (old_top) && ((unsigned long) old_end & (pagesize - 1)) == 0)"
+)
+_ALIGNED: Final = "((unsigned long) chunk2mem (brk) & MALLOC_ALIGN_MASK) == 0"
 
 
 class MainHeap:
@@ -45,9 +51,11 @@ class MainHeap:
             What is left of the old top where the new one does not continue it: a chunk that is to be freed, or 0.
 
         Raises:
-            HeapCorruption: somebody gave back memory that the heap still uses.
+            HeapCorruption: somebody moved the break in a way that glibc does not survive.
         """
         arena = self._arena
+        if arena.top_end % PAGE_SIZE:
+            raise HeapCorruption(_ASSERTION + _WHOLE_PAGES)
         wanted = signed(size + self._mp.top_pad + MINSIZE - (arena.top_size if arena.contiguous else 0))
         wanted = signed(page_up(wanted))
         before = self.sbrk(wanted) if wanted > 0 else None
@@ -69,6 +77,8 @@ class MainHeap:
             arena.set_top(arena.top, arena.top_size + wanted)
             return 0
         if not arena.contiguous:
+            if before % MALLOC_ALIGNMENT:
+                raise HeapCorruption(_ASSERTION + _ALIGNED)
             self.why = f"top was too small: brk gives {wanted} bytes elsewhere"
             now = self.sbrk(0)
             assert now is not None
