@@ -59,11 +59,13 @@ class Ptmalloc:
         self._heap = MainHeap(self._memory, self._arena, self._mp)
         self._chunks = Chunks(self._arena, self._heap, self._mapped, self._tcache, self._mp)
         self._initialized = False
+        self._first = ""
+        """Why the tcache lies where it does, in the call that made it."""
 
     @property
     def why(self) -> str:
         """The rule that decided the last call, in a sentence."""
-        return self._chunks.why
+        return f"{self._first}{self._chunks.why}"
 
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
@@ -125,6 +127,7 @@ class Ptmalloc:
         Raises:
             HeapCorruption: `pointer` is no block, or was freed before.
         """
+        self._first = ""
         if not pointer:
             self._chunks.why = "free(NULL) does nothing"
             return
@@ -228,6 +231,7 @@ class Ptmalloc:
     # Inside
 
     def _initialize(self) -> None:
+        self._first = ""
         if not self._initialized:
             self._initialized = True
             self._memory.getrandom(8)
@@ -237,6 +241,7 @@ class Ptmalloc:
             chunk = self._chunks.int_malloc(Tcache.SIZE)
             if chunk:
                 self._tcache.start(chunk + HEADER)
+                self._first = f"first the tcache itself: {self._chunks.why}; then: "
 
     def _nothing(self, why: str) -> int:
         self._chunks.why = f"ENOMEM: {why}"
