@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from memtui.model.pages import Residence
-from memtui.sim.userspace.ptmalloc import HeapCorruption, Tunables
+from memtui.sim.userspace.ptmalloc import HeapCorruption, Tunables, from_environ
 from tests.oracle.malloc_pair import Model, Real, build
 from tests.oracle.malloc_series import MIXES, Kind, Op, series
 
@@ -33,6 +33,19 @@ TUNABLES = [
     Tunables(mmap_threshold=10_000, trim_threshold=50_000),
     Tunables(mmap_max=0),
     Tunables(perturb=85),
+]
+
+ENVIRONS = [
+    {"MALLOC_TOP_PAD_": "0x10000"},
+    {"MALLOC_TRIM_THRESHOLD_": "-1"},
+    {"MALLOC_PERTURB_": "300", "MALLOC_MMAP_MAX_": "010 of them"},
+    {
+        "MALLOC_MMAP_THRESHOLD_": "10000",
+        "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=20000:glibc.malloc.tcache_count=2",
+    },
+    {"GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=20000:nonsense", "MALLOC_MMAP_THRESHOLD_": "10000"},
+    {"GLIBC_TUNABLES": "glibc.malloc.tcache_max=5000:glibc.malloc.tcache_count=70000:glibc.malloc.mxfast=none"},
+    {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=4294967296:glibc.malloc.perturb=7:glibc.rtld.nns=4"},
 ]
 
 
@@ -80,6 +93,15 @@ def test_tunables(driver: Path, tunables: Tunables):
             model = Model(real, tunables)
             agree(real, model, ops, seed)
             assert model.pages() == real.pages(), f"seed {seed}"
+
+
+@pytest.mark.parametrize("environ", ENVIRONS, ids=str)
+def test_the_environment(driver: Path, environ: dict[str, str]):
+    ops = series(0, "mixed", CALLS)
+    with Real(driver, ops, environ) as real:
+        model = Model(real, from_environ(environ))
+        agree(real, model, ops, 0)
+        assert model.pages() == real.pages()
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

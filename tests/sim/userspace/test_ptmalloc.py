@@ -6,7 +6,7 @@ import pytest
 
 from memtui.model.address import Range
 from memtui.model.heap import BinKind, ChunkState, HeapBin, HeapChunk, Thresholds
-from memtui.sim.userspace.ptmalloc import HeapCorruption, Ptmalloc, Tunables
+from memtui.sim.userspace.ptmalloc import HeapCorruption, Ptmalloc, Tunables, from_environ
 
 HEAP = 0x5555_5555_9000
 TOP = 0x7FFF_F7FC_0000
@@ -353,3 +353,22 @@ def test_what_nobody_can_have_is_asked_for_as_libc_does(size: int, asked: list[s
     kernel.calls.clear()
     assert libc.malloc(size) == 0
     assert [call.partition("(")[0] for call in kernel.calls] == asked
+
+
+@pytest.mark.parametrize(
+    ("environ", "tunables"),
+    [
+        ({}, Tunables()),
+        ({"MALLOC_TOP_PAD_": "0x1000"}, Tunables(top_pad=4096)),
+        ({"MALLOC_TOP_PAD_": " 010 pages"}, Tunables(top_pad=8)),
+        ({"MALLOC_TOP_PAD_": "much"}, Tunables(top_pad=0)),
+        ({"MALLOC_TRIM_THRESHOLD_": "-1"}, Tunables(trim_threshold=(1 << 64) - 1)),
+        ({"MALLOC_PERTURB_": "256", "MALLOC_ARENA_MAX": "0"}, Tunables()),
+        ({"GLIBC_TUNABLES": "glibc.malloc.mxfast=0x20::junk:glibc.rtld.nns=1"}, Tunables(mxfast=32)),
+        ({"GLIBC_TUNABLES": "glibc.malloc.top_pad=1", "MALLOC_TOP_PAD_": "2"}, Tunables(top_pad=1)),
+        ({"MALLOC_TOP_PAD_": "2", "GLIBC_TUNABLES": "glibc.malloc.top_pad=1"}, Tunables(top_pad=1)),
+    ],
+    ids=str,
+)
+def test_knobs_in_the_environment(environ: dict[str, str], tunables: Tunables):
+    assert from_environ(environ) == tunables
