@@ -123,6 +123,15 @@ def _allocate(
         raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
 
 
+def _is_last_folio(inode: "Inode", first: int, count: int) -> bool:
+    """Whether the first page in memory of a window is the file's last one.
+
+    filemap_map_pages() then neither tries a PMD nor installs the page table that is missing, so that it maps nothing
+    (can_map_large, 6.18.y). Folios are of one page here: a larger one that reaches the end does the same.
+    """
+    return count > 0 and first + inode.pages.mask(first, count).find(1) == inode.size_pages - 1
+
+
 def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach: int, high: int) -> None:
     """Read faults one after the other, each with do_fault_around() first; also the one behind `reach` that fails."""
     pages, inode = task.mm.pages, _inode(vma)
@@ -137,6 +146,8 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
     while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
         start = max(entry - entry % FAULT_AROUND, first)
         window = base + start, max(min(start + around, last) - start, 0)
+        if not inode.shmem and leaf is None and not any(state) and _is_last_folio(inode, *window):
+            window = window[0], 0
         for near, (present, fresh) in enumerate(
             zip(inode.pages.mask(*window), inode.fresh.mask(*window), strict=True), start
         ):
