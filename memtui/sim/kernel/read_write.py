@@ -106,7 +106,10 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
     if inode.shmem and inode.seals & F_SEAL_GROW and at + done > inode.size:
-        raise Errno("EPERM", "the memfd is sealed against growing")
+        # shmem_write_begin() looks at each page's part: whole parts inside the size are still written.
+        done = max(inode.size // PAGE_SIZE * PAGE_SIZE - at, 0)
+        if not done:
+            raise Errno("EPERM", "the memfd is sealed against growing")
     first = at // PAGE_SIZE
     pages = (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first
     if inode.shmem:
