@@ -1,6 +1,5 @@
 """malloc, free and their family for one thread, above the main arena (glibc 2.36, malloc/malloc.c)."""
 
-from collections.abc import Callable
 from typing import Final
 
 from memtui.model.address import PAGE_SIZE, page_up
@@ -180,8 +179,7 @@ class Ptmalloc:
         self._initialize()
         self._arena.consolidate()
         self._memory.tell()
-        name, change = self._options().get(option, ("an option without effect on addresses", lambda _: True))
-        taken = change(value) is not False
+        name, taken = self._mp.mallopt(option, value)
         self._chunks.why = f"the fastbins are consolidated; {name} " + (f"= {value}" if taken else "refused")
         return int(taken)
 
@@ -257,22 +255,6 @@ class Ptmalloc:
         if not is_block(self._chunks, chunk):
             raise HeapCorruption(complaint(self._chunks, pointer, function))
         return chunk
-
-    def _options(self) -> dict[int, tuple[str, Callable[[int], object]]]:
-        """M_...: the name, and what sets it."""
-        mp = self._mp
-
-        def size(name: str) -> tuple[str, Callable[[int], object]]:
-            return name, lambda value: mp.set_size(name, value)
-
-        return {
-            1: ("mxfast", mp.set_mxfast),
-            -1: size("trim_threshold"),
-            -2: size("top_pad"),
-            -3: size("mmap_threshold"),
-            -4: ("mmap_max", mp.set_mmaps_max),
-            -6: ("perturb", mp.set_perturb),
-        }
 
     def _realloc_mapped(self, chunk: int, size: int) -> int:
         nb = request2size(size)

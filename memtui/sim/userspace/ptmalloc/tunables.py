@@ -14,6 +14,15 @@ from memtui.sim.userspace.ptmalloc.sizes import (
 
 DEFAULT_MMAP_THRESHOLD: Final = 128 << 10
 DEFAULT_MMAP_THRESHOLD_MAX: Final = 32 << 20
+_MALLOPT: Final = {
+    1: "mxfast",
+    -1: "trim_threshold",
+    -2: "top_pad",
+    -3: "mmap_threshold",
+    -4: "mmap_max",
+    -6: "perturb",
+}
+"""M_MXFAST, M_TRIM_THRESHOLD and so on."""
 _MAX_TCACHE_SIZE: Final = 1032
 _MAX_TCACHE_COUNT: Final = 65535
 
@@ -81,6 +90,19 @@ class Parameters:
         if tunables.tcache_max is not None and 0 <= tunables.tcache_max <= _MAX_TCACHE_SIZE:
             self.tcache_largest = request2size(tunables.tcache_max)
 
+    def mallopt(self, option: int, value: int) -> tuple[str, bool]:
+        """Set the knob M_...; gives its name, and whether the value was taken."""
+        name = _MALLOPT.get(option, "an option without effect on addresses")
+        if name == "mxfast":
+            return name, self.set_mxfast(value)
+        if name == "mmap_max":
+            self.set_mmaps_max(value)
+        elif name == "perturb":
+            self.perturb_byte = value
+        elif option in _MALLOPT:
+            self.set_size(name, value)
+        return name, True
+
     def set_size(self, name: str, value: int) -> None:
         """trim_threshold, top_pad or mmap_threshold; a negative value becomes a huge one, as in C."""
         setattr(self, name, value & SIZE_MAX)
@@ -90,10 +112,6 @@ class Parameters:
         """How many mapped chunks there may be; an int, so that a negative value forbids them."""
         self.n_mmaps_max = value
         self.no_dyn_threshold = True
-
-    def set_perturb(self, value: int) -> None:
-        """Not 0: overwrite blocks when they are given and freed."""
-        self.perturb_byte = value
 
     def set_mxfast(self, value: int) -> bool:
         """Largest request that fastbins serve; False: refused, over 160 bytes."""
