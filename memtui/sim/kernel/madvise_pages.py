@@ -175,11 +175,19 @@ def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -
     first, last = (start + PMD_SIZE - 1) & -PMD_SIZE, end & -PMD_SIZE
     lowest = (vma.start + PMD_SIZE - 1) & -PMD_SIZE
     too_small = lowest + PMD_SIZE > vma.end and vma.end >= PMD_SIZE  # below 2 MiB the kernel's sum wraps around
-    if too_small or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not vma.anonymous or not vma.anon_vma:
+    if too_small or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not _may_be_huge(vma):
         raise Errno("EINVAL", "such a mapping cannot have huge pages")
     done = sum(_collapse_block(task, address >> PMD_SHIFT) for address in range(first, last, PMD_SIZE))
     if first > last or done != (last - first) // PMD_SIZE:
         raise Errno("EINVAL", "not every block could be made a huge page")
+
+
+def _may_be_huge(vma: "Vma") -> bool:
+    """Touched anonymous memory; shmem where 2 MiB of the object meet 2 MiB of addresses. No other file here."""
+    if vma.anonymous:
+        return vma.anon_vma != 0
+    aligned = ((vma.start >> PAGE_SHIFT) - vma.pgoff) % ENTRIES == 0
+    return vma.file is not None and vma.file.inode.shmem and aligned
 
 
 def _collapse_block(task: "Task", index: int) -> bool:
