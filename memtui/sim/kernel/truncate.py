@@ -132,7 +132,8 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
 
 def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:
     end = offset + length
-    if end > inode.size and inode.shmem and inode.seals & F_SEAL_GROW and not keep_size:
+    # Also with FALLOC_FL_KEEP_SIZE, which would not change the size.
+    if end > inode.size and inode.shmem and inode.seals & F_SEAL_GROW:
         raise Errno("EPERM", "the memfd is sealed against growing")
     if inode.shmem:
         first = offset // PAGE_SIZE
