@@ -4,6 +4,7 @@ python -m tests.oracle.mm_fuzz --seconds 3600 --seed 1
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Compare until the time is over; 1 if something differed."""
     options = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that files and segments are removed
     why = missing()
     if why is not None:
         print(f"cannot compare: {why}")

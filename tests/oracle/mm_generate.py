@@ -42,7 +42,7 @@ class Generator:
     def see(self, slot: int, picture: Picture) -> None:
         """Tell the generator what a process looks like now."""
         if slot in self._scene.processes:
-            self._scene.processes[slot].picture = picture
+            self._scene.processes[slot].space.picture = picture
 
     def done(self, op: Op, result: Result) -> None:
         """Tell the generator what a step gave."""

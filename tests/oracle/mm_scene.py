@@ -26,15 +26,33 @@ class File(NamedTuple):
 
 
 @dataclass(slots=True)
+class Space:
+    """One address space of the series."""
+
+    picture: Picture = field(default_factory=lambda: Picture((), {}))
+    future: bool = False
+    """mlockall(MCL_FUTURE) was called without MCL_ONFAULT."""
+
+
+@dataclass(slots=True)
 class Process:
     """One process of the series."""
 
     files: list[File] = field(default_factory=list)
-    future: bool = False
-    """mlockall(MCL_FUTURE) was called: what is mapped is populated."""
-    picture: Picture = field(default_factory=lambda: Picture((), {}))
+    space: Space = field(default_factory=Space)
+    """Shared by those that clone() made with CLONE_VM."""
     start_brk: int = 0
     """0: not asked for yet."""
+
+    @property
+    def picture(self) -> Picture:
+        """The address space after the last step in it."""
+        return self.space.picture
+
+    @property
+    def future(self) -> bool:
+        """Whether what is mapped is populated at once."""
+        return self.space.future
 
 
 class Scene:
@@ -99,17 +117,16 @@ class Scene:
         self.segments.append((op.id, result.value, max(known, default=size if isinstance(size, int) else PAGE)))
 
     def _after_mlockall(self, op: Op, _result: Result, process: Process) -> None:
-        process.future = op.args[0] in (2, 3)
+        process.space.future = op.args[0] in (2, 3)
 
     def _after_munlockall(self, _op: Op, _result: Result, process: Process) -> None:
-        process.future = False
+        process.space.future = False
 
     def _after_fork(self, op: Op, _result: Result, process: Process) -> None:
         slot = op.args[0]
         if isinstance(slot, int):
-            same_mm = op.name == "clone"
-            future = process.future and same_mm
-            self.processes[slot] = Process(list(process.files), future, process.picture, process.start_brk)
+            space = process.space if op.name == "clone" else Space(process.space.picture)
+            self.processes[slot] = Process(list(process.files), space, process.start_brk)
             self.unused.remove(slot)
 
     _after_clone = _after_fork
@@ -211,4 +228,4 @@ class Scene:
 
     def cap(self, length: int) -> int:
         """A length that may be populated."""
-        return min(length, MOST_TOUCHED) if length < 1 << 40 else length
+        return min(length, MOST_TOUCHED) if length <= TASK_SIZE else length

@@ -46,7 +46,7 @@ def _check_seals(inode: Inode, length: int) -> None:
 
 def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
     """truncate_setsize(): pages wholly behind the new end are gone from memory and from every mapping."""
-    shrinks = length < inode.size
+    shrinks = length < inode.size or (inode.shmem and length == inode.size)  # shmem also drops what lies behind
     inode.size = length
     if shrinks:
         first = page_up(length) >> PAGE_SHIFT
