@@ -42,6 +42,8 @@ def main() -> int:
     """Compare until the time is over; 1 if something differed."""
     options = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that files and segments are removed
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
     why = missing()
     if why is not None:
         print(f"cannot compare: {why}")

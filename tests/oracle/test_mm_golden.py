@@ -179,6 +179,14 @@ def test_mremap(script: Script) -> None:
     assert copy == TOP - 2 * PAGE
 
 
+@pytest.mark.parametrize(("seal", "error"), [(0, ""), (4, ""), (8, ""), (16, "EPERM")])
+def test_a_sealed_memfd_has_no_holes_punched(script: Script, seal: int, error: str) -> None:
+    fd = script.call("memfd_create", "sealed", 2)
+    script.call("mmap", page(0), 4 * PAGE, READ, SHARED_ANON & ~0x20 | FIXED, fd, 0)
+    assert script.attempt("add_seals", fd, seal)[1] == ("EBUSY" if seal == 8 else "")  # the mapping may be written
+    assert script.attempt("madvise", page(0), PAGE, 9)[1] == error
+
+
 def test_a_stack_grows_to_its_limit_by_touch(script: Script) -> None:
     top = 0x7FFF_FFFF_F000
     script.call("touch", top - (8 << 20), 1, WRITES)

@@ -101,10 +101,8 @@ def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: in
         raise Errno("EISDIR", "a directory")
     if not inode.mappable or inode.zero_device:
         raise Errno("ENODEV", "not a regular file")
-    if offset + length > inode.max_bytes:
-        raise Errno("EFBIG", "beyond the largest file size")
     if mode & FALLOC_FL_PUNCH_HOLE:
-        _punch(kernel, inode, offset, length)
+        punch_hole(kernel, inode, offset, length)
     else:
         _extend(kernel, task, inode, offset, length, keep_size=bool(mode & FALLOC_FL_KEEP_SIZE))
     return 0
@@ -117,14 +115,20 @@ def _other_mode(inode: Inode, mode: int) -> int:
     raise Errno("EOPNOTSUPP", "this mode is not simulated")
 
 
-def _punch(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None:
-    if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
-        raise Errno("EPERM", "the memfd is sealed against writing")
-    punch_hole(kernel, inode, offset, length)
+def _check_end(inode: Inode, end: int) -> None:
+    if end > inode.max_bytes:
+        raise Errno("EFBIG", "beyond the largest file size")
 
 
 def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None:
-    """Free the whole pages of [offset, offset + length), bytes; parts of pages are zeroed where they are."""
+    """Free the whole pages of [offset, offset + length), bytes; parts of pages are zeroed where they are.
+
+    Raises:
+        Errno: EFBIG, EPERM (a sealed memfd).
+    """
+    _check_end(inode, offset + length)
+    if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise Errno("EPERM", "the memfd is sealed against writing")
     first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
     if end > first:
         drop_pages(kernel, inode, first, end - first, even_copies=False)
@@ -132,6 +136,7 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
 
 def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:
     end = offset + length
+    _check_end(inode, end)
     # Also with FALLOC_FL_KEEP_SIZE, which would not change the size.
     if end > inode.size and inode.shmem and inode.seals & F_SEAL_GROW:
         raise Errno("EPERM", "the memfd is sealed against growing")
