@@ -144,6 +144,10 @@ class Scene:
         """The VMAs that a step may aim at."""
         return [a for a in self.me.picture.areas if a.end <= TASK_SIZE and not self._inside_guard(a)]
 
+    def within(self, start: int, length: int) -> list[Area]:
+        """The VMAs of a range."""
+        return [area for area in self.me.picture.areas if area.start < start + length and start < area.end]
+
     def _inside_guard(self, area: Area) -> bool:
         return any(start <= area.start and area.end <= end for start, end in self.guarded)
 

@@ -72,6 +72,8 @@ def madvise(scene: Scene) -> Made | None:
     address, length = part
     if advice in (MADV["MADV_POPULATE_READ"], MADV["MADV_POPULATE_WRITE"], MADV["MADV_COLLAPSE"]):
         length = min(length, MOST_TOUCHED)
+    if advice == MADV["MADV_COLLAPSE"] and any(a.label and a.label[0] == "/" for a in scene.within(address, length)):
+        length = min(length, HUGE // 2)  # huge pages of shared memory are not simulated
     return "madvise", (scene.ref(scene.odd(address)), scene.odd(length), advice)
 
 

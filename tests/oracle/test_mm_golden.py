@@ -15,6 +15,7 @@ NONE, READ, RW, RWX = 0, 1, 3, 7
 ANON, SHARED_ANON, PRIVATE, FIXED, LOW = 0x22, 0x21, 0x2, 0x10, 0x40
 MAYMOVE, MOVE_FIXED, DONTUNMAP = 1, 2, 4
 READS, WRITES = 0, 1
+COLLAPSE, GUARD = 25, 102
 
 
 def page(number: int) -> int:
@@ -185,6 +186,31 @@ def test_a_sealed_memfd_has_no_holes_punched(script: Script, seal: int, error: s
     script.call("mmap", page(0), 4 * PAGE, READ, SHARED_ANON & ~0x20 | FIXED, fd, 0)
     assert script.attempt("add_seals", fd, seal)[1] == ("EBUSY" if seal == 8 else "")  # the mapping may be written
     assert script.attempt("madvise", page(0), PAGE, 9)[1] == error
+
+
+@pytest.mark.parametrize(
+    ("read", "guarded", "error"), [((), (), "EINVAL"), ((1,), (), ""), ((1,), (1,), "EINVAL"), ((1,), (2,), "EINVAL")]
+)
+def test_collapse_needs_a_page_table_and_no_guards(
+    script: Script, read: tuple[int, ...], guarded: tuple[int, ...], error: str
+) -> None:
+    """Blocks behind the first that fails stay as they are; who has guards in them fails."""
+    place(script, 0, 3 * HUGE // PAGE)
+    for block in (0, 2):
+        write(script, block * HUGE // PAGE)
+    for block in read:
+        script.call("touch", ARENA + block * HUGE, 1, READS)
+    for block in guarded:
+        script.call("madvise", ARENA + block * HUGE + PAGE, PAGE, GUARD)
+    assert script.attempt("madvise", ARENA, 3 * HUGE, COLLAPSE)[1] == error
+
+
+def test_collapse_skips_what_has_no_tables_at_all(script: Script) -> None:
+    low, high = (1 << 30) - HUGE, (2 << 30) + HUGE
+    script.call("mmap", low, high - low, RW, ANON | FIXED | 0x4000, -1, 0)
+    script.call("touch", low, 1, WRITES)
+    script.call("touch", high - 1, 1, WRITES)
+    assert script.attempt("madvise", low, high - low, COLLAPSE)[1] == "EINVAL", "yet both ends are huge now"
 
 
 def test_a_stack_grows_to_its_limit_by_touch(script: Script) -> None:

@@ -18,6 +18,7 @@ from memtui.sim.kernel.page_leaf import (
     GUARD,
     LAZY,
     PMD_SHIFT,
+    PUD_SHIFT,
     SHMEM,
     SWAP,
     table_of,
@@ -177,7 +178,14 @@ def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -
     too_small = lowest + PMD_SIZE > vma.end and vma.end >= PMD_SIZE  # below 2 MiB the kernel's sum wraps around
     if too_small or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not _may_be_huge(vma):
         raise Errno("EINVAL", "such a mapping cannot have huge pages")
-    done = sum(_collapse_block(task, address >> PMD_SHIFT) for address in range(first, last, PMD_SIZE))
+    done = 0
+    for address in range(first, last, PMD_SIZE):
+        if not vma.anonymous:
+            raise Errno("EINVAL", "huge pages of shared memory are not simulated")
+        if _collapse_block(task, address >> PMD_SHIFT):
+            done += 1
+        elif address >> PUD_SHIFT in task.mm.pages.pmds:
+            break  # only where not even the table above is there does the kernel go on with the next block
     if first > last or done != (last - first) // PMD_SIZE:
         raise Errno("EINVAL", "not every block could be made a huge page")
 
@@ -191,9 +199,10 @@ def _may_be_huge(vma: "Vma") -> bool:
 
 
 def _collapse_block(task: "Task", index: int) -> bool:
+    """hpage_collapse_scan_pmd(): absent and zero pages do not matter, once there is a table."""
     pages = task.mm.pages
     leaf = pages.leaves.get(index)
-    if leaf is None or not leaf.state.count(ANON) or leaf.state.count(GUARD) or leaf.state.count(SWAP):
+    if leaf is None or leaf.state.count(GUARD):
         return False
     if not leaf.huge:
         leaf = pages.own(index)
