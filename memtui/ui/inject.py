@@ -1,7 +1,6 @@
-"""Lines of the trace language that keys build, and what / looks for."""
+"""Lines of the trace language that keys build."""
 
 from memtui.model.address import page_down
-from memtui.model.mm import MmSnapshot
 
 
 class Allocations:
@@ -33,15 +32,3 @@ class Allocations:
 def touch_line(address: int) -> str:
     """The line that writes to the page of the byte `address`."""
     return f"touch({page_down(address):#x}, 1, WRITE)"
-
-
-def find(mm: MmSnapshot, wanted: str, here: int) -> int | None:
-    """The address that `wanted` names: part of a VMA's label, or hex digits; of several the next above `here`."""
-    named = [vma.start for vma in mm.vmas if wanted.casefold() in vma.name.casefold()]
-    if named:
-        return next((start for start in named if start > here), named[0])
-    try:
-        address = int(wanted, 16)
-    except ValueError:
-        return None
-    return address if 0 <= address < 1 << 64 else None

@@ -17,7 +17,7 @@ from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.widgets.map_pane import MapPane
-from memtui.ui.widgets.panes import HeaderBar, OomPane, StepsPane
+from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane, StepsPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
 
@@ -208,6 +208,47 @@ async def find(stage: Stage) -> None:
     assert len(stage.app._notifications) == 1
 
 
+async def find_next(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("r-xp")
+    assert stage.map.address == LIBC
+    await stage.press()
+    assert stage.map.address == PROGRAM
+    await stage.press()
+    assert stage.map.address == LIBC
+
+
+async def find_previous(stage: Stage) -> None:
+    await stage.press("slash")
+    await stage.answer("in:anon")
+    assert stage.map.address == STACK
+    await stage.press()
+    assert stage.map.address == HEAP
+
+
+async def why(stage: Stage) -> None:
+    detail = stage.app.screen.query_one(DetailPane)
+    await stage.press()
+    shown = " ".join(detail.text_of(row) for row in range(len(detail.lines)))
+    assert "start_brk" in shown
+    assert "only swap" in shown
+    await stage.press("a", "up")
+    assert "SIGSEGV" in detail.text_of(0)
+    await stage.press("a", "down")
+    await stage.press()
+    assert "start_brk" not in detail.text_of(0)
+
+
+async def expand(stage: Stage) -> None:
+    await stage.press()
+    assert stage.map.region.height > stage.app.size.height - 6
+    assert stage.map.region.width == stage.app.size.width
+    await stage.press("e", "o", "e")
+    assert stage.app.screen.maximized is stage.app.screen.query_one(OomPane)
+    await stage.press("escape")
+    assert stage.app.screen.maximized is None
+
+
 async def zoom_in(stage: Stage) -> None:
     await stage.press()
     assert stage.map.shift == 0
@@ -317,6 +358,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("g", "first"): first,
     ("end,G", "last"): last,
     ("slash", "find"): find,
+    ("full_stop", "find_next(1)"): find_next,
+    ("comma", "find_next(-1)"): find_previous,
+    ("y", "why"): why,
+    ("e", "expand"): expand,
     ("z", "zoom(1)"): zoom_in,
     ("Z,escape", "zoom(-1)"): zoom_out,
     ("enter", "enter"): enter,
@@ -328,7 +373,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("o,4", "show('oom')"): shows("oom"),
     ("s,5", "show('steps')"): shows("steps"),
     ("p", "focus_process"): focus_process,
-    ("y", "copy"): copy,
+    ("c", "copy"): copy,
     ("S", "save"): save,
     ("T", "theme"): theme,
     ("ctrl+p", "palette"): palette,

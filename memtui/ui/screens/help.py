@@ -27,6 +27,10 @@ FIGURES: Final = {
     "marks what changed since the last look or step.",
     "VMA": "What is known of the VMA and the page under the cursor, or how the score of the process that the ranking "
     "has selected comes about.",
+    "why": "y asks the pane of the VMA why: which rule gave the VMA its address, which step made it, why it is not one "
+    "with its neighbours, and what would free each kind of page in it.",
+    "find": "/ takes a part of a name, an address in hex, a range FROM-TO, permissions such as rw?p, w+x (what may be "
+    "written and executed), kind:heap, in:anon (what has such pages); . and , go on to the next and the one before.",
     "residence": "Where the memory is, of the process and of the machine. The machine's column adds up to MemTotal: "
     "what no counter of the kernel tells is the rest. A bar of the process is a share of its RSS, one of the system "
     "a share of MemTotal.",

@@ -7,9 +7,9 @@ from typing import Final
 from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
 
+from memtui.draw.search import HINT, find, matches
 from memtui.model.request import Focus, Step
 from memtui.model.snapshot import Snapshot
-from memtui.ui.inject import find
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.save import save_svg
@@ -39,6 +39,7 @@ class MainScreen(AskingScreen):
     def __init__(self, pane: str = "map") -> None:
         super().__init__()
         self._start = pane
+        self._wanted = ""
 
     @property
     def address(self) -> int | None:
@@ -157,16 +158,29 @@ class MainScreen(AskingScreen):
 
     def action_find(self) -> None:
         """Find a VMA or an address."""
-        self.prompt("find", self._find, hint="a part of a VMA's name, or an address in hex")
+        self.prompt("find", self._find, hint=HINT)
 
-    def _find(self, wanted: str) -> None:
-        board, now = self.query_one(MapPane), self.memtui.snapshot
-        address = find(now.mm, wanted, board.address or 0) if now is not None and now.mm is not None else None
-        if address is None:
-            self.notify(f"no VMA is named {wanted!r}, and it is no address", severity="warning", markup=False)
+    def action_find_next(self, direction: int) -> None:
+        """Find again what was looked for last."""
+        if self._wanted:
+            self._find(self._wanted, direction)
         else:
-            board.go(address)
-            self._point()
+            self.action_find()
+
+    def _find(self, wanted: str, direction: int = 1) -> None:
+        board, now = self.query_one(MapPane), self.memtui.snapshot
+        if now is None or now.mm is None:
+            return
+        self._wanted = wanted
+        address = find(now.mm, wanted, board.address or 0, direction=direction)
+        if address is None:
+            self.notify(f"nothing is named {wanted!r}, and it is no address", severity="warning", markup=False)
+            return
+        found = matches(now.mm, wanted)
+        if found > 1:
+            self.notify(f"{found:,} VMAs: . the next, , the one before", timeout=2, markup=False)
+        board.go(address)
+        self._point()
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
@@ -202,6 +216,19 @@ class MainScreen(AskingScreen):
         verdict = self.query_one(OomPane).verdict
         if verdict is not None:
             self.ask(Focus(verdict.task.pid))
+
+    def action_why(self) -> None:
+        """Why it is so."""
+        self.query_one(DetailPane).toggle_why()
+        if self.has_class("-compact"):
+            self._bring("detail")
+
+    def action_expand(self) -> None:
+        """The pane over the whole screen, and back."""
+        if self.maximized is None:
+            self.maximize(self._here)
+        else:
+            self.minimize()
 
     def action_copy(self) -> None:
         """The row under the cursor, or the first that is shown."""

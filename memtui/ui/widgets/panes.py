@@ -6,6 +6,7 @@ from textual.geometry import Size
 
 from memtui.draw.fit import safe
 from memtui.draw.header import header_row
+from memtui.draw.labels import vma_label
 from memtui.draw.legend import legend_rows
 from memtui.draw.lines import Lines, RowLines
 from memtui.draw.oom_table import OomTable, arithmetic
@@ -14,7 +15,9 @@ from memtui.draw.residence_bars import residence_rows
 from memtui.draw.run import Row
 from memtui.draw.step_list import StepList
 from memtui.draw.vma_detail import hole_rows, vma_rows
+from memtui.draw.why import hole_why_rows, why_rows
 from memtui.model.address import Range
+from memtui.model.mm import MmSnapshot
 from memtui.model.oom import Verdict
 from memtui.model.request import Focus, Seek
 from memtui.model.snapshot import Snapshot
@@ -38,6 +41,13 @@ class DetailPane(Pane):
         self._subject: Vma | Range | Verdict | None = None
         self._address: int | None = None
         self._with_pages = True
+        self._asks_why = False
+
+    def toggle_why(self) -> None:
+        """Tell why the VMA is as it is, or again what it is."""
+        self._asks_why = not self._asks_why
+        self.top = 0
+        self.redraw()
 
     @property
     def about_process(self) -> bool:
@@ -62,7 +72,14 @@ class DetailPane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The subject itself; a process also depends on the total."""
-        return self._subject, self._address, snapshot.domain, snapshot.system.totalpages, self._has_pages
+        return (
+            self._subject,
+            self._address,
+            snapshot.domain,
+            snapshot.system.totalpages,
+            self._has_pages,
+            self._asks_why,
+        )
 
     @property
     def _has_pages(self) -> bool:
@@ -75,6 +92,8 @@ class DetailPane(Pane):
 
     def _about(self, snapshot: Snapshot) -> tuple[tuple[Row, ...], str, str]:
         subject, width = self._subject, self.room.width
+        if self._asks_why and snapshot.mm is not None and isinstance(subject, Vma | Range):
+            return self._why(snapshot, snapshot.mm, subject)
         if isinstance(subject, Vma):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
             rows = vma_rows(subject, width, address=self._address, unknown=unknown)[1:]
@@ -88,6 +107,13 @@ class DetailPane(Pane):
         if subject is not None and snapshot.domain is not None and totalpages:
             return arithmetic(subject, snapshot.domain, totalpages, width)[1:], _process(subject), "why this score"
         return (), self.TITLE, ""
+
+    def _why(self, snapshot: Snapshot, mm: MmSnapshot, subject: Vma | Range) -> tuple[tuple[Row, ...], str, str]:
+        width = self.room.width
+        if isinstance(subject, Range):
+            return hole_why_rows(mm, subject, width), "Hole", "why"
+        rows = why_rows(mm, subject, width, log=snapshot.steps)
+        return rows, f"{vma_label(subject)} {subject.start:x}", "why"
 
 
 def _process(verdict: Verdict) -> str:
