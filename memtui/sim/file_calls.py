@@ -8,18 +8,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from memtui.sim.descriptor_calls import UNSIMULATED, as_recorded, move_descriptor
+from memtui.sim.descriptors import is_unsimulated
 from memtui.sim.kernel import file, memfd, read_write, shm, truncate
-from memtui.sim.kernel.file_table import fput
 from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.paths import BY_PATH, absolute
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import Argument, SysCall, arguments, numbers
 from memtui.sim.world import Effect, Handler, World
 from memtui.trace.line import Call, Result
 
 O_CREAT: Final = 0o100
-_AS_RECORDED: Final = "as recorded: it depends on what is not simulated"
-_STANDARD: Final = frozenset({0, 1, 2})
-"""Descriptors that a process starts with; what they are is not simulated."""
 
 _OPENERS: Final[Mapping[str, SysCall]] = MappingProxyType(
     {
@@ -28,15 +27,12 @@ _OPENERS: Final[Mapping[str, SysCall]] = MappingProxyType(
         "creat": SysCall(file.sys_creat, "sn"),
         "shm_open": SysCall(file.sys_open, "snn"),
         "memfd_create": SysCall(memfd.sys_memfd_create, "sn"),
-        "dup": SysCall(file.sys_dup, "n"),
     }
 )
 """Calls that give a descriptor."""
 _USERS: Final[Mapping[str, SysCall]] = MappingProxyType(
     {
         "close": SysCall(file.sys_close, "n"),
-        "dup2": SysCall(file.sys_dup2, "nn"),
-        "dup3": SysCall(file.sys_dup2, "nnn"),
         "read": SysCall(read_write.sys_read, "n.n"),
         "write": SysCall(read_write.sys_write, "n.n"),
         "pread64": SysCall(read_write.sys_pread64, "n.nn"),
@@ -56,6 +52,8 @@ def _opener(name: str, entry: SysCall) -> Handler:
         args = arguments(call, entry.kinds, world.variables)
         if name == "shm_open" and isinstance(args[0], bytes):
             args[0] = _shm_path(args[0])
+        elif name in BY_PATH:
+            args[BY_PATH[name][0]] = absolute(world, process, call)
         outcome = entry.function(world.kernel, process.task, *args)
         if call.result is None or _agree(outcome, call.result):
             return Effect(outcome.value, outcome.errno, outcome.why)
@@ -75,47 +73,45 @@ def _follow(
         assert isinstance(path, bytes)
         outcome = file.sys_open(world.kernel, task, path, O_CREAT)
     if not outcome.errno:
-        opened = task.files.open.pop(outcome.value)
-        cloexec = outcome.value in task.files.close_on_exec
-        task.files.close_on_exec.discard(outcome.value)
-        if recorded.errno or recorded.value is None:
-            fput(world.kernel, opened)
-        else:
-            old = task.files.open.pop(recorded.value, None)
-            task.files.open[recorded.value] = opened
-            if cloexec:
-                task.files.close_on_exec.add(recorded.value)
-            if old is not None:
-                fput(world.kernel, old)
-    return _recorded(recorded)
+        move_descriptor(world, process, outcome.value, None if recorded.errno else recorded.value)
+    return as_recorded(recorded)
 
 
 def _user(entry: SysCall) -> Handler:
     def handler(world: World, process: Process, call: Call) -> Effect:
         args = arguments(call, entry.kinds, world.variables)
-        fd = args[0]
-        if fd in _STANDARD and fd not in process.task.files.open:
-            count = args[1] if entry.function is read_write.sys_write else 0
-            assert isinstance(count, int)
-            return (
-                _recorded(call.result) if call.result else Effect(count, why="a terminal: nothing is simulated of it")
-            )
+        opened = process.task.files.open.get(args[0]) if isinstance(args[0], int) else None
+        if opened is not None and is_unsimulated(opened) and entry.function is not file.sys_close:
+            return _unsimulated(call, args)
         outcome = entry.function(world.kernel, process.task, *args)
         if call.result is None or _agree(outcome, call.result):
             return Effect(outcome.value, outcome.errno, outcome.why)
-        return _recorded(call.result)
+        return as_recorded(call.result)
 
     return handler
 
 
+def _unsimulated(call: Call, args: list[Argument]) -> Effect:
+    """A write takes all; what a read gives is not known."""
+    if call.result is not None:
+        return as_recorded(call.result)
+    count = args[1] if call.name in {"write", "pwrite64"} else None
+    assert count is None or isinstance(count, int)
+    return Effect(count, why=UNSIMULATED)
+
+
 def _unlinker(*, posix_shm: bool) -> Handler:
     def handler(world: World, process: Process, call: Call) -> Effect:
-        (path,) = arguments(call, "s", world.variables)
-        assert isinstance(path, bytes)
-        outcome = file.sys_unlink(world.kernel, process.task, _shm_path(path) if posix_shm else path)
+        if posix_shm:
+            (path,) = arguments(call, "s", world.variables)
+            assert isinstance(path, bytes)
+            path = _shm_path(path)
+        else:
+            path = absolute(world, process, call)
+        outcome = file.sys_unlink(world.kernel, process.task, path)
         if call.result is None or _agree(outcome, call.result):
             return Effect(outcome.value, outcome.errno, outcome.why)
-        return _recorded(call.result)
+        return as_recorded(call.result)
 
     return handler
 
@@ -127,7 +123,7 @@ def _shmget(world: World, process: Process, call: Call) -> Effect:
         return Effect(outcome.value, outcome.errno, outcome.why)
     if not outcome.errno and not call.result.errno:
         world.segments[call.result.value] = outcome.value
-    return _recorded(call.result)
+    return as_recorded(call.result)
 
 
 def _shmat(world: World, process: Process, call: Call) -> Effect:
@@ -141,7 +137,7 @@ def _shmctl(world: World, process: Process, call: Call) -> Effect:
     outcome = shm.sys_shmctl(world.kernel, process.task, world.segments.get(segment, segment), command)
     if call.result is None or _agree(outcome, call.result):
         return Effect(outcome.value, outcome.errno, outcome.why)
-    return _recorded(call.result)
+    return as_recorded(call.result)
 
 
 def _sync(world: World, process: Process, call: Call) -> Effect:
@@ -154,10 +150,6 @@ def _agree(outcome: Outcome, recorded: Result) -> bool:
     return (outcome.value, outcome.errno) == (recorded.value, recorded.errno)
 
 
-def _recorded(result: Result) -> Effect:
-    return Effect(result.value, result.errno, _AS_RECORDED, recorded=True)
-
-
 def _shm_path(name: bytes) -> bytes:
     """Where glibc keeps POSIX shared memory."""
     return b"/dev/shm/" + name.lstrip(b"/")
@@ -168,7 +160,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         **{name: _opener(name, entry) for name, entry in _OPENERS.items()},
         **{name: _user(entry) for name, entry in _USERS.items()},
-        "unlink": _unlinker(posix_shm=False),
+        **dict.fromkeys(("unlink", "unlinkat"), _unlinker(posix_shm=False)),
         "shm_unlink": _unlinker(posix_shm=True),
         "shmget": _shmget,
         "shmat": _shmat,

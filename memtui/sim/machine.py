@@ -6,7 +6,7 @@ from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.model.host import Host
 from memtui.model.step import StepRecord
-from memtui.sim import execve, file_calls, kernel_calls, library, proc_files, process_calls
+from memtui.sim import descriptor_calls, execve, file_calls, kernel_calls, library, paths, proc_files, process_calls
 from memtui.sim.aslr import Aslr
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.kernel import Kernel
@@ -22,6 +22,8 @@ from memtui.trace.printer import reprint
 _HANDLERS: Handlers = {
     **kernel_calls.HANDLERS,
     **file_calls.HANDLERS,
+    **descriptor_calls.HANDLERS,
+    **paths.HANDLERS,
     **library.HANDLERS,
     **process_calls.HANDLERS,
     "execve": execve.handler,
@@ -31,13 +33,14 @@ _HANDLERS: Handlers = {
 class Machine:
     """Runs the statements of `program`; the list may be changed behind `position`."""
 
-    def __init__(self, host: Host, program: Sequence[Statement], file: str = "") -> None:
+    def __init__(self, host: Host, program: Sequence[Statement], file: str = "", *, recorded: bool = False) -> None:
         """Set up the machine that the first statement states, or a copy of the host.
 
         Args:
             host: the real machine, or a recorded one.
             program: the statements; more may be inserted behind `position` as long as the machine runs.
             file: where they come from, for messages.
+            recorded: whether they are the log of a real program, which does not tell what it wrote to.
 
         Raises:
             ParseError: machine(...) is wrong.
@@ -51,6 +54,7 @@ class Machine:
         self._program = program
         self._file = file
         self.world = self._world(host)
+        self.world.recorded = recorded
 
     def step(self) -> StepRecord:
         """Run the next statement.

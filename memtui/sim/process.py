@@ -86,6 +86,8 @@ class Process:
         """What exec started; None: the trace does not tell."""
         self.settled = False
         """Whether the program has changed its address space since exec."""
+        self.directory = ""
+        """Where relative paths start; "": where memtui runs, for all that the trace tells."""
         self._kernel = kernel
         self.allocator = Ptmalloc(self.calls, accessed=self.calls.accessed)
 
@@ -109,7 +111,7 @@ class Process:
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
         process = Process(self._kernel, task)
         process.aliases = dict(self.aliases)
-        process.program, process.settled = self.program, self.settled
+        process.program, process.settled, process.directory = self.program, self.settled, self.directory
         if task.mm is self.task.mm:
             process.calls, process.aliases, process.allocator = self.calls, self.aliases, self.allocator
         else:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.sim.kernel import fork, resource
 from memtui.sim.kernel.mman import CLONE_VFORK, CLONE_VM
+from memtui.sim.kernel.rmap import anon_vma_prepare
+from memtui.sim.kernel.vm_flags import VM_SHARED, VM_WRITE
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import numbers
 from memtui.sim.world import Effect, Handler, World
@@ -32,7 +34,7 @@ def process_of(world: World, program: Sequence[Statement], position: int) -> Pro
         return process
     for statement in program[position + 1 :] if world.processes else ():
         call = statement.what
-        if isinstance(call, Call) and call.name in FORKS and call.result is not None and call.result.value == pid:
+        if isinstance(call, Call) and call.child == pid:
             return _born_early(world, world.processes.get(statement.pid or 0) or world.first, call, pid)
     return process or world.start(pid)
 
@@ -40,21 +42,40 @@ def process_of(world: World, program: Sequence[Statement], position: int) -> Pro
 def _born_early(world: World, parent: Process | None, call: Call, pid: int) -> Process:
     if parent is None:
         return world.start(pid)
-    outcome = fork.sys_clone(world.kernel, parent.task, _clone_flags(world, call), pid)
+    outcome = _clone(world, parent, call, pid)
     return world.start(pid) if outcome.errno else world.child(parent, outcome.value)
 
 
 def _fork(world: World, process: Process, call: Call) -> Effect:
     """fork, vfork, clone, clone3: a pid cannot be predicted, so the child gets the one that the log has for it."""
-    recorded = call.result.value if call.result is not None else None
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: no child", recorded=True)
-    if recorded is not None and recorded in world.processes and not world.processes[recorded].ended:
-        return Effect(recorded, why="the child ran already")
-    outcome = fork.sys_clone(world.kernel, process.task, _clone_flags(world, call), recorded or 0)
+    child = call.child or (call.result.value if call.result is not None else None)
+    if child in world.processes and not world.processes[child].task.exited:
+        return Effect(child, why="the child ran already")
+    outcome = _clone(world, process, call, child or 0)
     if not outcome.errno:
         world.child(process, outcome.value)
     return Effect(outcome.value, outcome.errno, outcome.why)
+
+
+def _clone(world: World, process: Process, call: Call, pid: int) -> "Outcome":
+    flags = _clone_flags(world, call)
+    if world.recorded and not flags & CLONE_VM:
+        _assume_written(world, process)
+    return fork.sys_clone(world.kernel, process.task, flags, pid)
+
+
+def _assume_written(world: World, process: Process) -> None:
+    """Give each writable private mapping an anon_vma, so that in the child none of them merges with new memory.
+
+    A log does not tell what its program wrote to; by the time of a fork that is most likely some of each.
+    """
+    mm = process.task.mm
+    for vma in list(mm.tree):
+        current = mm.tree.find(vma.start)
+        if current is not None and current.flags & VM_WRITE and not current.flags & VM_SHARED and not current.name:
+            anon_vma_prepare(world.kernel, mm, current)
 
 
 def _clone_flags(world: World, call: Call) -> int:

@@ -31,7 +31,7 @@ class SimSource:
             ParseError: the trace's machine(...) is wrong.
         """
         self._program: list[Statement] = list(trace.statements)
-        self._file = trace.file
+        self._trace = trace
         self._host = host
         self._pictures = Pictures()
         self._ran = RanSteps(self._program, title)
@@ -74,7 +74,7 @@ class SimSource:
         self._pictures.clear()
 
     def _new_machine(self) -> Machine:
-        return Machine(self._host, self._program, self._file)
+        return Machine(self._host, self._program, self._trace.file, recorded=self._trace.recorded)
 
     def _go(self, target: int) -> Snapshot:
         target = min(max(target, 0), len(self._program))

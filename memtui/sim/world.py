@@ -8,6 +8,7 @@ from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.event import Event
 from memtui.model.host import Host
 from memtui.sim.aslr import Aslr
+from memtui.sim.descriptors import open_standard
 from memtui.sim.kernel.binfmt_elf import ELF_ET_DYN_BASE
 from memtui.sim.kernel.exec_mm import first_task, setup_stack
 from memtui.sim.kernel.exec_stack import stack_layout
@@ -35,6 +36,9 @@ class World:
     segments: dict[int, int] = field(default_factory=dict)
     """Ids of System V segments as a log has them -> the simulated ones."""
 
+    recorded: bool = False
+    """Whether the steps are the log of a real program: what it wrote to its memory is not among them."""
+
     @property
     def first(self) -> Process | None:
         """The process that a line without a pid is about."""
@@ -46,6 +50,7 @@ class World:
         layout = stack_layout(b"", (), (), max(task.rlimit("STACK"), PAGE_SIZE))
         setup_stack(self.kernel, task, *layout)
         task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
+        open_standard(task)
         return self.add(Process(self.kernel, task))
 
     def add(self, process: Process) -> Process:

@@ -31,6 +31,8 @@ class Line(NamedTuple):
     """A character of `text` stands this many columns further right in the file."""
     unfinished: bool = False
     """The log ends inside the call."""
+    opened: int = 0
+    """Line in which a call began that resumes here; 0: it begins here."""
 
 
 class _Open(NamedTuple):
@@ -101,7 +103,8 @@ class Joiner:
             head = head.rstrip()
         joined = _padded(head + rest)
         pid = line.pid if line.pid is not None else start.line.pid
-        return line._replace(text=joined, pid=pid, offset=line.offset + column - len(head))
+        offset = line.offset + column - len(head)
+        return line._replace(text=joined, pid=pid, offset=offset, opened=start.line.number)
 
     def _take(self, pid: int | None, name: str) -> _Open | None:
         """The newest open call of that name; strace names no pid while there is only one process."""

@@ -89,6 +89,9 @@ class Call(NamedTuple):
     """The name before the first `=`, or ""."""
     unfinished: bool = False
     """The log ends inside the call."""
+    child: int | None = None
+    """Of fork and its like: the pid under which the log goes on with the child. Without a recorded result it is
+    known from the order in which the log names its processes."""
 
 
 class Echo(NamedTuple):
@@ -127,3 +130,5 @@ class Statement(NamedTuple):
     """The `#` lines before it, joined by newlines."""
     chapter: str = ""
     """The `##` title before it."""
+    opened: int = 0
+    """Line in the file where a call began that was interrupted and resumed; 0: where it stands."""

@@ -8,7 +8,7 @@ from memtui.trace.constants import CONSTANTS
 from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
 from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Signal, Statement, Variable
-from memtui.trace.pids import with_pids
+from memtui.trace.pids import with_children, with_pids
 from memtui.trace.statements import statement, without_time
 
 _MIXED: Final = "if the program's own output is mixed in: record with strace -o FILE"
@@ -24,6 +24,8 @@ class Trace(NamedTuple):
     file: str = ""
     warnings: tuple[str, ...] = ()
     """One line each: what was left out and why (a last line that the log cut off, narration without a step)."""
+    recorded: bool = False
+    """Whether it is a log that strace or ltrace wrote, not a trace written by hand."""
 
 
 def parse(text: str, file: str = "") -> Trace:
@@ -115,7 +117,7 @@ class _Parser:
         self.like_strace |= bool(line.offset) or padded or isinstance(what, Signal | Exited)
         self.by_hand |= isinstance(what, Echo)
         story = "\n".join(self.narration).strip("\n")
-        self.statements.append(Statement(what, text, line.number, line.pid, story, self.chapter))
+        self.statements.append(Statement(what, text, line.number, line.pid, story, self.chapter, line.opened))
         self.narration, self.chapter = [], ""
 
     def _check(self, what: Call, text: str) -> Call:
@@ -171,7 +173,7 @@ class _Parser:
             raise ParseError("no steps in this trace", file=self.file, hint=hint)
         if self.narration or self.chapter:
             self.warnings.append("the last comment is not shown: no step follows it")
-        return Trace(tuple(with_pids(self.statements)), self.file, tuple(self.warnings))
+        return Trace(tuple(with_children(with_pids(self.statements))), self.file, tuple(self.warnings), self._is_log())
 
     def _cut_off(self) -> str:
         """What the last call of a log lacks: all before it have a result, and each error its message."""

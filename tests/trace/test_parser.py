@@ -379,3 +379,28 @@ def test_line_ends_of_windows() -> None:
         "brk(NULL) = 0x5000",
         "brk(NULL)",
     ]
+
+
+def children(text: str) -> dict[int, int | None]:
+    """Line -> child, of each fork."""
+    statements = parse(text).statements
+    return {one.line: one.what.child for one in statements if isinstance(one.what, Call) and one.what.name != "exit"}
+
+
+def test_a_recorded_result_names_the_child():
+    assert children("10 fork() = 12\n12 exit(0) = ?\n10 exit(0) = ?\n") == {1: 12}
+
+
+def test_without_results_the_order_of_the_log_names_the_children():
+    log = "10 fork()\n10 fork()\n12 exit(0)\n11 exit(0)\n10 exit(0)\n"
+    assert children(log) == {1: 11, 2: 12}
+
+
+def test_nobody_is_born_before_the_fork_began():
+    log = "10 fork( <unfinished ...>\n11 fork()\n10 <... fork resumed>)\n12 exit(0)\n11 exit(0)\n10 exit(0)\n"
+    assert children(log) == {2: 12, 3: 11}
+
+
+def test_pids_begin_anew_behind_the_largest():
+    log = "4194302 fork()\n4194302 fork()\n300 exit(0)\n4194303 exit(0)\n4194302 exit(0)\n"
+    assert children(log) == {1: 4194303, 2: 300}

@@ -62,7 +62,10 @@ def test_it_prints_as_it_was_written(sample: Path) -> None:
 
 def test_a_line_alone_means_the_same(sample: Path) -> None:
     for statement in parse(sample.read_text()).statements:
-        assert parse_line(statement.raw).what == statement.what
+        what = statement.what
+        if isinstance(what, Call):  # whom a fork made is known from the whole log
+            what = what._replace(child=None)
+        assert parse_line(statement.raw).what == what
 
 
 def test_raw_is_the_line_without_prefix_and_time() -> None:

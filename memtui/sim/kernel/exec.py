@@ -16,7 +16,6 @@ from memtui.sim.kernel.memory import clear_user
 from memtui.sim.kernel.mmap import vm_mmap
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, Outcome
-from memtui.sim.kernel.task import FileTable
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
     VM_EXEC,
@@ -90,7 +89,7 @@ def _close_on_exec(kernel: "Kernel", task: "Task") -> None:
         task.files.users -= 1
         for file in task.files.open.values():
             file.users += 1
-        task.files = FileTable(dict(task.files.open), close_on_exec=set(task.files.close_on_exec))
+        task.files = task.files.copy()
     for fd in task.files.close_on_exec:
         closed = task.files.open.pop(fd, None)
         if closed is not None:

@@ -76,7 +76,7 @@ def _dup_files(task: Task, *, shared: bool) -> FileTable:
         return task.files
     for file in task.files.open.values():
         file.users += 1
-    return FileTable(dict(task.files.open), close_on_exec=set(task.files.close_on_exec))
+    return task.files.copy()
 
 
 def dup_mmap(kernel: "Kernel", task: Task) -> Mm:

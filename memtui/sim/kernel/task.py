@@ -29,10 +29,16 @@ class FileTable:
     users: int = 1
     close_on_exec: set[int] = field(default_factory=set)
     """Descriptors that execve closes."""
+    first: int = 3
+    """Descriptors below are taken by files that are not simulated."""
+
+    def copy(self) -> "FileTable":
+        """dup_fd(): another table of the same open files, whose users it does not count."""
+        return FileTable(dict(self.open), close_on_exec=set(self.close_on_exec), first=self.first)
 
     def lowest_free(self) -> int:
-        """The descriptor that the next open() gets; 0, 1 and 2 are taken."""
-        fd = 3
+        """The descriptor that the next open() gets."""
+        fd = self.first
         while fd in self.open:
             fd += 1
         return fd
