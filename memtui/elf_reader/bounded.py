@@ -1,0 +1,53 @@
+"""Reads of a file whose numbers cannot be trusted."""
+
+import os
+import stat
+from typing import BinaryIO, Final
+
+from memtui.model.errors import ParseError
+
+STRINGS_MOST: Final = 512 << 20
+"""Bytes that one read takes at most."""
+
+
+def open_regular(path: str) -> BinaryIO:
+    """Open a file to read; links are followed. What would wait (a FIFO) or act (a device) is not opened.
+
+    Raises:
+        OSError: it cannot be opened.
+        ParseError: it is no regular file.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ParseError("not an ELF file: it is no regular file", file=path)
+    return open(path, "rb")
+
+
+class Bounded:
+    """A file that never gives more than it has, whatever is asked of it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = stream.seek(0, os.SEEK_END)
+        """Bytes."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """The bytes from `offset`; fewer than `size` where the file ends, b"" for a place outside of it.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if not 0 <= offset < self.size or size <= 0:
+            return b""
+        self._stream.seek(offset)
+        return self._stream.read(min(size, self.size - offset, STRINGS_MOST))
+
+
+def text_at(strings: bytes, offset: int) -> str:
+    """The string that begins at `offset` of a string table, up to its zero; "" outside.
+
+    Bytes that are no UTF-8 are lone surrogates.
+    """
+    if not 0 <= offset < len(strings):
+        return ""
+    end = strings.find(b"\0", offset)
+    return strings[offset : end if end >= 0 else len(strings)].decode("utf-8", "surrogateescape")
