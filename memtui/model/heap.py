@@ -1,6 +1,7 @@
 """An allocator's heap at one moment: arenas, chunks, bins. Sizes in bytes; a chunk's address is that of its header."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -29,6 +30,8 @@ class ChunkState(StrEnum):
     """The allocator itself: the lists of the tcache."""
     FENCEPOST = "fencepost"
     """The allocator itself: the end of a region that the heap has left."""
+    TORN = "torn"
+    """Not known: memory behind a broken link, up to where the chain can be followed again or top begins."""
 
 
 class HeapChunk(NamedTuple):
@@ -66,7 +69,7 @@ class HeapBin(NamedTuple):
     kind: BinKind
     size: int
     """Chunk size; of a large bin the smallest in it, of the unsorted bin 0."""
-    chunks: tuple[int, ...]
+    chunks: Sequence[int]
     """Addresses. The next to be given, or looked at, first; a large bin by ascending size."""
     number: int | None = None
     """The allocator's number of the bin; None for tcache and fastbins."""
@@ -90,7 +93,7 @@ class ArenaView:
     """ "main", or the address of a thread's arena."""
     regions: tuple[Range, ...]
     """The memory that the chunks lie in, by ascending address."""
-    chunks: tuple[HeapChunk, ...]
+    chunks: Sequence[HeapChunk]
     """By ascending address; top and fenceposts too. Within a region each begins where the one before it ends."""
     bins: tuple[HeapBin, ...]
     """Fastbins, unsorted, small, large."""
@@ -103,6 +106,30 @@ class ArenaView:
     max_system_mem: int
     contiguous: bool
     """Whether the heap still counts on the break to grow in one piece."""
+    address: int = 0
+    """Of the arena's own state (malloc_state); 0: not known."""
+
+
+class ThreadCache(NamedTuple):
+    """The tcache of one thread."""
+
+    name: str
+    """Of the thread: "main", "thread 4243"; "thread?" where it is not known whose it is."""
+    address: int
+    """Of its structure."""
+    bins: tuple[HeapBin, ...]
+    """By ascending chunk size."""
+    found: str = ""
+    """How it was found; "" if it is certain."""
+
+
+class Owner(NamedTuple):
+    """Who asked for a block."""
+
+    step: int
+    """Number of the step of the simulation."""
+    requested: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +141,18 @@ class HeapView:
     arenas: tuple[ArenaView, ...]
     """The main arena first; none before the first allocation."""
     tcache: tuple[HeapBin, ...]
-    """By ascending chunk size."""
-    mmapped: tuple[HeapChunk, ...]
+    """Of the first thread, by ascending chunk size."""
+    mmapped: Sequence[HeapChunk]
     """By ascending address."""
-    thresholds: Thresholds
+    thresholds: Thresholds | None
+    """None: not known."""
+    caches: tuple[ThreadCache, ...] = ()
+    """The tcaches of all threads, the first one's too, where they are told apart."""
+    owners: Mapping[int, Owner] = field(default_factory=dict)
+    """Address of a block (what malloc returned) -> who asked for it; only a simulation knows."""
+    torn: tuple[str, ...] = ()
+    """What did not agree with itself although it was read again; (): all of it is of one moment."""
+    notes: tuple[str, ...] = ()
+    """How sure it is: what was guessed, what could not be found."""
+    progress: float | None = None
+    """The share that has been read so far; None: all of it."""

@@ -1,0 +1,206 @@
+"""Where the main arena of a process lies: by the symbols of its libc, or by its shape."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from memtui.live.heap_layout import BEHIND, LAYOUTS, NBINS, TCACHE_BINS, Layout, Version, layout_of, version_in
+from memtui.live.heap_memory import WORD, ProcessMemory, TornError
+from memtui.live.heap_symbols import ElfFile, debug_symbols, opened_elf
+from memtui.live.procfs import Procfs
+from memtui.model.errors import NotSupported
+from memtui.model.vma import Vma, VmaKind
+
+_LINKED: Final = 120
+"""Of the 127 bins, those that must be linked to themselves or to chunks."""
+_START: Final = itemgetter(0)
+_ARENA_TEST: Final = 8
+"""malloc_par.arena_test as it is set at the start (NARENAS_FROM_NCORES)."""
+_DATA: Final = 8 << 20
+"""Bytes of a file's writable memory that are searched at most."""
+
+
+class Space:
+    """The VMAs of one process, asked by address."""
+
+    def __init__(self, vmas: Sequence[Vma]) -> None:
+        self.vmas = vmas
+
+    def vma(self, address: int) -> Vma | None:
+        """The VMA that holds a byte."""
+        nth = bisect_right(self.vmas, address, key=_START) - 1
+        return self.vmas[nth] if nth >= 0 and address < self.vmas[nth].end else None
+
+    def is_data(self, address: int) -> bool:
+        """Whether a byte is private memory that the program may write and that no file is behind."""
+        vma = self.vma(address)
+        return vma is not None and is_anonymous(vma)
+
+    def room(self, address: int) -> int:
+        """The first byte behind the mappings that an address lies in, which may be several VMAs without a gap."""
+        nth = bisect_right(self.vmas, address, key=_START) - 1
+        if nth < 0 or address >= self.vmas[nth].end:
+            return address
+        while nth + 1 < len(self.vmas) and self.vmas[nth + 1].start == self.vmas[nth].end:
+            if not is_anonymous(self.vmas[nth + 1]) or self.vmas[nth].kind is not self.vmas[nth + 1].kind:
+                break
+            nth += 1
+        return self.vmas[nth].end
+
+
+def is_anonymous(vma: Vma) -> bool:
+    """Whether an allocator may have its memory there: private, writable, without a file."""
+    return vma.kind in (VmaKind.HEAP, VmaKind.ANON) and vma.perms.startswith("rw-p")
+
+
+class Found(NamedTuple):
+    """The main arena of a process."""
+
+    layout: Layout
+    version: Version | None
+    main_arena: int
+    mp: int | None
+    """malloc_par; None: not found."""
+    how: str
+    """ "debug symbols", "its shape"."""
+    libc: str
+    """The file that holds the allocator."""
+
+
+class Libc(NamedTuple):
+    """The file with glibc's allocator, as far as the process has it mapped."""
+
+    path: str
+    """As maps has it."""
+    file: str
+    """Through which it can be opened here."""
+    bias: int
+    """Added to the file's addresses."""
+    data: tuple[Vma, ...]
+    """Where its variables lie."""
+
+
+def libc_of(procfs: Procfs, folder: str, vmas: Sequence[Vma]) -> Libc | None:
+    """The libc that is mapped; for a program without one, the program itself."""
+    named = [vma for vma in vmas if _is_libc(vma.name)]
+    if not named:
+        exe = next((vma for vma in vmas if vma.kind is VmaKind.FILE and vma.path), None)
+        named = [] if exe is None else [vma for vma in vmas if vma.name == exe.name]
+        if any(vma.name.rsplit("/", 1)[-1].startswith(("ld-", "ld.so")) for vma in vmas):
+            return None
+    if not named:
+        return None
+    file = f"{procfs.path(folder)}/root{named[0].path}"
+    with opened_elf(file) as elf:
+        bias = named[0].start - (0 if elf is None else elf.first_vaddr)
+    last = named[-1]
+    data = [vma for vma in named if vma.perms.startswith("rw-p")]
+    # Behind the file's pages lies its bss.
+    data += [vma for vma in vmas if vma.start == last.end and vma.kind is VmaKind.ANON and vma.perms == "rw-p"]
+    return Libc(named[0].name, file, bias, tuple(data))
+
+
+def find(memory: ProcessMemory, libc: Libc, space: Space) -> Found:
+    """The main arena.
+
+    Raises:
+        NotSupported: there is none, or its version is not known.
+    """
+    with opened_elf(libc.file) as elf:
+        version = None if elf is None else version_in(elf.data[:])
+        symbols = {} if elf is None else _symbols(elf)
+    layout = None if version is None else layout_of(version)
+    if version is not None and layout is None:
+        newer = version >= BEHIND
+        raise NotSupported(
+            f"the heap of glibc {version[0]}.{version[1]} is laid out in {'a newer' if newer else 'an older'} way",
+            hint="2.26 to 2.42 can be read",
+        )
+    layouts = LAYOUTS if layout is None else (layout,)
+    if "main_arena" in symbols:
+        address = libc.bias + symbols["main_arena"]
+        mp = libc.bias + symbols["mp_"] if "mp_" in symbols else None
+        for known in reversed(layouts):
+            if _is_arena(_words_at(memory, address, known), 0, address, known, space):
+                return Found(known, version, address, mp, "debug symbols", libc.path)
+    return _by_shape(memory, libc, space, layouts, version)
+
+
+def _by_shape(
+    memory: ProcessMemory, libc: Libc, space: Space, layouts: Sequence[Layout], version: Version | None
+) -> Found:
+    for layout in reversed(layouts):
+        for start, words in _data(memory, libc):
+            for at in range(len(words) - layout.size // WORD + 1):
+                if _is_arena(words, at, start + at * WORD, layout, space):
+                    address = start + at * WORD
+                    mp = _mp(memory, libc, layout, space)
+                    return Found(layout, version, address, mp, "its shape", libc.path)
+    raise NotSupported(f"no arena of glibc is found in {libc.path}")
+
+
+def _symbols(elf: ElfFile) -> dict[str, int]:
+    names = ("main_arena", "mp_")
+    return dict(elf.symbols(names)) or dict(debug_symbols(elf.build_id, names))
+
+
+def _data(memory: ProcessMemory, libc: Libc) -> Iterator[tuple[int, "memoryview[int]"]]:
+    """The writable memory of a file, pieces without a gap joined."""
+    start = end = 0
+    for vma in (*libc.data, None):
+        if vma is not None and vma.start == end:
+            end = vma.end
+            continue
+        if end > start:
+            try:
+                yield start, memory.window(start, min(end, start + _DATA))
+            except TornError:
+                continue
+        if vma is not None:
+            start, end = vma.start, vma.end
+
+
+def _words_at(memory: ProcessMemory, address: int, layout: Layout) -> "memoryview[int]":
+    try:
+        return memory.words(address, layout.size // WORD)
+    except TornError as error:
+        raise NotSupported(f"no arena of glibc is found: {error}") from error
+
+
+def _is_arena(words: "memoryview[int]", at: int, address: int, layout: Layout, space: Space) -> bool:
+    """Whether these words can be a main arena: `next` leads to an arena, and the bins to themselves or to chunks."""
+    following = words[at + layout.next // WORD]
+    if following % 8 or (following != address and not following >> 12):
+        return False
+    top, first = words[at + layout.top // WORD], at + layout.bins // WORD
+    links = words[first : first + 2 * (NBINS - 1)]
+    if top == 0:
+        # Not set up yet: it is in no bin and all alone in its ring.
+        return following == address and words[at + layout.next // WORD + 2] == 1 and not any(links)
+    head = address + layout.top
+    if top != head and (top % 16 or not space.is_data(top)):
+        return False
+    linked = 0
+    for number in range(NBINS - 1):
+        own, pair = head + 16 * number, (links[2 * number], links[2 * number + 1])
+        if pair == (own, own) or (own not in pair and all(link % 16 == 0 and space.is_data(link) for link in pair)):
+            linked += 1
+    return linked >= _LINKED
+
+
+def _mp(memory: ProcessMemory, libc: Libc, layout: Layout, space: Space) -> int | None:
+    """malloc_par by its shape: arena_test, tcache_bins and sbrk_base."""
+    base = 96 if layout.mp_huge else 72
+    for start, words in _data(memory, libc):
+        for at in range(len(words) - 17):
+            if words[at + 3] == _ARENA_TEST and words[at + base // WORD + 1] in (TCACHE_BINS, layout.tcache_slots):
+                sbrk_base = words[at + base // WORD]
+                if sbrk_base == 0 or space.is_data(sbrk_base):
+                    return start + at * WORD
+    return None
+
+
+def _is_libc(name: str) -> bool:
+    file = name.rsplit("/", 1)[-1].removesuffix(" (deleted)")
+    return file == "libc.so.6" or (file.startswith("libc-2.") and file.endswith(".so"))

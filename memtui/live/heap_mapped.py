@@ -1,0 +1,121 @@
+"""Chunks with a mapping of their own, recognised by their headers (glibc, malloc/malloc.c: sysmalloc_mmap)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from memtui.live.heap_find import is_anonymous
+from memtui.live.heap_layout import FLAGS, HEAP_MAX, IS_MMAPPED, Layout
+from memtui.live.heap_memory import ProcessMemory, TornError
+from memtui.model.address import PAGE_SIZE, Range
+from memtui.model.heap import ChunkState, HeapChunk, Thresholds
+from memtui.model.vma import Vma, VmaKind
+
+_PROBES: Final = 100_000
+"""Pages whose first words are looked at, at most."""
+_LEADS: Final = (0, *(alignment - 16 for alignment in (32, 64, 128, 256, 512, 1024, 2048, 4096)))
+"""Bytes before the header in the first page: 0, or what memalign of these alignments leaves."""
+
+
+class Parameters(NamedTuple):
+    """The allocator's parameters, malloc_par."""
+
+    thresholds: Thresholds
+    n_mmaps: int
+    mmapped_mem: int
+    """Bytes."""
+    sbrk_base: int
+    """First byte of the heap; 0: there is none."""
+    tcache_count: int
+
+
+def read_parameters(memory: ProcessMemory, address: int, layout: Layout) -> Parameters:
+    """malloc_par at `address`. Fields lie as in 2.36, without those of huge pages before 2.35."""
+    data = memory.read(address, 136)
+
+    def word(at: int, size: int = 8) -> int:
+        return int.from_bytes(data[at : at + size], "little")
+
+    n_mmaps = layout.n_mmaps
+    behind = n_mmaps + 20  # mmapped_mem is aligned to 8
+    return Parameters(
+        Thresholds(word(16), word(0), word(8), dynamic=not word(n_mmaps + 12, 4)),
+        n_mmaps=word(n_mmaps, 4),
+        mmapped_mem=word((behind + 7) & ~7 if layout.mp_huge else n_mmaps + 16),
+        sbrk_base=word(96 if layout.mp_huge else 72),
+        tcache_count=word(120 if layout.mp_huge else 96),
+    )
+
+
+def mapped_chunks(
+    memory: ProcessMemory, vmas: Sequence[Vma], taken: Sequence[Range], count: int, size: int
+) -> list[HeapChunk]:
+    """The mapped chunks; fewer than `count` if some are not found.
+
+    Args:
+        memory: of the process.
+        vmas: of the process.
+        taken: memory that is known to be something else: heaps and their arenas, by ascending address.
+        count: how many there are.
+        size: of their mappings altogether, bytes.
+    """
+    found: list[HeapChunk] = []
+    total, probes = 0, _PROBES
+    for vma in vmas:
+        if len(found) >= count and total >= size:
+            break
+        if vma.kind is not VmaKind.ANON or not is_anonymous(vma):
+            continue
+        for piece in _without(Range(vma.start, vma.end), taken):
+            for chunk, mapped, looked in _in_piece(memory, piece, probes):
+                probes -= looked
+                if chunk is not None:
+                    found.append(chunk)
+                    total += mapped
+    return found
+
+
+def _in_piece(memory: ProcessMemory, piece: Range, probes: int) -> Iterator[tuple[HeapChunk | None, int, int]]:
+    """Each chunk, the bytes of its mapping, and the pages that were looked at for it."""
+    for present in memory.present(piece.start, piece.end):
+        at = max(present.start, piece.start)
+        while at < min(present.end, piece.end) and probes > 0:
+            probes -= 1
+            chunk = _chunk_at(memory, at, piece.end)
+            length = PAGE_SIZE if chunk is None else chunk.end - at
+            yield chunk, length, 1
+            at += length
+            piece = Range(max(piece.start, at), piece.end)
+
+
+def _chunk_at(memory: ProcessMemory, base: int, end: int) -> HeapChunk | None:
+    """The mapped chunk whose mapping begins at `base`, if there is one."""
+    try:
+        words = memory.words(base, PAGE_SIZE // 8)
+    except TornError:
+        return None
+    for lead in _LEADS:
+        before, field = words[lead // 8], words[lead // 8 + 1]
+        size = field & ~FLAGS
+        if field & FLAGS != IS_MMAPPED or before != lead or size < PAGE_SIZE - lead:
+            continue
+        if (lead + size) % PAGE_SIZE == 0 and base + lead + size <= end:
+            return HeapChunk(base + lead, size, ChunkState.MMAPPED)
+    return None
+
+
+def _without(piece: Range, taken: Sequence[Range]) -> Iterator[Range]:
+    """What is left of a range, which shrinks by those that are taken."""
+    start = piece.start
+    for other in taken:
+        if other.end > start and other.start < piece.end:
+            if other.start > start:
+                yield Range(start, other.start)
+            start = max(start, other.end)
+    if start < piece.end:
+        yield Range(start, piece.end)
+
+
+def heap_of(address: int) -> Range:
+    """The memory that is set aside for the heap of a thread that `address` lies in."""
+    start = address & -HEAP_MAX
+    return Range(start, start + HEAP_MAX)

@@ -1,0 +1,111 @@
+"""Following the chunks of one region from header to header, window by window (glibc, malloc/malloc.c)."""
+
+from array import array
+from collections.abc import Generator
+from typing import Final
+
+from memtui.live.heap_layout import FLAGS, NON_MAIN_ARENA
+from memtui.live.heap_memory import WORD, ProcessMemory, TornError
+
+WINDOW: Final = 4 << 20
+"""Bytes that are read at a time."""
+MINSIZE: Final = 32
+FENCEPOST: Final = 16
+"""Size of the last two chunks of a region that the heap has left; the last one of a thread's heap says 0."""
+_NOT_SIZE: Final = 8 | 2
+"""Bits that no chunk of an arena has: its size is a multiple of 16, and it is not mmapped."""
+_HEAD: Final = 4
+"""Words of a chunk that are looked at: prev_size, size, fd, bk."""
+
+
+class RegionWalk:
+    """The chunks from `start` on. Arrays of the same index belong together.
+
+    Args:
+        start: address of the first chunk.
+        foreign: whether the chunks belong to a thread's arena.
+    """
+
+    def __init__(self, start: int, *, foreign: bool = False) -> None:
+        self.start = start
+        self.words = array("Q")
+        """Size fields, with the flags."""
+        self.fds = array("Q")
+        """The word behind the size field: fd, the link of a fastbin or tcache, or the program's data."""
+        self.free = array("Q")
+        """Indices of the chunks that the one behind says are free."""
+        self.bks = array("Q")
+        """For each of them, its bk."""
+        self.end = start
+        """First byte behind the last chunk that was followed."""
+        self.fenceposts = 0
+        """Chunks at the end that are fenceposts."""
+        self.problem = ""
+        """Why the chain could not be followed to its end."""
+        # In a thread's arena only chunks that are in use carry the flag.
+        self._wrong = _NOT_SIZE | (0 if foreign else NON_MAIN_ARENA)
+        self._bk = 0
+
+    def follow(self, memory: ProcessMemory, stop: int, limit: int) -> Generator[int]:
+        """Follow the chain; gives the bytes that were read, window by window.
+
+        Args:
+            memory: of the process.
+            stop: where it ends if no fencepost ends it before: top, whose header is looked at too.
+            limit: first byte behind what may be read.
+        """
+        while not self.problem and not self.fenceposts and self.end <= stop:
+            end = min(self.end + WINDOW, limit)
+            if end - self.end < _HEAD * WORD:
+                self._stop(f"a chunk at {self.end:#x} reaches beyond its region")
+                return
+            try:
+                words = memory.window(self.end, end)
+            except TornError as error:
+                self._stop(str(error))
+                return
+            before = self.end
+            if self._window(words, (stop - self.end) // WORD):
+                return
+            yield self.end - before
+
+    def _window(self, words: "memoryview[int]", top: int) -> bool:
+        """The chunks whose heads lie in the window; True: the chain has ended, well or not."""
+        sizes, fds, bk = self.words, self.fds, self._bk
+        wrong, last = self._wrong, len(words) - _HEAD
+        at, base = 0, self.end
+        while at <= last:
+            word = words[at + 1]
+            if not word & 1:
+                if not sizes or words[at] != sizes[-1] & ~FLAGS:
+                    self.end = base + at * WORD
+                    return self._stop(f"prev_size at {self.end:#x} is not the size of the chunk before")
+                self.free.append(len(sizes) - 1)
+                self.bks.append(bk)
+            if at == top:
+                self.end = base + at * WORD
+                return True
+            if word & wrong or word < MINSIZE or at > top:
+                self.end = base + at * WORD
+                return self._odd(words, at, top)
+            sizes.append(word)
+            fds.append(words[at + 2])
+            bk = words[at + 3]
+            at += word >> 4 << 1
+        self.end, self._bk = base + at * WORD, bk
+        return False
+
+    def _odd(self, words: "memoryview[int]", at: int, top: int) -> bool:
+        """A head that is no chunk's: two fenceposts, or something torn."""
+        second = words[at + 3] & ~FLAGS
+        if words[at + 1] & ~FLAGS == FENCEPOST and second in (0, FENCEPOST) and at < top:
+            self.words.extend((FENCEPOST, FENCEPOST))
+            self.fds.extend((0, 0))
+            self.fenceposts = 2
+            self.end += 2 * FENCEPOST
+            return True
+        return self._stop(f"the size field at {self.end:#x} is none: {words[at + 1]:#x}")
+
+    def _stop(self, problem: str) -> bool:
+        self.problem = problem
+        return True
