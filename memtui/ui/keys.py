@@ -119,6 +119,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("r,3", "show('residence')", "residence", "to the page cache and anon bars", _VIEW),
     Key("o,4", "show('oom')", "oom", "to the OOM ranking", _VIEW, footer=True),
     Key("s,5", "show('steps')", "steps", "to the steps", _VIEW, Step),
+    Key("u,6", "show('usage')", "usage", "to where the memory goes: by kind, and by VMA", _VIEW, footer=True),
     Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
     Key(
         "y",

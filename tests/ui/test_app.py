@@ -12,6 +12,7 @@ from memtui.model.request import Back, Focus, Refresh, Seek, Step
 from memtui.model.source import Source
 from memtui.ui.app import MemtuiApp
 from memtui.ui.home import Home
+from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.home import HomeScreen, Picks
@@ -267,9 +268,8 @@ async def test_every_size_is_drawn_or_refused_in_words(
         if size == (20, 5):
             assert "too small: needs at least 40x12, now 20x5" in " ".join(text(app).split())
         for pane in PANES:
-            await pilot.press(
-                {"map": "a", "detail": "v", "residence": "r", "oom": "o", "steps": "s"}[pane], "end", "up"
-            )
+            key = next(key.keys.partition(",")[0] for key in KEYS if key.action == f"show('{pane}')")
+            await pilot.press(key, "end", "up")
         await pilot.press("z", "down", "Z")
         await pilot.resize_terminal(*WIDE)
         await settle(pilot)

@@ -18,6 +18,7 @@ from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane, StepsPane
+from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
 
@@ -277,15 +278,31 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(5):
+    for _ in range(6):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "map"]
+    assert seen == ["detail", "residence", "oom", "steps", "usage", "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
     await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(UsagePane)
+    await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(StepsPane)
+
+
+async def usage(stage: Stage) -> None:
+    await stage.press()
+    pane = stage.app.screen.query_one(UsagePane)
+    assert stage.app.focused is pane
+    assert pane.text_of(1).split()[:2] == ["programs,", "libs"]
+    await stage.press("enter")
+    assert pane.text_of(1).split()[0] == "libc.so.6"
+    await stage.press("j", "escape")
+    assert pane.text_of(3).split()[0] == "heap"
+    await stage.press("j", "j", "enter", "enter")
+    assert stage.map.address == HEAP
+    assert stage.app.focused is stage.map
 
 
 async def focus_process(stage: Stage) -> None:
@@ -372,6 +389,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("r,3", "show('residence')"): shows("residence"),
     ("o,4", "show('oom')"): shows("oom"),
     ("s,5", "show('steps')"): shows("steps"),
+    ("u,6", "show('usage')"): usage,
     ("p", "focus_process"): focus_process,
     ("c", "copy"): copy,
     ("S", "save"): save,

@@ -34,6 +34,9 @@ FIGURES: Final = {
     "residence": "Where the memory is, of the process and of the machine. The machine's column adds up to MemTotal: "
     "what no counter of the kernel tells is the rest. A bar of the process is a share of its RSS, one of the system "
     "a share of MemTotal.",
+    "where memory goes": "By kind, the most pages in RAM first. Enter shows the VMAs of a kind, Enter on "
+    "one of them leads to the map, Esc back. Programs and libraries are files of which a part is executable. A page "
+    "that several processes map counts in each of them.",
     "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
     "oom_score_adj thousandths of RAM + swap. score is what these figures give by the kernel's formula, kernel what "
     "/proc/PID/oom_score says.",

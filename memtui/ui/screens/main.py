@@ -19,10 +19,13 @@ from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
 from memtui.ui.widgets.panes import DetailPane, HeaderBar, LegendBar, OomPane, ResidencePane, StepsPane
+from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps")
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage")
+_ALONE: Final = frozenset({"usage"})
+"""Panes that have the right column to themselves."""
 
 
 class _Blank(Horizontal):
@@ -57,6 +60,7 @@ class MainScreen(AskingScreen):
                 yield ResidencePane(id="residence")
                 yield OomPane(id="oom")
                 yield StepsPane(id="steps")
+                yield UsagePane(id="usage")
         yield LegendBar(id="legend")
         yield KeyBar(self.memtui.accepts, id="keys")
         yield from super().compose()
@@ -122,6 +126,12 @@ class MainScreen(AskingScreen):
         self.query_one(MapPane).zoom(event.direction)
         self._point()
 
+    def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
+        """A VMA of the roll-up: to its place on the map."""
+        self._bring("map")
+        self.query_one(MapPane).go(event.address)
+        self._point()
+
     def on_pane_wanted(self, event: Pane.Wanted) -> None:
         """A pane leads to a request."""
         if self.memtui.accepts(type(event.request)):
@@ -184,6 +194,8 @@ class MainScreen(AskingScreen):
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
+        if direction < 0 and isinstance(self._here, UsagePane) and self._here.leave():
+            return
         if self.query_one(MapPane).zoom(direction):
             self._point()
         elif direction < 0:
@@ -196,7 +208,7 @@ class MainScreen(AskingScreen):
 
     def action_pane(self, step: int) -> None:
         """The next or previous pane that there is."""
-        panes = PANES if self.memtui.accepts(Step) else PANES[:-1]
+        panes = [pane for pane in PANES if pane != "steps" or self.memtui.accepts(Step)]
         self.action_show(panes[(panes.index(self._here.id or "map") + step) % len(panes)])
 
     def action_show(self, name: str) -> None:
@@ -209,6 +221,7 @@ class MainScreen(AskingScreen):
         if side:
             for pane in PANES[1:]:
                 self.set_class(pane == side, f"-side-{pane}")
+            self.set_class(side in _ALONE, "-alone")
         self.query_one(f"#{name}").focus()
 
     def action_focus_process(self) -> None:

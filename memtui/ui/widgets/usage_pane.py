@@ -1,0 +1,73 @@
+"""The roll-up by kind: from a kind to its VMAs, from a VMA to its place on the map."""
+
+from typing import ClassVar
+
+from textual.message import Message
+
+from memtui.draw.lines import RowLines
+from memtui.draw.usage import UsageTable
+from memtui.model.snapshot import Snapshot
+from memtui.ui.widgets.pane import Pane
+
+
+class UsagePane(Pane):
+    """Its cursor is a kind, or a VMA of the kind that was entered."""
+
+    TITLE: ClassVar[str] = "Where memory goes"
+
+    class Chosen(Message):
+        """A VMA was entered: the map is to show it."""
+
+        def __init__(self, address: int) -> None:
+            self.address = address
+            super().__init__()
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 1
+        self._kind: str | None = None
+        self._table: UsageTable | None = None
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        """The address space, and what of it."""
+        return snapshot.mm, self._kind or ""
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """The kinds, or the VMAs of one."""
+        if snapshot.mm is None:
+            self._table = None
+            self.show(RowLines((), self.room.width), title=self.TITLE, subtitle="")
+            return
+        table = UsageTable(snapshot.mm, self.room.width, self._kind)
+        self._table, self._kind = table, table.kind
+        title = f"{self.TITLE}: {table.kind}" if table.kind else self.TITLE
+        self.show(table, title=title, subtitle="Esc all kinds" if table.kind else "Enter its VMAs")
+
+    def move_to(self, row: int, column: int | None = None) -> None:
+        """The heads of the columns are no kind; they come into view with the first one."""
+        super().move_to(max(row, 1), column)
+        if self.cursor == 1:
+            self.reveal(0)
+
+    def enter(self) -> None:
+        """Into a kind; from a VMA to the map."""
+        usage = self._table.usage_at(self.cursor) if self._table is not None and self.cursor is not None else None
+        if usage is None:
+            return
+        if self._kind is None:
+            self._go(usage.name)
+        else:
+            self.post_message(self.Chosen(usage.vmas[0].start))
+
+    def leave(self) -> bool:
+        """Back to all kinds; False if they are what is shown."""
+        if self._kind is None:
+            return False
+        self._go(None)
+        return True
+
+    def _go(self, kind: str | None) -> None:
+        before, self._kind = self._kind, kind
+        self.redraw()
+        names = [usage.name for usage in self._table.entries] if self._table is not None else []
+        self.move_to(names.index(before) + 1 if before in names else 1)
