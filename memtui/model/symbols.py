@@ -106,16 +106,24 @@ class SymbolTable:
         return not holds, size if holds else -size, rank, row
 
     def find(self, name: str) -> Symbol | None:
-        """The symbol of this name; of several a global one. O(bytes of names), without making a name."""
+        """The symbol of this name, with or without its version ("environ@@GLIBC_2.2.5"); of several a global one.
+
+        O(bytes of names), without making a name.
+        """
         best: tuple[int, int] | None = None
-        wanted = name.encode("utf-8", "surrogateescape") + b"\0"
-        at = -1
-        while len(wanted) > 1 and (at := self._strings.find(wanted, at + 1)) >= 0:
+        for at in self._places_of(name.encode("utf-8", "surrogateescape")):
             for row in self._rows_named(at):
                 rank = _BINDINGS.get(self._infos[row] >> 4, _LOCAL)
                 if best is None or rank < best[0]:
                     best = rank, row
         return None if best is None else self._symbol(best[1])
+
+    def _places_of(self, name: bytes) -> Iterator[int]:
+        """Where in the strings the name stands with nothing, or a version, behind it."""
+        at = -1
+        while name and (at := self._strings.find(name, at + 1)) >= 0:
+            if self._strings[at + len(name)] in b"\0@":
+                yield at
 
     def _rows_named(self, offset: int) -> Iterable[int]:
         """A name may also be the end of a longer one, so that only the columns tell whose it is."""
