@@ -3,7 +3,7 @@
 import pytest
 
 from tests.oracle.conftest import Script
-from tests.oracle.mm_ops import HUGE, PAGE, Path
+from tests.oracle.mm_ops import HUGE, PAGE, Key, Path
 from tests.oracle.mm_real import missing
 
 pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
@@ -211,6 +211,16 @@ def test_collapse_skips_what_has_no_tables_at_all(script: Script) -> None:
     script.call("touch", low, 1, WRITES)
     script.call("touch", high - 1, 1, WRITES)
     assert script.attempt("madvise", low, high - low, COLLAPSE)[1] == "EINVAL", "yet both ends are huge now"
+
+
+def test_a_sealed_attach_outlives_its_detach(script: Script) -> None:
+    script.call("shmget", Key(-1), 2 * PAGE, 0o1600)
+    shmid = script.last()
+    script.call("shmat", shmid, page(0), 0)
+    script.call("mseal", page(0), PAGE, 0)
+    assert script.call("shmdt", page(0)) == 0
+    assert script.made() == [f"{vma(0, 1, 'rw-s')} /SYSV00000000 (deleted)"]
+    script.call("shmctl", shmid, 0)
 
 
 def test_a_stack_grows_to_its_limit_by_touch(script: Script) -> None:

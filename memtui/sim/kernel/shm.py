@@ -17,6 +17,7 @@ from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
 
 IPC_PRIVATE: Final = 0
@@ -170,15 +171,23 @@ def sys_shmdt(kernel: "Kernel", task: "Task", addr: int) -> int:
         if here and found is None:
             assert vma.file is not None
             found, size = vma.file, page_up(vma.file.inode.size)
-            complete(kernel, mm, gather(kernel, mm, vma.start, vma.end))
+            _detach(kernel, mm, vma)
         elif found is not None and vma.end - addr > size:
             break
         elif here:
-            complete(kernel, mm, gather(kernel, mm, vma.start, vma.end))
+            _detach(kernel, mm, vma)
         vma = mm.tree.find(vma.end)
     if found is None:
         raise Errno("EINVAL", "no segment is attached at this address")
     return 0
+
+
+def _detach(kernel: "Kernel", mm: "Mm", vma: Vma) -> None:
+    """Unmap a piece; nobody looks at whether that worked."""
+    try:
+        complete(kernel, mm, gather(kernel, mm, vma.start, vma.end))
+    except Errno as failure:
+        mm.note(f"a piece stays: {failure.why}")
 
 
 def _is_piece(vma: Vma, addr: int, found: OpenFile | None) -> bool:
