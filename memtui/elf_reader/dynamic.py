@@ -84,12 +84,12 @@ def dynamic_symbols(file: Bounded, segments: Sequence[ProgramHeader]) -> tuple[b
     places = [offset_of(segments, values.get(tag, -1)) for tag in (DT_SYMTAB, DT_STRTAB)]
     if places[0] is None or places[1] is None:
         return None
-    count = _symbol_count(file, segments, values)
+    count = symbol_count(file, segments, values)
     return file.read(places[0], count * _SYMBOL), file.read(places[1], values.get(DT_STRSZ, 0))
 
 
-def _symbol_count(file: Bounded, segments: Sequence[ProgramHeader], values: dict[int, int]) -> int:
-    """Only the hash tables tell how many dynamic symbols there are."""
+def symbol_count(file: Bounded, segments: Sequence[ProgramHeader], values: dict[int, int]) -> int:
+    """How many dynamic symbols there are: only the hash tables tell."""
     if (at := offset_of(segments, values.get(DT_HASH, -1))) is not None:
         return int.from_bytes(file.read(at + 4, 4), "little")
     at = offset_of(segments, values.get(DT_GNU_HASH, -1))

@@ -18,6 +18,7 @@ from elftools.elf.structs import ELFStructs
 
 from memtui.elf_reader.bounded import Bounded, open_regular, text_at
 from memtui.elf_reader.dynamic import Dynamic, read_dynamic
+from memtui.elf_reader.linking import read_linking
 from memtui.elf_reader.notes import build_id
 from memtui.model.elf import (
     ET_DYN,
@@ -213,6 +214,7 @@ def _image(
         ident=ident,
         interp_errno=interp_errno,
         unknown=unknown,
+        linking=read_linking(file, segments),
     )
 
 

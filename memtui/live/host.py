@@ -5,7 +5,7 @@ import re
 import resource
 import stat
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypedDict
 
 from memtui.live.maps import FileSystems, parse_line
 from memtui.live.meminfo import read_system
@@ -23,6 +23,15 @@ _RLIMITS: Final = {
     "AS": resource.RLIMIT_AS,
     "MEMLOCK": resource.RLIMIT_MEMLOCK,
 }
+
+
+class _Cpu(TypedDict, total=False):
+    """The fields of `MachineFacts` about the CPU."""
+
+    cpu_vendor: str
+    cpu_flags: frozenset[str]
+
+
 _CHOSEN: Final = re.compile(r"\[(\w+)\]")
 
 
@@ -76,6 +85,9 @@ class LiveHost:
             cap_sys_rawio=bool(capabilities >> _CAP_SYS_RAWIO & 1),
             libc_version=_libc_version() or usual.libc_version,
             root_fs=root.fs_type if root is not None else usual.root_fs,
+            cwd=_cwd(usual.cwd),
+            hard_stack_limit=resource.getrlimit(resource.RLIMIT_STACK)[1],
+            **self._cpu(),
         )
 
     def elf(self, path: str) -> ElfImage | None:
@@ -103,6 +115,27 @@ class LiveHost:
             script=_script(path) if stat.S_ISREG(facts.st_mode) and facts.st_mode & 0o111 else "",
         )
 
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes of the file at `path` from byte `offset` on; none if it cannot be read."""
+        try:
+            with open(path, "rb") as stream:
+                stream.seek(offset)
+                return stream.read(length)
+        except (OSError, ValueError):
+            return b""
+
+    def _cpu(self) -> "_Cpu":
+        """Vendor and flags of the first CPU, as far as they can be read."""
+        try:
+            text = self._procfs.read("cpuinfo").decode("ascii", errors="replace")
+        except SourceError:
+            return {}
+        vendor = re.search(r"^vendor_id\s*:\s*(\S+)", text, re.MULTILINE)
+        flags = re.search(r"^flags\s*:\s*(.*)", text, re.MULTILINE)
+        if vendor is None or flags is None:
+            return {}
+        return {"cpu_vendor": vendor[1], "cpu_flags": frozenset(flags[1].split())}
+
     def _fs_type(self, path: str, dev: tuple[int, int]) -> str:
         """By the device; a file system that gives its files other devices (btrfs) by the path."""
         mounts = self._all_mounts()
@@ -129,6 +162,13 @@ class LiveHost:
         except SourceError:
             return "never"  # a kernel without huge pages has no such file
         return match[1] if match else usual
+
+
+def _cwd(usual: str) -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return usual
 
 
 def _script(path: str) -> str:

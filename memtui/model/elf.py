@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from memtui.model.elf_dynamic import Dynamic
+
 PF_X: Final = 1
 PF_W: Final = 2
 PF_R: Final = 4
@@ -131,6 +133,8 @@ class ElfImage(NamedTuple):
     """What execve fails with because PT_INTERP holds no name: "ENOEXEC", "EIO"; "" if it holds one, or is not there."""
     unknown: Mapping[str, str] = _NOTHING
     """What could not be had of the file -> why: "sections", "dynamic"."""
+    linking: Dynamic | None = None
+    """PT_DYNAMIC as the dynamic linker reads it; None: there is none, or it cannot be read."""
 
     @property
     def dynamic(self) -> int | None:

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from memtui.model.elf import ElfImage
+
+DEFAULT_CPU_FLAGS: Final = frozenset(
+    [
+        *("fpu", "cx8", "cmov", "mmx", "fxsr", "sse", "sse2"),
+        *("cx16", "lahf_lm", "popcnt", "pni", "ssse3", "sse4_1", "sse4_2"),
+        *("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"),
+    ]
+)
+"""A CPU of the level x86-64-v3."""
 
 
 class FileFacts(NamedTuple):
@@ -49,6 +58,13 @@ class MachineFacts:
     libc_version: str = "2.36"
     root_fs: str = "ext4"
     """The file system a path lies on that no file of the host tells."""
+    cwd: str = "/"
+    """The working directory that programs start in."""
+    cpu_vendor: str = "GenuineIntel"
+    cpu_flags: frozenset[str] = DEFAULT_CPU_FLAGS
+    """As in /proc/cpuinfo: they decide which subfolders the dynamic linker looks into."""
+    hard_stack_limit: int = -1
+    """Hard RLIMIT_STACK in bytes, -1 unlimited."""
 
 
 class Host(Protocol):
@@ -64,4 +80,8 @@ class Host(Protocol):
 
     def file(self, path: str) -> FileFacts | None:
         """Size, place and kind of the file at `path`, or None if there is none."""
+        ...
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Up to `length` bytes of the file at `path` from byte `offset` on; none if it cannot be read."""
         ...

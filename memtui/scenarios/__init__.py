@@ -1,5 +1,6 @@
 """The built-in demos: one story a .trace file, and the recorded machine that they run on."""
 
+from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
 from typing import Final
@@ -69,6 +70,10 @@ class ScenarioHost:
         """A file of the recorded machine, or None."""
         return _FILES.get(_LINKS.get(path, path))
 
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Bytes of a file: of ld.so.cache all, of ELF files the header, of others none."""
+        return _CONTENTS.get(_LINKS.get(path, path), b"")[offset : offset + length]
+
 
 _CODE: Final = PF_R | PF_X
 _DATA: Final = PF_R | PF_W
@@ -133,3 +138,4 @@ _FILES: Final = MappingProxyType(
         _LIBC.path: FileFacts(1926232, "ext4", _DISK, 393218, mode=0o755),
     }
 )
+_CONTENTS: Final[Mapping[str, bytes]] = MappingProxyType({})

@@ -33,6 +33,10 @@ class RanSteps:
         self._divergences.append(self._divergences[-1] + kinds.count(EventKind.DIVERGENCE))
         self._without_effect.append(self._without_effect[-1] + kinds.count(EventKind.NO_EFFECT))
 
+    def grown(self, program: Sequence[Statement]) -> None:
+        """The machine has put steps of its own behind the one that ran last."""
+        self._pending = _pending(program)
+
     def forget_behind(self, number: int, program: Sequence[Statement]) -> None:
         """Steps behind `number` will run differently: `program` has changed there."""
         del self._records[number:]
@@ -58,6 +62,7 @@ def _pending(program: Sequence[Statement]) -> tuple[StepRecord, ...]:
             number=number,
             text=statement.raw,
             pid=statement.pid or 0,
+            made=statement.made,
             narration=statement.narration,
             chapter=statement.chapter,
             line=statement.line,

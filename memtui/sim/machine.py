@@ -1,6 +1,6 @@
 """The simulated machine: owns the parts, and runs one step of a trace after the other."""
 
-from collections.abc import Sequence
+from collections.abc import MutableSequence
 
 from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
@@ -11,6 +11,7 @@ from memtui.sim.aslr import Aslr
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
+from memtui.sim.linking import plan, told
 from memtui.sim.machine_options import machine_options
 from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
@@ -33,12 +34,15 @@ _HANDLERS: Handlers = {
 class Machine:
     """Runs the statements of `program`; the list may be changed behind `position`."""
 
-    def __init__(self, host: Host, program: Sequence[Statement], file: str = "", *, recorded: bool = False) -> None:
+    def __init__(
+        self, host: Host, program: MutableSequence[Statement], file: str = "", *, recorded: bool = False
+    ) -> None:
         """Set up the machine that the first statement states, or a copy of the host.
 
         Args:
             host: the real machine, or a recorded one.
-            program: the statements; more may be inserted behind `position` as long as the machine runs.
+            program: the statements; more may be inserted behind `position` as long as the machine runs, and the machine
+                itself inserts those that it makes.
             file: where they come from, for messages.
             recorded: whether they are the log of a real program, which does not tell what it wrote to.
 
@@ -120,7 +124,9 @@ class Machine:
 
     def _call(self, statement: Statement, call: Call, process: Process) -> StepRecord:
         handler = _HANDLERS.get(call.name)
-        if handler is None:
+        if handler is None and statement.made:
+            effect = Effect(None, recorded=True)
+        elif handler is None:
             why = "the simulator gives this call no effect"
             event = Event(EventKind.NO_EFFECT, f"{call.name}: {why}")
             effect = Effect(None, why=why, events=(event,), recorded=True)
@@ -130,10 +136,20 @@ class Machine:
         else:
             effect = handler(self.world, process, call)
             effect = self._compared(call, process, effect)
+            if call.name == "execve" and not effect.errno and effect.value == 0:
+                effect = self._with_linker(statement, process, effect)
         text = reprint(statement, _shown(call, effect), self.world.variables)
         if call.bind:
             self._bind(call, effect)
         return self._record(statement, process.pid, text, effect)
+
+    def _with_linker(self, statement: Statement, process: Process, effect: Effect) -> Effect:
+        """Put the dynamic linker's calls behind an execve, unless the trace tells them itself."""
+        if told(self._program, self.position + 1, statement.pid):
+            return effect
+        steps, note = plan(self.world, process, statement.pid)
+        self._program[self.position + 1 : self.position + 1] = steps
+        return effect._replace(events=(*effect.events, Event(EventKind.NOTE, note))) if note else effect
 
     def _compared(self, call: Call, process: Process, effect: Effect) -> Effect:
         events = effect.events
@@ -159,6 +175,7 @@ class Machine:
             text=text,
             pid=pid,
             done=True,
+            made=statement.made,
             narration=statement.narration,
             chapter=statement.chapter,
             why=effect.why,

@@ -9,6 +9,7 @@ from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, St
 from memtui.model.snapshot import Snapshot
 from memtui.sim.export import Exporter
 from memtui.sim.history import Pictures, RanSteps
+from memtui.sim.linking import without_plans
 from memtui.sim.machine import Machine
 from memtui.trace.line import Call, Statement
 from memtui.trace.parser import Trace, parse_line
@@ -77,26 +78,35 @@ class SimSource:
         return Machine(self._host, self._program, self._trace.file, recorded=self._trace.recorded)
 
     def _go(self, target: int) -> Snapshot:
-        target = min(max(target, 0), len(self._program))
-        if target == self._cursor:
-            return self._current
+        target = max(target, 0)
         kept = self._pictures.get(target)
         if kept is None:
-            self._run_to(target)
+            target = self._run_to(target)
+        if target == self._cursor:
+            return self._current
+        if kept is None:
             self._cursor, self._current = target, self._picture()
         else:
             self._cursor, self._current = target, replace(kept, steps=self._ran.log(target))
         return self._current
 
-    def _run_to(self, target: int) -> None:
-        """Bring the machine to the state after step `target`, from the start if it is already further."""
+    def _run_to(self, target: int) -> int:
+        """Bring the machine to the state after step `target`, from the start if it is already further.
+
+        Returns:
+            Where it stands then: at `target`, or at the end of the trace.
+        """
         if self._machine.position > target:
             self._machine = self._new_machine()
-        while self._machine.position < target:
+        while self._machine.position < min(target, len(self._program)):
+            known = len(self._program)
             self._ran.add(self._machine.step())
-            left = target - self._machine.position
+            if len(self._program) != known:
+                self._ran.grown(self._program)
+            left = min(target, len(self._program)) - self._machine.position
             if 0 < left < TAIL and self._pictures.get(self._machine.position) is None:
                 self._picture()
+        return self._machine.position
 
     def _picture(self) -> Snapshot:
         """The picture of the machine as it stands; also kept for stepping back."""
@@ -111,11 +121,12 @@ class SimSource:
         self._run_to(self._cursor)
         if statement.pid is None and self._current.mm is not None:
             statement = statement._replace(pid=self._current.mm.pid)
-        self._program.insert(self._cursor, statement)
+        before = list(self._program)
+        self._program[self._cursor :] = [statement, *without_plans(self._program[self._cursor :])]
         try:
             record = self._machine.step()
         except ParseError:
-            del self._program[self._cursor]
+            self._program[:] = before
             raise
         self._pictures.forget_behind(self._cursor)
         self._ran.forget_behind(self._cursor, self._program)

@@ -132,3 +132,5 @@ class Statement(NamedTuple):
     """The `##` title before it."""
     opened: int = 0
     """Line in the file where a call began that was interrupted and resumed; 0: where it stands."""
+    made: bool = False
+    """Made by the simulator, as the trace does not tell it: what the dynamic linker does."""

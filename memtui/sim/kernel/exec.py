@@ -110,6 +110,8 @@ def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage
     interpreter = None
     if program.interpreter is not None and program.interpreter_file is not None:
         interpreter = load_interpreter(program.interpreter, _Mapper(kernel, task, program.interpreter_file))
+        mm.base = interpreter.load_bias
+    mm.entry = loaded.entry
     _map_vdso(kernel, task)
     mm.start_brk = start_brk(program.image, loaded)
     if offsets.randomize:

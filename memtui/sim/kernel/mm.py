@@ -41,6 +41,10 @@ class Mm:
     hiwater_rss: int = 0
     users: int = 1
     """Tasks that run in it (mm_users)."""
+    entry: int = 0
+    """AT_ENTRY: the first instruction of the program itself."""
+    base: int = 0
+    """AT_BASE: load bias of the interpreter; 0 without one."""
     exe: str = ""
     vsyscall: bool = True
     """Whether maps ends with [vsyscall], which is no VMA of the tree."""

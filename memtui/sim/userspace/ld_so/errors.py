@@ -1,0 +1,23 @@
+"""How the dynamic linker gives up."""
+
+from typing import Final
+
+ENOENT: Final = 2
+
+
+class LoadError(Exception):
+    """_dl_signal_error(): what it says of which object, and the errno that belongs to it (0: none)."""
+
+    def __init__(self, name: str, text: str, errno: int = 0) -> None:
+        self.name = name
+        self.text = text
+        self.errno = errno
+        super().__init__(f"{name}: {text}")
+
+
+class Exit(Exception):
+    """The dynamic linker has ended the process."""
+
+
+class NotModelled(Exception):
+    """The program asks the dynamic linker for something that is not simulated; the text says for what."""

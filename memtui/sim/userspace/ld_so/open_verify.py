@@ -1,0 +1,94 @@
+"""Models open_verify() of elf/dl-load.c (glibc 2.36): opens a file and looks whether it is an ELF file to load."""
+
+import struct
+from typing import Final, NamedTuple
+
+from memtui.sim.userspace.ld_so.errors import LoadError
+from memtui.sim.userspace.ld_so.link_map import Namespace
+
+BUFFER: Final = 832
+"""Bytes of a file that are read at once."""
+EHDR: Final = 64
+PHDR: Final = 56
+EM_X86_64: Final = 62
+ET_EXEC: Final = 2
+ET_DYN: Final = 3
+_MAGIC: Final = b"\x7fELF"
+_OSABI: Final = frozenset({0, 3})
+"""ELFOSABI_SYSV and ELFOSABI_GNU."""
+
+
+class Opened(NamedTuple):
+    """An ELF file that was opened."""
+
+    fd: int
+    e_type: int
+    phoff: int
+    phnum: int
+    headers_read: bool
+    """Whether the program headers lie within what was read."""
+
+
+def open_verify(space: Namespace, path: str) -> Opened | None:
+    """Open `path`; None if there is none, or one for another machine.
+
+    Raises:
+        LoadError: it is broken.
+    """
+    fd = space.calls.open(path)
+    if fd < 0:
+        return None
+    start = space.calls.read(fd, BUFFER)
+    try:
+        if isinstance(start, int):
+            raise LoadError(path, "cannot read file data", -start)
+        if len(start) < EHDR:
+            _read_rest(space, fd, start)
+            raise LoadError(path, "file too short")
+        opened = _checked(path, fd, start)
+    except LoadError:
+        space.calls.close(fd)
+        raise
+    if opened is None:
+        space.calls.close(fd)
+    elif not opened.headers_read:
+        space.calls.pread64(fd, opened.phnum * PHDR, opened.phoff)
+    return opened
+
+
+def _read_rest(space: Namespace, fd: int, start: bytes) -> None:
+    """A file that is too short is read until nothing comes."""
+    if start:
+        space.calls.read(fd, BUFFER - len(start))
+
+
+def _checked(path: str, fd: int, start: bytes) -> Opened | None:
+    _check_ident(path, start)
+    if start[4] != 2:
+        return None
+    e_type, machine, version, _entry, phoff = struct.unpack_from("<HHIQQ", start, 16)
+    phentsize, phnum = struct.unpack_from("<HH", start, 54)
+    if version != 1:
+        raise LoadError(path, "ELF file version does not match current one")
+    if machine != EM_X86_64:
+        return None
+    if e_type not in (ET_DYN, ET_EXEC):
+        raise LoadError(path, "only ET_DYN and ET_EXEC can be loaded")
+    if phentsize != PHDR:
+        raise LoadError(path, "ELF file's phentsize not the expected size")
+    return Opened(fd, e_type, phoff, phnum, phoff + phnum * PHDR <= len(start))
+
+
+def _check_ident(path: str, start: bytes) -> None:
+    if not start.startswith(_MAGIC):
+        raise LoadError(path, "invalid ELF header")
+    if start[4] != 2:
+        return
+    if start[5] != 1:
+        raise LoadError(path, "ELF file data encoding not little-endian")
+    if start[6] != 1:
+        raise LoadError(path, "ELF file version ident does not match current one")
+    if start[7] not in _OSABI:
+        raise LoadError(path, "ELF file OS ABI invalid")
+    if any(start[9:16]):
+        raise LoadError(path, "nonzero padding in e_ident")
