@@ -213,6 +213,14 @@ def test_collapse_skips_what_has_no_tables_at_all(script: Script) -> None:
     assert script.attempt("madvise", low, high - low, COLLAPSE)[1] == "EINVAL", "yet both ends are huge now"
 
 
+@pytest.mark.parametrize(("lock", "parts"), [(0, 1), (2, 2), (6, 2)])
+def test_droppable_memory_is_unlocked_too_late_to_merge(script: Script, lock: int, parts: int) -> None:
+    script.attempt("mlockall", lock)
+    for number in (0, 3):
+        script.call("mmap", page(number), 3 * PAGE, RW, 8 | 0x20 | FIXED, -1, 0)
+    assert len(script.made()) == parts
+
+
 def test_a_sealed_attach_outlives_its_detach(script: Script) -> None:
     script.call("shmget", Key(-1), 2 * PAGE, 0o1600)
     shmid = script.last()

@@ -40,8 +40,6 @@ def mmap_region(
     mm, end, pages = task.mm, addr + length, length >> PAGE_SHIFT
     if file is not None and flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
         _check_write_seal(file)
-    if flags & VM_DROPPABLE:
-        flags &= ~VM_LOCKED_MASK  # though do_mmap() still populates it
     old = gather(kernel, mm, addr, end)
     check_expand(task, flags, pages - sum(vma.pages for vma in old))
     replaced = sum(vma.pages for vma in old if vma.flags & VM_ACCOUNT)
@@ -76,7 +74,7 @@ def _mapped(task: "Task", vma: Vma, pages: int) -> Vma:
     mm = task.mm
     mm.account(vma.flags, pages)
     if vma.flags & VM_LOCKED:
-        if vma.flags & VM_SPECIAL:
+        if vma.flags & (VM_SPECIAL | VM_DROPPABLE):  # only after the merge, and do_mmap() still populates it
             return mm.update(vma, vma.flagged(vma.flags & ~VM_LOCKED_MASK))
         mm.locked_vm += pages
     return vma
