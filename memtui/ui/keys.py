@@ -23,7 +23,8 @@ class Key(NamedTuple):
     group: str
     needs: type[Request] | None = None
     """Greyed where the source does not accept this request."""
-    footer: bool = False
+    footer: int = 0
+    """Its place when the footer runs short: 1 goes last, higher ones go first; 0 is never there."""
     instead: type[Request] | None = None
     """Only where the source does not accept this request: the key then has another meaning."""
 
@@ -72,17 +73,17 @@ _STEPS, _TRY = "Steps of a simulation", "Try on a simulated process"
 _LOOK, _MOVE, _VIEW, _OTHER = "Look at a live process", "Move", "View", "Other"
 
 KEYS: Final[tuple[Key, ...]] = (
-    Key("n", "step(1)", "step", "one step forward", _STEPS, Step, footer=True),
+    Key("n", "step(1)", "step", "one step forward", _STEPS, Step, footer=1),
     Key("N", "step(10)", "step 10", "ten steps forward", _STEPS, Step),
-    Key("b", "back(1)", "back", "one step back", _STEPS, Back, footer=True),
+    Key("b", "back(1)", "back", "one step back", _STEPS, Back, footer=1),
     Key("B", "back(10)", "back 10", "ten steps back", _STEPS, Back),
-    Key("g,colon", "seek", "seek", "go to a step by its number", _STEPS, Seek, footer=True),
-    Key("space", "play", "play", "play the steps one after the other; pause", _STEPS, Step, footer=True),
-    Key("space", "play", "pause", "stop looking again and again; go on", _LOOK, Refresh, footer=True, instead=Step),
+    Key("g,colon", "seek", "seek", "go to a step by its number", _STEPS, Seek, footer=4),
+    Key("space", "play", "play", "play the steps one after the other; pause", _STEPS, Step, footer=2),
+    Key("space", "play", "pause", "stop looking again and again; go on", _LOOK, Refresh, footer=2, instead=Step),
     Key("R", "refresh", "refresh", "look again now", _LOOK, Refresh),
-    Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=True),
-    Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=True),
-    Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=True),
+    Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=3),
+    Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=5),
+    Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=5),
     Key("i", "inject", "inject", "run a line of the trace language", _TRY, Inject),
     Key("up,k", "move(-1)", "up", "the row above", _MOVE),
     Key("down,j", "move(1)", "down", "the row below", _MOVE),
@@ -99,11 +100,11 @@ KEYS: Final[tuple[Key, ...]] = (
         "find",
         "find VMAs by name, permissions, kind or residence, or go to an address",
         _MOVE,
-        footer=True,
+        footer=3,
     ),
     Key("full_stop", "find_next(1)", "next", "the next VMA that was looked for, upwards", _MOVE),
     Key("comma", "find_next(-1)", "previous", "the one before, downwards", _MOVE),
-    Key("z", "zoom(1)", "zoom", "closer: from the address space to the pages of a VMA", _VIEW, footer=True),
+    Key("z", "zoom(1)", "zoom", "closer: from the address space to the pages of a VMA", _VIEW, footer=2),
     Key("Z,escape", "zoom(-1)", "out", "further away; from the whole address space back to the list", _VIEW),
     Key(
         "enter",
@@ -117,9 +118,9 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("a,1", "show('map')", "map", "to the address map", _VIEW),
     Key("v,2", "show('detail')", "vma", "to the details of what the cursor is on", _VIEW),
     Key("r,3", "show('residence')", "residence", "to the page cache and anon bars", _VIEW),
-    Key("o,4", "show('oom')", "oom", "to the OOM ranking", _VIEW, footer=True),
+    Key("o,4", "show('oom')", "oom", "to the OOM ranking", _VIEW, footer=1),
     Key("s,5", "show('steps')", "steps", "to the steps", _VIEW, Step),
-    Key("u,6", "show('usage')", "usage", "to where the memory goes: by kind, and by VMA", _VIEW, footer=True),
+    Key("u,6", "show('usage')", "usage", "to where the memory goes: by kind, and by VMA", _VIEW, footer=2),
     Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
     Key(
         "y",
@@ -127,15 +128,15 @@ KEYS: Final[tuple[Key, ...]] = (
         "why",
         "why what is under the cursor is there, is one of its own, and what would free it",
         _VIEW,
-        footer=True,
+        footer=3,
     ),
     Key("e", "expand", "expand", "the pane over the whole screen, and back", _VIEW),
     Key("c", "copy", "copy", "copy the row under the cursor", _OTHER),
     Key("S", "save", "save", "save the screen as an SVG file", _OTHER),
     Key("T", "theme", "theme", "the next theme", _OTHER),
     Key("ctrl+p", "palette", "commands", "find a command by its name", _OTHER),
-    Key("question_mark", "help", "help", "what the keys and the figures mean", _OTHER, footer=True),
-    Key("q", "quit", "quit", "leave", _OTHER, footer=True),
+    Key("question_mark", "help", "help", "what the keys and the figures mean", _OTHER, footer=1),
+    Key("q", "quit", "quit", "leave", _OTHER, footer=1),
 )
 
 
@@ -153,14 +154,15 @@ def keys_of(action: str, parameters: tuple[object, ...]) -> list[Key]:
 def footer_row(accepts: Callable[[type[Request]], bool], width: int) -> tuple[Row, tuple[Key, ...]]:
     """The keys at the bottom of the screen, and what stands in each cell, for the mouse.
 
-    What the source cannot do is greyed, and left out when room is short; then the last ones go, but help and quit.
+    What the source cannot do is greyed, and left out when room is short; then those of the highest `footer` go.
     """
     table = [key for key in KEYS if key.footer and (key.instead is None or key.works(accepts))]
     table = [key for key in table if key.works(accepts) or not _has_twin(key, accepts)]
     if _width(table) > width:
         table = [key for key in table if key.works(accepts)]
     while _width(table) > width and len(table) > 2:
-        del table[-3]
+        *_, (_, last) = sorted((key.footer, nth) for nth, key in enumerate(table[:-2]))
+        del table[last]
     runs: list[Run] = []
     cells: list[Key] = []
     for key in table:

@@ -328,11 +328,12 @@ async def save(stage: Stage) -> None:
 
 async def theme(stage: Stage) -> None:
     names = []
-    for _ in range(4):
+    themes = len(stage.app.themes.palettes)
+    for _ in range(themes + 1):
         await stage.press()
         names.append(stage.app.theme)
     assert sorted(set(names)) == sorted(stage.app.themes.palettes)
-    assert names[0] == names[3]
+    assert names[0] == names[themes]
     assert stage.map.painter.styles is stage.app.palette.styles
 
 
