@@ -51,6 +51,7 @@ class LiveHost:
         self._procfs = procfs or Procfs()
         self._thp = Procfs(f"{sysfs}/kernel/mm/transparent_hugepage")
         self._mounts: tuple[Mount, ...] | None = None
+        self._elves: dict[str, ElfImage] = {}
 
     def machine(self) -> MachineFacts:
         """RAM, swap, sysctls, sizes of the special mappings, rlimits and capabilities of this very process.
@@ -93,7 +94,10 @@ class LiveHost:
     def elf(self, path: str) -> ElfImage | None:
         """The ELF file at `path` with links followed, or None if there is none that can be read."""
         try:
-            return self._read_elf(os.path.realpath(path))
+            path = os.path.realpath(path)
+            if path not in self._elves:
+                self._elves[path] = self._read_elf(path)
+            return self._elves[path]
         except (OSError, ParseError, ValueError):
             return None
 

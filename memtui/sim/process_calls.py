@@ -32,15 +32,27 @@ def process_of(world: World, program: Sequence[Statement], position: int) -> Pro
     process = world.processes.get(pid)
     if process is not None and not process.ended:
         return process
-    for statement in program[position + 1 :] if world.processes else ():
-        call = statement.what
-        if isinstance(call, Call) and call.child == pid:
-            return _born_early(world, world.processes.get(statement.pid or 0) or world.first, call, pid)
+    birth = _birth(world, program, position)
+    if birth is not None and world.processes:
+        return _born_early(world, birth, pid)
     return process or world.start(pid)
 
 
-def _born_early(world: World, parent: Process | None, call: Call, pid: int) -> Process:
-    if parent is None:
+def _birth(world: World, program: Sequence[Statement], position: int) -> Statement | None:
+    """The line, still to come, in which the process of a line is made."""
+    if world.births is None:
+        world.births = {}
+        for statement in program:
+            if isinstance(statement.what, Call) and statement.what.child is not None:
+                world.births.setdefault(statement.what.child, []).append(statement)
+    now = program[position]
+    later = (one for one in world.births.get(now.pid or 0, ()) if now.line and one.line > now.line)
+    return next(later, None)
+
+
+def _born_early(world: World, birth: Statement, pid: int) -> Process:
+    parent, call = world.processes.get(birth.pid or 0) or world.first, birth.what
+    if parent is None or not isinstance(call, Call):
         return world.start(pid)
     outcome = _clone(world, parent, call, pid)
     return world.start(pid) if outcome.errno else world.child(parent, outcome.value)

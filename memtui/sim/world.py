@@ -18,7 +18,7 @@ from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.machine_options import MachineOptions
 from memtui.sim.process import Process
-from memtui.trace.line import Call
+from memtui.trace.line import Call, Statement
 
 
 @dataclass(slots=True)
@@ -36,6 +36,8 @@ class World:
     segments: dict[int, int] = field(default_factory=dict)
     """Ids of System V segments as a log has them -> the simulated ones."""
 
+    births: dict[int, list[Statement]] | None = None
+    """By pid, the lines in which a process is made; None: not looked for yet."""
     recorded: bool = False
     """Whether the steps are the log of a real program: what it wrote to its memory is not among them."""
 
@@ -89,6 +91,8 @@ class Effect(NamedTuple):
     events: tuple[Event, ...] = ()
     calls: tuple[str, ...] = ()
     """System calls that a library call made, as strace prints them."""
+    births: dict[int, list[Statement]] | None = None
+    """By pid, the lines in which a process is made; None: not looked for yet."""
     recorded: bool = False
     """The result lies outside what is simulated: the recorded one stands, if there is one; nothing is compared."""
     bound: int | None = None

@@ -113,10 +113,11 @@ class _Parser:
         what = statement(text, unfinished=line.unfinished)
         if isinstance(what, Call):
             what = self._check(what, text)
-        padded = _PADDING.search(text) is not None
-        self.like_strace |= bool(line.offset) or padded or isinstance(what, Signal | Exited)
+        if not self.like_strace:
+            padded = _PADDING.search(text) is not None
+            self.like_strace = bool(line.offset) or padded or isinstance(what, Signal | Exited)
         self.by_hand |= isinstance(what, Echo)
-        story = "\n".join(self.narration).strip("\n")
+        story = "\n".join(self.narration).strip("\n") if self.narration else ""
         self.statements.append(Statement(what, text, line.number, line.pid, story, self.chapter, line.opened))
         self.narration, self.chapter = [], ""
 
@@ -130,7 +131,7 @@ class _Parser:
             self.by_hand = True
             if self.statements:
                 raise Wrong("machine(...) must be the first step", 0)
-        args = tuple(self._variable(arg) for arg in what.args)
+        args = tuple(map(self._variable, what.args)) if self.bound else what.args
         if what.result is None and not what.unfinished:
             for name in self._unknown(args):
                 place = re.compile(rf"\b{re.escape(name)}\b").search(text, text.index("("))
@@ -140,7 +141,7 @@ class _Parser:
         if what.bind:
             self.by_hand = True
             self.bound.add(what.bind)
-        return what._replace(args=args)
+        return what if args is what.args else what._replace(args=args)
 
     def _variable(self, arg: Arg) -> Arg:
         match arg:

@@ -30,6 +30,7 @@ STRING_LIMIT: Final = 32
 """Bytes of a buffer that strace prints by default (-s)."""
 _LETTERS: Final = {9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 _OPEN_END: Final = re.compile(r",?\s*<[a-z ]+ \.\.\.>$")
+_UNITS: Final = frozenset("KMGT")
 _SIZE: Final = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|\d+)[KMGT]")
 
 
@@ -50,12 +51,26 @@ def reprint(statement: Statement, result: Result | None = None, env: Mapping[str
         return statement.raw
     if call.unfinished:
         return _with_result(f"{_OPEN_END.sub('', statement.raw).rstrip(', ')})", call.name, result)
+    if call.result is not None and statement.raw.endswith(call.result.text) and not _sweet(call, env or {}):
+        if result is None:
+            return statement.raw[: -len(call.result.text)].rstrip("= ")
+        return statement.raw.removesuffix(call.result.text) + format_result(call.name, result)
     written, padding = _call_text(statement.raw, call, env or {})
     if result is None:
         return written
     if padding is not None:
         return f"{written}{padding}= {format_result(call.name, result)}"
     return _with_result(written, call.name, result)
+
+
+def _sweet(call: Call, env: Mapping[str, int]) -> bool:
+    """Whether something in a call is not written as strace would."""
+    return bool(call.bind) or any(
+        type(arg) is Variable
+        or (type(arg) is Number and arg.text[-1:] in _UNITS)
+        or (type(arg) is Flags and len(arg.names) == 1 and arg.names[0] in env)
+        for arg in call.args
+    )
 
 
 def _call_text(raw: str, call: Call, env: Mapping[str, int]) -> tuple[str, str | None]:

@@ -1,6 +1,7 @@
 """One line without its prefix to a statement."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from memtui.trace.constants import CONSTANTS, errno_name
@@ -34,6 +35,8 @@ _ECHO: Final = re.compile(r"echo\s+(?P<value>[^>]*?)\s*>\s*(?P<path>\S*)$")
 _OPEN_END: Final = re.compile(r"\s*<(?:unfinished|no return|detached) \.\.\.>$")
 _LIBRARY_CALL: Final = re.compile(r"(?P<args>.*)\)\s+=\s", re.DOTALL)
 _LTRACE_NAMES: Final = {"pread": "pread64", "pwrite": "pwrite64"}
+PARSED: Final = 16384
+"""Lines that are kept parsed: a log says most things more than once, and equal calls then are one object."""
 _FORMS: Final = "expected a call such as brk(NULL), 'echo VALUE > /proc/PATH' or '# text'"
 
 
@@ -43,6 +46,7 @@ def without_time(text: str) -> str:
     return _TOOK.sub("", text).rstrip()
 
 
+@lru_cache(maxsize=PARSED)
 def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | Exited:
     """Parse one line without prefix, time and comment.
 
