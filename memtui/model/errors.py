@@ -34,6 +34,10 @@ class NotSupported(SourceError):
     """This kernel, process or source has no such thing (kernel threads have no address space)."""
 
 
+class Cancelled(SourceError):
+    """The user stopped slow work."""
+
+
 class ParseError(SourceError):
     """A file is not what it should be. `line` and `column` count from 1; 0 when there is none."""
 

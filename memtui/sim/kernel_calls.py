@@ -20,4 +20,12 @@ def _handler(name: str) -> Handler:
     return handler
 
 
-HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({name: _handler(name) for name in TABLE})
+def _brk(world: World, process: Process, call: Call) -> Effect:
+    """Libc remembers the break, so its allocator goes on from there."""
+    effect = _handler("brk")(world, process, call)
+    if effect.value is not None:
+        process.brk_moved(effect.value)
+    return effect
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({**{name: _handler(name) for name in TABLE}, "brk": _brk})

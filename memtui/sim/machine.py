@@ -8,6 +8,7 @@ from memtui.model.host import Host
 from memtui.model.step import StepRecord
 from memtui.sim import descriptor_calls, execve, file_calls, kernel_calls, library, paths, proc_files, process_calls
 from memtui.sim.aslr import Aslr
+from memtui.sim.births import Births
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
@@ -59,6 +60,7 @@ class Machine:
         self._file = file
         self.world = self._world(host)
         self.world.recorded = recorded
+        self.world.births = Births(program)
 
     def step(self) -> StepRecord:
         """Run the next statement.

@@ -8,7 +8,7 @@ from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.task import Task
 from memtui.sim.syscall_table import run
-from memtui.sim.userspace.ptmalloc import Ptmalloc
+from memtui.sim.userspace.ptmalloc import Ptmalloc, Tunables, from_environ
 from memtui.trace.constants import ERRNO_NUMBERS
 from memtui.trace.printer import format_syscall
 
@@ -89,7 +89,31 @@ class Process:
         self.directory = ""
         """Where relative paths start; "": where memtui runs, for all that the trace tells."""
         self._kernel = kernel
-        self.allocator = Ptmalloc(self.calls, accessed=self.calls.accessed)
+        self._allocator: Ptmalloc | None = None
+        self._brk_told: int | None = None
+        """Where libc's brk() found the break before the allocator was first used."""
+        self._called_brk = False
+
+    @property
+    def allocator(self) -> Ptmalloc:
+        """The program's; made when it is first used, for the log of strace alone never uses it."""
+        if self._allocator is None:
+            self._allocator = Ptmalloc(self.calls, self.calls.accessed, self._tunables())
+            if self._brk_told is not None:
+                self._allocator.brk_moved(self._brk_told)
+        return self._allocator
+
+    def brk_moved(self, brk: int) -> None:
+        """The program itself called brk(), and this is the break now.
+
+        The first call of a dynamic program is ld.so's, of which libc does not know (elf/dl-sysdep.c).
+        """
+        first, self._called_brk = not self._called_brk, True
+        if first and self.program is not None and self.program.interpreter is not None:
+            return
+        self._brk_told = brk
+        if self._allocator is not None:
+            self._allocator.brk_moved(brk)
 
     @property
     def pid(self) -> int:
@@ -104,7 +128,7 @@ class Process:
         """A new program runs: its allocator knows nothing yet."""
         self.program, self.settled = program, False
         self.calls = NotedCalls(self._kernel, self.task)
-        self.allocator = Ptmalloc(self.calls, accessed=self.calls.accessed)
+        self._allocator, self._brk_told, self._called_brk = None, None, False
         self.aliases = {}
 
     def child(self, task: Task) -> "Process":
@@ -113,7 +137,19 @@ class Process:
         process.aliases = dict(self.aliases)
         process.program, process.settled, process.directory = self.program, self.settled, self.directory
         if task.mm is self.task.mm:
-            process.calls, process.aliases, process.allocator = self.calls, self.aliases, self.allocator
-        else:
-            process.allocator = copy.deepcopy(self.allocator, {id(self.calls): process.calls})
+            process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator
+        elif self._allocator is not None:
+            process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
+        process._brk_told, process._called_brk = self._brk_told, self._called_brk
         return process
+
+    def release(self) -> None:
+        """The program has ended: nobody asks its allocator any more."""
+        self._allocator = None
+        self.aliases = {}
+
+    def _tunables(self) -> Tunables:
+        """What the environment of the program sets, as far as the trace tells it."""
+        envp = () if self.program is None or self.program.image.set_id else self.program.envp
+        pairs = (text.decode("utf-8", "surrogateescape").partition("=") for text in envp)
+        return from_environ({name: value for name, _, value in pairs})

@@ -32,22 +32,10 @@ def process_of(world: World, program: Sequence[Statement], position: int) -> Pro
     process = world.processes.get(pid)
     if process is not None and not process.ended:
         return process
-    birth = _birth(world, program, position)
+    birth = world.births.still_to_come(program[position])
     if birth is not None and world.processes:
         return _born_early(world, birth, pid)
     return process or world.start(pid)
-
-
-def _birth(world: World, program: Sequence[Statement], position: int) -> Statement | None:
-    """The line, still to come, in which the process of a line is made."""
-    if world.births is None:
-        world.births = {}
-        for statement in program:
-            if isinstance(statement.what, Call) and statement.what.child is not None:
-                world.births.setdefault(statement.what.child, []).append(statement)
-    now = program[position]
-    later = (one for one in world.births.get(now.pid or 0, ()) if now.line and one.line > now.line)
-    return next(later, None)
 
 
 def _born_early(world: World, birth: Statement, pid: int) -> Process:

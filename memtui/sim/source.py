@@ -5,23 +5,29 @@ from typing import Final
 
 from memtui.model.errors import NotSupported, ParseError
 from memtui.model.host import Host
+from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
 from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
 from memtui.model.snapshot import Snapshot
+from memtui.sim.checkpoints import SPACING, Checkpoints, Steps
 from memtui.sim.export import Exporter
 from memtui.sim.history import Pictures, RanSteps
 from memtui.sim.linking import without_plans
 from memtui.sim.machine import Machine
-from memtui.trace.line import Call, Statement
+from memtui.trace.line import Call
 from memtui.trace.parser import Trace, parse_line
 
 TAIL: Final = 32
 """Pictures that are taken before the place that a jump leads to, so that stepping back from it is free."""
+TAIL_VMAS: Final = 40_000
+"""VMAs in all these pictures: of a large address space there are fewer."""
+NEAR: Final = 128
+"""Steps from a checkpoint that is made on the way to the place that a jump leads to."""
 
 
 class SimSource:
     """Runs a trace on a simulated machine.
 
-    Pictures of past steps are kept up to a bound; further back the trace is run again from its start, which
+    Pictures of past steps are kept up to a bound; further back the trace is run again from a checkpoint, which
     gives the same state, because a machine depends on nothing but the trace and the host.
     """
 
@@ -31,7 +37,9 @@ class SimSource:
         Raises:
             ParseError: the trace's machine(...) is wrong.
         """
-        self._program: list[Statement] = list(trace.statements)
+        self.watch: Watcher = unwatched
+        """Told of long runs; may end them."""
+        self._program = Steps(trace.statements)
         self._trace = trace
         self._host = host
         self._pictures = Pictures()
@@ -39,6 +47,7 @@ class SimSource:
         self._focus: int | None = None
         self._exporter = Exporter(title)
         self._machine = self._new_machine()
+        self._checkpoints = Checkpoints(host)
         self._cursor = 0
         self._current = self._picture()
 
@@ -73,6 +82,7 @@ class SimSource:
     def close(self) -> None:
         """Drop the history."""
         self._pictures.clear()
+        self._checkpoints.forget_behind(0)
 
     def _new_machine(self) -> Machine:
         return Machine(self._host, self._program, self._trace.file, recorded=self._trace.recorded)
@@ -91,28 +101,49 @@ class SimSource:
         return self._current
 
     def _run_to(self, target: int) -> int:
-        """Bring the machine to the state after step `target`, from the start if it is already further.
+        """Bring the machine to the state after step `target`.
 
         Returns:
             Where it stands then: at `target`, or at the end of the trace.
         """
-        if self._machine.position > target:
-            self._machine = self._new_machine()
-        while self._machine.position < min(target, len(self._program)):
+        self._start_before(target)
+        first = self._machine.position
+        while (position := self._machine.position) < (end := min(target, len(self._program))):
             known = len(self._program)
             self._ran.add(self._machine.step())
             if len(self._program) != known:
                 self._ran.grown(self._program)
-            left = min(target, len(self._program)) - self._machine.position
-            if 0 < left < TAIL and self._pictures.get(self._machine.position) is None:
-                self._picture()
+            self._checkpoints.pass_by(self._machine)
+            if (position - first) % BETWEEN == BETWEEN - 1:
+                self.watch(Progress("replaying", position + 1, end))
+            self._prepare_for_back(min(target, len(self._program)) - self._machine.position)
         return self._machine.position
+
+    def _prepare_for_back(self, left: int) -> None:
+        """On the way to a place that lies `left` steps ahead: keep what makes stepping back from there cheap."""
+        if left == NEAR:
+            self._checkpoints.keep(self._machine)
+        elif 0 < left < TAIL and self._pictures.get(self._machine.position) is None:
+            process = self._machine.current
+            vmas = process.task.mm.map_count if process is not None else 0
+            if left * vmas <= TAIL_VMAS:
+                self._keep_picture()
+
+    def _start_before(self, target: int) -> None:
+        """Let the machine be one from which step `target` is not far, and that has not run further."""
+        nearest, position = self._checkpoints.nearest(target), self._machine.position
+        if position <= target and (nearest <= position or target - position < SPACING):
+            return
+        self._machine = self._checkpoints.restore(nearest) if nearest else self._new_machine()
+
+    def _keep_picture(self) -> Snapshot:
+        picture = self._exporter.export(self._machine, self._focus)
+        self._pictures.put(self._machine.position, picture)
+        return picture
 
     def _picture(self) -> Snapshot:
         """The picture of the machine as it stands; also kept for stepping back."""
-        picture = self._exporter.export(self._machine, self._focus)
-        self._pictures.put(self._machine.position, picture)
-        return replace(picture, steps=self._ran.log(self._machine.position))
+        return replace(self._keep_picture(), steps=self._ran.log(self._machine.position))
 
     def _inject(self, line: str) -> Snapshot:
         statement = parse_line(line)._replace(line=0)
@@ -129,6 +160,7 @@ class SimSource:
             self._program[:] = before
             raise
         self._pictures.forget_behind(self._cursor)
+        self._checkpoints.forget_behind(self._cursor)
         self._ran.forget_behind(self._cursor, self._program)
         self._ran.add(record)
         self._cursor += 1

@@ -8,6 +8,7 @@ from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.event import Event
 from memtui.model.host import Host
 from memtui.sim.aslr import Aslr
+from memtui.sim.births import Births
 from memtui.sim.descriptors import open_standard
 from memtui.sim.kernel.binfmt_elf import ELF_ET_DYN_BASE
 from memtui.sim.kernel.exec_mm import first_task, setup_stack
@@ -18,7 +19,7 @@ from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.machine_options import MachineOptions
 from memtui.sim.process import Process
-from memtui.trace.line import Call, Statement
+from memtui.trace.line import Call
 
 
 @dataclass(slots=True)
@@ -36,8 +37,8 @@ class World:
     segments: dict[int, int] = field(default_factory=dict)
     """Ids of System V segments as a log has them -> the simulated ones."""
 
-    births: dict[int, list[Statement]] | None = None
-    """By pid, the lines in which a process is made; None: not looked for yet."""
+    births: Births = field(default_factory=Births)
+    """The forks of the trace."""
     recorded: bool = False
     """Whether the steps are the log of a real program: what it wrote to its memory is not among them."""
 
@@ -73,6 +74,7 @@ class World:
     def end_thread(self, process: Process, how: str) -> None:
         """One task ends."""
         do_exit(self.kernel, process.task)
+        process.release()
         process.ended = process.ended or how
 
     def inode(self, path: str) -> Inode | None:
@@ -91,8 +93,8 @@ class Effect(NamedTuple):
     events: tuple[Event, ...] = ()
     calls: tuple[str, ...] = ()
     """System calls that a library call made, as strace prints them."""
-    births: dict[int, list[Statement]] | None = None
-    """By pid, the lines in which a process is made; None: not looked for yet."""
+    births: Births = field(default_factory=Births)
+    """The forks of the trace."""
     recorded: bool = False
     """The result lies outside what is simulated: the recorded one stands, if there is one; nothing is compared."""
     bound: int | None = None

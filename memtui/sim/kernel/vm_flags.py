@@ -1,5 +1,6 @@
 """Models include/linux/mm.h (6.18): the bits of vm_flags and the letters that smaps prints for them."""
 
+from functools import cache
 from typing import Final
 
 VM_READ: Final = 1 << 0
@@ -86,6 +87,7 @@ VM_FLAG_CODES: Final[tuple[tuple[int, str], ...]] = (
 """Bit -> the letters of VmFlags, in the order in which smaps prints them (fs/proc/task_mmu.c)."""
 
 
+@cache
 def codes(flags: int) -> tuple[str, ...]:
     """The letters of VmFlags for these bits."""
     return tuple(code for bit, code in VM_FLAG_CODES if flags & bit)

@@ -1,0 +1,119 @@
+"""A machine from a checkpoint is the machine that ran there from the start."""
+
+import random
+
+import pytest
+
+from memtui.draw.maps_text import maps_text
+from memtui.model.errors import Cancelled
+from memtui.model.progress import Progress
+from memtui.model.request import Inject, Seek
+from memtui.model.snapshot import Snapshot
+from memtui.scenarios import ScenarioHost
+from memtui.sim import checkpoints, source
+from memtui.sim.source import SimSource
+from memtui.trace.parser import parse
+
+
+def story(steps: int, seed: int = 1) -> str:
+    """A trace of processes that map, write, unmap, allocate and fork."""
+    chance = random.Random(seed)
+    lines = ["machine(ram=1G)", 'execve("/demo/hello", ["hello"], 0)']
+    for number in range(steps):
+        size = chance.randrange(1, 40) * 4096
+        lines.append(
+            chance.choice(
+                (
+                    f"m{number} = mmap(NULL, {size}, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)\n"
+                    f"touch(m{number}, 4096, WRITE)\n"
+                    + (
+                        f"munmap(m{number}, {size // 2})"
+                        if size % 8192 == 0
+                        else f"mprotect(m{number}, 4096, PROT_NONE)"
+                    ),
+                    f"p{number} = malloc({chance.randrange(1, 5000)})",
+                    f"p{number} = malloc(100000)\nfree(p{number})",
+                )
+            )
+        )
+        if number % 200 == 100:
+            lines.append("fork()")
+    return "\n".join(lines) + "\n"
+
+
+def plain(snapshot: Snapshot) -> object:
+    assert snapshot.mm is not None
+    assert snapshot.steps is not None
+    done = snapshot.steps.steps[: snapshot.steps.cursor]
+    return maps_text(snapshot.mm.vmas), snapshot.mm.counters, snapshot.system.meminfo, snapshot.tasks, done
+
+
+def made(text: str) -> SimSource:
+    return SimSource(parse(text, "story.trace"), ScenarioHost(), "story")
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "SPACING", 50)
+    monkeypatch.setattr(source, "SPACING", 50)
+    monkeypatch.setattr(checkpoints, "BYTES_A_STEP", 1 << 30)
+
+
+def test_jumps_anywhere_give_what_a_fresh_run_gives():
+    text = story(400)
+    jumping, chance = made(text), random.Random(2)
+    end = jumping.apply(Seek(1 << 62))
+    assert end.steps is not None
+    assert jumping._checkpoints.size > 0
+    for place in chance.sample(range(2, len(end.steps.steps)), 12):
+        snapshot = jumping.apply(Seek(place))
+        jumping._machine.check()
+        assert plain(snapshot) == plain(made(text).apply(Seek(place)))
+    assert plain(jumping.apply(Seek(1 << 62))) == plain(end)
+
+
+def test_a_jump_back_runs_few_steps():
+    jumping = made(story(400))
+    jumping.apply(Seek(1 << 62))
+    reports: list[Progress] = []
+    jumping.watch = reports.append
+    before = jumping._machine
+    jumping.apply(Seek(300))
+    assert jumping._machine is not before
+    assert jumping._checkpoints.nearest(300) > 240
+    assert reports == []
+
+
+def test_checkpoints_stay_within_their_bound(monkeypatch: pytest.MonkeyPatch):
+    text = story(600)
+    monkeypatch.setattr(checkpoints, "BUDGET", 400_000)
+    bounded = made(text)
+    bounded.apply(Seek(1 << 62))
+    assert 0 < bounded._checkpoints.size <= 400_000
+    assert plain(bounded.apply(Seek(333))) == plain(made(text).apply(Seek(333)))
+
+
+def test_an_injected_step_forgets_what_lies_behind_it():
+    changed = made(story(300))
+    changed.apply(Seek(1 << 62))
+    changed.apply(Seek(200))
+    changed.apply(Inject("mmap(NULL, 123456, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"))
+    assert changed._checkpoints.nearest(1 << 62) <= 200
+    there = changed.apply(Seek(400))
+    assert "mmap(NULL, 123456" in there.steps.steps[200].text
+    assert plain(changed.apply(Seek(400))) == plain(there)
+
+
+def test_whoever_watches_can_stop_a_long_run():
+    stopped, reports = made(story(900)), []
+
+    def watch(progress: Progress) -> None:
+        reports.append(progress)
+        raise Cancelled("stopped")
+
+    stopped.watch = watch
+    with pytest.raises(Cancelled):
+        stopped.apply(Seek(1 << 62))
+    assert [report.what for report in reports] == ["replaying"]
+    stopped.watch = reports.append
+    assert plain(stopped.apply(Seek(700))) == plain(made(story(900)).apply(Seek(700)))
