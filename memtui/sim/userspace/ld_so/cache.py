@@ -2,7 +2,9 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 PATH: Final = "/etc/ld.so.cache"
@@ -43,15 +45,11 @@ class Cache:
     def __init__(self, data: bytes, address: int) -> None:
         self.address = address
         self.size = len(data)
-        self.levels: tuple[str, ...] = ()
-        """Names of the subfolders of glibc-hwcaps that the file knows."""
         self.ranked = False
-        """Whether ld.so has compared these with what the CPU can."""
-        self._entries: dict[str, list[Entry]] = {}
-        start = _start(data)
-        self.readable = start is not None
-        if start is not None:
-            self._read(data, start)
+        """Whether ld.so has compared the subfolders that the file knows with what the CPU can."""
+        index = _index(data)
+        self.readable = index is not None
+        self._entries, self.levels = index if index is not None else ({}, ())
 
     def find(self, name: str, levels: Sequence[str], platform: str, hwcap: int) -> tuple[str | None, bool]:
         """search_cache(): the path of a library, and whether an entry for certain CPUs was met on the way.
@@ -84,13 +82,19 @@ class Cache:
     def _level(self, number: int) -> str:
         return self.levels[number] if number < len(self.levels) else ""
 
-    def _read(self, data: bytes, start: int) -> None:
-        (count,) = struct.unpack_from("<I", data, start + 20)
-        entries = data[start + HEADER : start + HEADER + ENTRY * count]
-        for flags, key, value, _osversion, hwcap in struct.iter_unpack("<iIIIQ", entries):
-            name = _numeric(_string(data, start + key))
-            self._entries.setdefault(name, []).append(Entry(flags, _string(data, start + value), hwcap))
-        self.levels = _levels(data, start)
+
+@lru_cache(maxsize=4)
+def _index(data: bytes) -> tuple[Mapping[str, tuple[Entry, ...]], tuple[str, ...]] | None:
+    """Entries by name, and the names of the subfolders of glibc-hwcaps; None if this is no such file."""
+    start = _start(data)
+    if start is None:
+        return None
+    (count,) = struct.unpack_from("<I", data, start + 20)
+    found: dict[str, list[Entry]] = {}
+    for flags, key, value, _osversion, hwcap in struct.iter_unpack("<iIIIQ", data[start + HEADER :][: ENTRY * count]):
+        entry = Entry(flags, _string(data, start + value), hwcap)
+        found.setdefault(_numeric(_string(data, start + key)), []).append(entry)
+    return MappingProxyType({name: tuple(entries) for name, entries in found.items()}), _levels(data, start)
 
 
 def _start(data: bytes) -> int | None:

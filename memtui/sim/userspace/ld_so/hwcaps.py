@@ -57,7 +57,7 @@ def hwcaps(vendor: str, flags: frozenset[str], *, legacy: bool) -> Hwcaps:
         return Hwcaps(levels, platform, hwcap, (*named, ""), PAIR * (len(named) + 1) + length)
     words = ["x86_64", *(["avx512_1"] if hwcap & HWCAP_X86_AVX512_1 else []), platform, "tls"]
     combined = _power_set(words)
-    size = PAIR * (len(named) + len(combined)) + _strings(words, length)
+    size = PAIR * (len(named) + len(combined)) + length + _strings(words)
     return Hwcaps(levels, platform, hwcap, (*named, *combined), size)
 
 
@@ -80,8 +80,7 @@ def _power_set(words: Sequence[str]) -> list[str]:
     ]
 
 
-def _strings(words: Sequence[str], named: int) -> int:
-    """Bytes of the strings that hold all combinations, with those of the levels doubled along by the way."""
-    total = named + len(words[0]) + len(words[-1]) + 2
-    total = 2 * total + sum(len(word) + 1 for word in words[1:-1])
+def _strings(words: Sequence[str]) -> int:
+    """Bytes of the strings that hold all combinations of three words or more."""
+    total = 2 * (len(words[0]) + len(words[-1]) + 2) + sum(len(word) + 1 for word in words[1:-1])
     return total << (len(words) - 3)
