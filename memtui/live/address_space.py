@@ -34,6 +34,11 @@ class AddressSpaceReader:
         self._mountinfo: bytes | None = None
         self._systems = FileSystems()
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._pid
+
     def read(self) -> MmSnapshot:
         """The address space now; VMAs, and the whole, are the same objects as before if nothing changed.
 

@@ -33,6 +33,10 @@ class Pace:
         self._ended = self._clock()
         self._cost = self._ended - began
 
+    def spent(self, seconds: float) -> None:
+        """For a reading that was not made at one go: it ended just now, and has cost this much."""
+        self._ended, self._cost = self._clock(), seconds
+
     @property
     def why_old(self) -> str:
         """For a reading that was not due: how old the figures are, and why."""

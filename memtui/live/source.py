@@ -1,10 +1,12 @@
 """The running kernel as a source of snapshots."""
 
 import time
+from dataclasses import replace
 from typing import Final
 
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
+from memtui.live.heap import HeapReader
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
@@ -13,12 +15,12 @@ from memtui.live.status import printable
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
-from memtui.model.request import Focus, Refresh, Request, SetOomScoreAdj
+from memtui.model.request import Focus, Refresh, Request, SetOomScoreAdj, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
-_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, SetOomScoreAdj})
+_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, SetOomScoreAdj, ShowHeap})
 
 
 class LiveSource:
@@ -46,10 +48,14 @@ class LiveSource:
         self._domain: OomDomain | None = None
         self._tasks_pace = Pace()
         self._closed = False
+        self._heap: HeapReader | None = None
+        """Of the process in focus; None: the heap is not asked for."""
+        self._with_heap: tuple[MmSnapshot, MmSnapshot] | None = None
+        """What was given last without the heap, and with it."""
 
     @property
     def accepts(self) -> frozenset[type[Request]]:
-        """Refresh, Focus and SetOomScoreAdj."""
+        """Refresh, Focus, ShowHeap and SetOomScoreAdj."""
         return _ACCEPTS
 
     def apply(self, request: Request) -> Snapshot:
@@ -70,6 +76,12 @@ class LiveSource:
                 reader = self._reader_of(pid)
                 mm = reader.read()
                 self._reader = reader
+                if self._heap is not None:
+                    self._want_heap(wanted=False)
+                    self._want_heap(wanted=True)
+            case ShowHeap(wanted=wanted):
+                self._want_heap(wanted=wanted)
+                mm = None if self._reader is None else self._reader.read()
             case SetOomScoreAdj():
                 self._set_oom_score_adj(request)
                 mm = None if self._reader is None else self._reader.read()
@@ -77,14 +89,45 @@ class LiveSource:
                 raise NotSupported(
                     f"a live process has no {type(request).__name__.lower()}", hint="only a simulation has steps"
                 )
-        return self._snapshot(mm, began)
+        return self._snapshot(None if mm is None else self._heap_added(mm), began)
 
     def close(self) -> None:
-        """Nothing is held open between requests."""
+        """Let go of a reading of the heap that is under way; nothing else is held open between requests."""
+        self._want_heap(wanted=False)
         self._closed = True
 
     def _reader_of(self, pid: int) -> AddressSpaceReader:
         return AddressSpaceReader(self._procfs, pid, smaps=self._smaps)
+
+    def _want_heap(self, *, wanted: bool) -> None:
+        if not wanted:
+            if self._heap is not None:
+                self._heap.close()
+            self._heap = self._with_heap = None
+        elif self._heap is None and self._reader is not None:
+            self._heap = HeapReader(self._procfs, self._reader.pid)
+
+    def _heap_added(self, mm: MmSnapshot) -> MmSnapshot:
+        """The same with its heap, if that is asked for; the same object as before if neither changed."""
+        if self._heap is None:
+            return mm
+        heap, why = None, ""
+        try:
+            heap = self._heap.read(mm)
+        except ProcessGone:
+            raise
+        except SourceError as error:
+            why = str(error)
+        before = self._with_heap
+        if (
+            before is None
+            or before[0] is not mm
+            or before[1].heap is not heap
+            or before[1].unknown.get("heap", "") != why
+        ):
+            unknown = {**mm.unknown, "heap": why} if why else mm.unknown
+            self._with_heap = before = mm, replace(mm, heap=heap, unknown=unknown)
+        return before[1]
 
     def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:
         unknown: dict[str, str] = {}

@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Final, NamedTuple, overload
@@ -23,6 +23,8 @@ class Total(NamedTuple):
     chunks: int
     size: int
     """Bytes, with their headers."""
+    largest: int
+    """The largest of them."""
 
 
 class ChunkTable(Sequence[HeapChunk]):
@@ -116,10 +118,10 @@ def first_from(chunks: Sequence[HeapChunk], address: int) -> int:
 
 
 def _totals(sizes: "array[int]", states: bytes) -> Mapping[ChunkState, Total]:
-    counts = [states.count(number) for number in range(len(STATES))]
-    sums = [0] * len(STATES)
-    for size, state in zip(sizes, states, strict=True):
-        sums[state] += size
-    return MappingProxyType(
-        {state: Total(counts[number], sums[number]) for number, state in enumerate(STATES) if counts[number]}
-    )
+    totals: dict[ChunkState, Total] = {}
+    for number, state in enumerate(STATES):
+        if count := states.count(number):
+            mask = states.translate(bytes(byte == number for byte in range(256)))
+            held = array("Q", compress(sizes, mask))
+            totals[state] = Total(count, sum(held), max(held))
+    return MappingProxyType(totals)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from memtui.model.heap import HeapView
 from memtui.model.vma import Vma
 
 
@@ -66,4 +67,6 @@ class MmSnapshot:
     cmdline: tuple[str, ...] = ()
     exe: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
-    """What could not be had -> why: keys such as "smaps", "runs", "cmdline"."""
+    """What could not be had -> why: keys such as "smaps", "runs", "cmdline", "heap"."""
+    heap: HeapView | None = None
+    """The allocator's heap; None: nobody asked for it (`ShowHeap`), or unknown["heap"] says why."""

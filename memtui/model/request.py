@@ -37,6 +37,15 @@ class Inject(NamedTuple):
     line: str
 
 
+class ShowHeap(NamedTuple):
+    """Have the heap in this picture and those that follow, or leave it out again.
+
+    A large heap is read piece by piece: as long as `HeapView.progress` is not None the same request goes on with it.
+    """
+
+    wanted: bool = True
+
+
 class SetOomScoreAdj(NamedTuple):
     """Write oom_score_adj of `pid`: the one thing that memtui ever writes to the kernel."""
 
@@ -44,4 +53,4 @@ class SetOomScoreAdj(NamedTuple):
     value: int
 
 
-Request = Refresh | Focus | Step | Back | Seek | Inject | SetOomScoreAdj
+Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | SetOomScoreAdj

@@ -2,9 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.snapshot import Snapshot
@@ -20,6 +22,9 @@ from memtui.sim.machine import Machine
 from memtui.sim.meminfo import meminfo
 from memtui.sim.process import Process
 from memtui.sim.vma_export import VmaExports
+
+if TYPE_CHECKING:
+    from memtui.sim.blocks import Blocks
 
 SPACES: Final = 8
 """Address spaces whose pictures are kept to be used again."""
@@ -41,6 +46,10 @@ class Exporter:
         self._system: SystemSnapshot | None = None
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
+        self._heap: tuple[Blocks, int, HeapView] | None = None
+        """The last one, and of what and when."""
+        self.heap_wanted = False
+        """Whether pictures have the heap, which costs as much as there are chunks."""
 
     def export(self, machine: Machine, focus: int | None) -> Snapshot:
         """The picture of the machine as it stands.
@@ -112,7 +121,17 @@ class Exporter:
             cmdline=task.cmdline,
             exe=mm.exe or None,
             unknown=_NOT_SIMULATED,
+            heap=self._heap_of(process) if self.heap_wanted else None,
         )
+
+    def _heap_of(self, process: Process) -> HeapView:
+        """The same object as long as the allocator was not called."""
+        blocks, known = process.blocks, self._heap
+        if known is not None and known[0] is blocks and known[1] == blocks.version:
+            return known[2]
+        view = replace(process.allocator.heap_view(), owners=MappingProxyType(dict(blocks.owners)))
+        self._heap = blocks, blocks.version, view
+        return view
 
 
 def _why_no_mm(process: Process | None, focus: int | None) -> str:

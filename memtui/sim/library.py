@@ -25,6 +25,7 @@ def _library(body: Handler) -> Handler:
     """A function of the allocator: what it found wrong or could not reach ends the process."""
 
     def handler(world: World, process: Process, call: Call) -> Effect:
+        process.blocks.version += 1
         try:
             effect = body(world, process, call)
         except HeapCorruption as problem:
@@ -52,6 +53,11 @@ def _allocation(give: Callable[[Process, list[int]], int], count: int) -> Handle
     def body(world: World, process: Process, call: Call) -> Effect:
         sizes = [number & ULONG_MAX for number in numbers(call, count, world.variables)]
         pointer = give(process, sizes)
+        if call.name == "realloc":
+            process.blocks.resized(process.pointer(sizes[0]), pointer, world.step, sizes[1])
+        else:
+            requested = sizes[0] * sizes[1] if call.name == "calloc" else sizes[-1]
+            process.blocks.given(pointer, world.step, requested)
         why = process.allocator.why
         events = () if pointer or call.name == "realloc" else (Event(EventKind.FAILURE, f"{call.name}: {why}"),)
         return Effect(pointer, why=why, events=events, calls=process.calls.take())
@@ -66,6 +72,7 @@ def _realloc(process: Process, args: list[int]) -> int:
 def _free(world: World, process: Process, call: Call) -> Effect:
     (pointer,) = numbers(call, 1, world.variables)
     process.allocator.free(process.pointer(pointer))
+    process.blocks.taken(process.pointer(pointer))
     process.aliases.pop(pointer, None)
     return Effect(None, why=process.allocator.why, calls=process.calls.take())
 
@@ -76,6 +83,7 @@ def _posix_memalign(world: World, process: Process, call: Call) -> Effect:
     if not alignment or alignment % 8 or alignment & (alignment - 1):
         return Effect(_EINVAL, why="the alignment must be a power of two and a multiple of 8")
     pointer = process.allocator.memalign(alignment, size)
+    process.blocks.given(pointer, world.step, size)
     status = 0 if pointer else _ENOMEM
     return Effect(status, why=process.allocator.why, calls=process.calls.take(), bound=pointer)
 

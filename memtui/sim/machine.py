@@ -70,6 +70,7 @@ class Machine:
             IndexError: there is no next one.
         """
         statement = self._program[self.position]
+        self.world.step = self.position + 1
         try:
             record = self._run(statement)
         except ParseError as error:

@@ -3,6 +3,7 @@
 import copy
 from typing import Final
 
+from memtui.sim.blocks import Blocks
 from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
@@ -88,6 +89,7 @@ class Process:
         """Whether the program has changed its address space since exec."""
         self.directory = ""
         """Where relative paths start; "": where memtui runs, for all that the trace tells."""
+        self.blocks = Blocks()
         self._kernel = kernel
         self._allocator: Ptmalloc | None = None
         self._brk_told: int | None = None
@@ -130,6 +132,7 @@ class Process:
         self.calls = NotedCalls(self._kernel, self.task)
         self._allocator, self._brk_told, self._called_brk = None, None, False
         self.aliases = {}
+        self.blocks = Blocks()
 
     def child(self, task: Task) -> "Process":
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
@@ -138,8 +141,10 @@ class Process:
         process.program, process.settled, process.directory = self.program, self.settled, self.directory
         if task.mm is self.task.mm:
             process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator
+            process.blocks = self.blocks
         elif self._allocator is not None:
             process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
+            process.blocks = self.blocks.copy()
         process._brk_told, process._called_brk = self._brk_told, self._called_brk
         return process
 

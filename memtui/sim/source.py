@@ -6,7 +6,7 @@ from typing import Final
 from memtui.model.errors import NotSupported, ParseError
 from memtui.model.host import Host
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.sim.checkpoints import SPACING, Checkpoints, Steps
 from memtui.sim.export import Exporter
@@ -54,7 +54,7 @@ class SimSource:
     @property
     def accepts(self) -> frozenset[type[Request]]:
         """Everything but writing to a kernel."""
-        return frozenset({Refresh, Step, Back, Seek, Inject, Focus})
+        return frozenset({Refresh, Step, Back, Seek, Inject, Focus, ShowHeap})
 
     def apply(self, request: Request) -> Snapshot:
         """Move the cursor, run a line, or give the current picture.
@@ -76,6 +76,8 @@ class SimSource:
                 return self._inject(line)
             case Focus(pid):
                 return self._look_at(pid)
+            case ShowHeap(wanted):
+                return self._show_heap(wanted)
             case _:
                 raise NotSupported(f"a simulation has no {type(request).__name__}")
 
@@ -165,6 +167,14 @@ class SimSource:
         self._ran.add(record)
         self._cursor += 1
         self._current = self._picture()
+        return self._current
+
+    def _show_heap(self, wanted: bool) -> Snapshot:
+        if wanted != self._exporter.heap_wanted:
+            self._run_to(self._cursor)
+            self._exporter.heap_wanted = wanted
+            self._pictures.clear()
+            self._current = self._picture()
         return self._current
 
     def _look_at(self, pid: int) -> Snapshot:

@@ -32,6 +32,8 @@ class World:
     aslr: Aslr | None = None
     processes: dict[int, Process] = field(default_factory=dict)
     """By pid, in order of creation; those that ended stay until their pid is used again."""
+    step: int = 0
+    """Number of the step that runs."""
     variables: dict[str, int] = field(default_factory=dict)
     """Names bound by `x = call(...)`."""
     segments: dict[int, int] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from textual.binding import Binding
 
 from memtui.draw.run import Row, Run
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
 
 
 class Key(NamedTuple):
@@ -121,6 +121,14 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("o,4", "show('oom')", "oom", "to the OOM ranking", _VIEW, footer=1),
     Key("s,5", "show('steps')", "steps", "to the steps", _VIEW, Step),
     Key("u,6", "show('usage')", "usage", "to where the memory goes: by kind, and by VMA", _VIEW, footer=2),
+    Key(
+        "H,7",
+        "show('heap')",
+        "heap",
+        "to the allocator's heap: a picture of its chunks; again: its bins, a list of them",
+        _VIEW,
+        ShowHeap,
+    ),
     Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
     Key(
         "y",

@@ -1,13 +1,16 @@
 """A small scripted source: ten steps of a process that grows, or a live process that does not change."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from memtui.model.address import Range
 from memtui.model.errors import ParseError, SourceError
 from memtui.model.event import Event, EventKind
+from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Owner, Thresholds
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.pages import PageRun, Residence
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, Step
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -83,6 +86,25 @@ def mm(step: int, pid: int = 42, comm: str = "demo") -> MmSnapshot:
     )
 
 
+def heap(step: int) -> HeapView:
+    """The tcache's own, `step` blocks of 64 bytes of which every third is in the tcache, and top."""
+    end = HEAP + ((10 + step) << 12)
+    chunks = [HeapChunk(HEAP, 0x290, ChunkState.TCACHE_STRUCT)]
+    for number in range(step):
+        state = ChunkState.TCACHE if number % 3 == 2 else ChunkState.USED
+        chunks.append(HeapChunk(chunks[-1].end, 64, state))
+    top = HeapChunk(chunks[-1].end, end - chunks[-1].end, ChunkState.TOP)
+    cached = tuple(chunk.address for chunk in chunks if chunk.state is ChunkState.TCACHE)
+    owners = {chunk.user: Owner(number, 50) for number, chunk in enumerate(chunks) if chunk.state is ChunkState.USED}
+    arena = ArenaView(
+        "main", (Range(HEAP, end),), (*chunks, top), (), top.address, top.size, None, end - HEAP, end - HEAP, True
+    )
+    tcache = (HeapBin(BinKind.TCACHE, 64, cached),) if cached else ()
+    return HeapView(
+        "ptmalloc (a fake)", (arena,), tcache, (), Thresholds(1 << 17, 1 << 17, 1 << 17, True), owners=owners
+    )
+
+
 def records(cursor: int, injected: Sequence[str]) -> tuple[StepRecord, ...]:
     texts = [f"touch({HEAP + (n << 12):#x}, 1, WRITE)" for n in range(STEPS - len(injected))]
     texts[cursor - len(injected) : cursor - len(injected)] = injected
@@ -104,13 +126,14 @@ def records(cursor: int, injected: Sequence[str]) -> tuple[StepRecord, ...]:
 class Simulated:
     """Accepts what a simulation does; `seen` has every request in the order in which it arrived."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Step, Back, Seek, Inject})
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Step, Back, Seek, Inject, ShowHeap})
 
     def __init__(self, *, at: int = 0) -> None:
         self.seen: list[Request] = []
         self.closed = False
         self.cursor = at
         self.injected: list[str] = []
+        self.heap_wanted = False
 
     def apply(self, request: Request) -> Snapshot:
         self.seen.append(request)
@@ -121,6 +144,8 @@ class Simulated:
                 self.cursor = max(self.cursor - steps, 0)
             case Seek(number):
                 self.cursor = min(number, STEPS)
+            case ShowHeap(wanted):
+                self.heap_wanted = wanted
             case Inject(line):
                 if "wrong" in line:
                     raise ParseError("is no call", file="<injected>", line=1, column=1)
@@ -130,7 +155,10 @@ class Simulated:
 
     def picture(self) -> Snapshot:
         log = StepLog(records(self.cursor, self.injected[: self.cursor]), self.cursor)
-        return Snapshot("sim", "demo", SYSTEM, TASKS, DOMAIN, mm(self.cursor), log)
+        space = mm(self.cursor)
+        if self.heap_wanted:
+            space = replace(space, heap=heap(self.cursor))
+        return Snapshot("sim", "demo", SYSTEM, TASKS, DOMAIN, space, log)
 
     def close(self) -> None:
         self.closed = True
@@ -139,7 +167,7 @@ class Simulated:
 class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus})
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, ShowHeap})
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
@@ -151,6 +179,9 @@ class Live:
         self.seen.append(request)
         if self.fails is not None:
             raise self.fails
+        if isinstance(request, ShowHeap):
+            denied = {"heap": "/proc/42/mem is denied"} if request.wanted else {}
+            self._mm = replace(self._mm, unknown=denied)
         if isinstance(request, Focus):
             self._mm = mm(5, request.pid, "postgres")
         return Snapshot("live", f"{self._mm.pid} {self._mm.comm}", SYSTEM, TASKS, DOMAIN, self._mm, cost_ms=3.2)

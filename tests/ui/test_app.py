@@ -270,7 +270,7 @@ async def test_every_size_is_drawn_or_refused_in_words(
         for pane in PANES:
             key = next(key.keys.partition(",")[0] for key in KEYS if key.action == f"show('{pane}')")
             await pilot.press(key, "end", "up")
-        await pilot.press("z", "down", "Z")
+        await pilot.press("a", "z", "down", "Z")
         await pilot.resize_terminal(*WIDE)
         await settle(pilot)
         assert "Address space" in text(app)

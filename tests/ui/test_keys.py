@@ -10,12 +10,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from memtui.draw.run import plain
-from memtui.model.request import Back, Focus, Inject, Refresh, Seek, Step
+from memtui.model.request import Back, Focus, Inject, Refresh, Seek, ShowHeap, Step
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
 from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
+from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane, StepsPane
 from memtui.ui.widgets.usage_pane import UsagePane
@@ -278,17 +279,34 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(6):
+    for _ in range(7):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "usage", "map"]
+    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
     await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(HeapPane)
+    await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(UsagePane)
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(StepsPane)
+
+
+async def heap(stage: Stage) -> None:
+    await stage.press()
+    pane = stage.app.screen.query_one(HeapPane)
+    assert stage.app.focused is pane
+    assert pane.region.height > 1
+    assert stage.last == ShowHeap()
+    titles = [pane.title]
+    for _ in range(3):
+        await stage.press()
+        titles.append(pane.title)
+    assert [title.split()[1] for title in titles] == ["picture", "bins", "chunks", "picture"]
+    await stage.press("a")
+    assert stage.last == ShowHeap(False)
 
 
 async def usage(stage: Stage) -> None:
@@ -391,6 +409,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("o,4", "show('oom')"): shows("oom"),
     ("s,5", "show('steps')"): shows("steps"),
     ("u,6", "show('usage')"): usage,
+    ("H,7", "show('heap')"): heap,
     ("p", "focus_process"): focus_process,
     ("c", "copy"): copy,
     ("S", "save"): save,

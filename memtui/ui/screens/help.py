@@ -40,6 +40,17 @@ FIGURES: Final = {
     "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
     "oom_score_adj thousandths of RAM + swap. score is what these figures give by the kernel's formula, kernel what "
     "/proc/PID/oom_score says.",
+    "heap": "The chunks of the allocator. A cell of the picture stands for as many bytes as the heading says: a letter "
+    "where one chunk begins, a glyph where one goes on, by whoever holds most of the cell; z shows smaller cells, Z "
+    "larger ones. The table adds up: chunks by state and the arenas' own structures are what the arenas got from the "
+    "kernel. H goes on to the bins, each in the order in which it is given out or looked at, and to all chunks.",
+    "fragmentation": "Internal: what blocks in use are larger than what was asked for, headers included; of a live "
+    "process only the headers are known (8 bytes a block, 16 of a mapped one), because glibc does not note what was "
+    "asked for. External: what is free (tcache, fastbins, bins, top) but not in the largest free piece, which is what "
+    "no single request could get.",
+    "torn": "A live heap is read while its process runs. What did not agree with itself (sizes that do not add up, "
+    "links that do not lead back, an arena that changed meanwhile) was read again up to four times; what still did "
+    "not is marked.",
     "steps": "What ran and what is to come. Below the step that ran last stands its story, and the rule that decided "
     "its result.",
     "—": "Not known. The reason stands beside it, or in the pane of the VMA.",

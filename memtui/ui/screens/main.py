@@ -8,13 +8,14 @@ from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
 
 from memtui.draw.search import HINT, find, matches
-from memtui.model.request import Focus, Step
+from memtui.model.request import Focus, Request, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.save import save_svg
-from memtui.ui.screens.asking import AskingScreen
+from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
 from memtui.ui.screens.help import HelpScreen
+from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
@@ -23,7 +24,7 @@ from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage")
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap")
 _ALONE: Final = frozenset({"usage"})
 """Panes that have the right column to themselves."""
 
@@ -36,7 +37,7 @@ class _BlankColumn(Vertical):
     BLANK = True
 
 
-class MainScreen(AskingScreen):
+class MainScreen(HeapScreen):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
     def __init__(self, pane: str = "map") -> None:
@@ -56,6 +57,9 @@ class MainScreen(AskingScreen):
             with _BlankColumn(id="left"):
                 yield MapPane(id="map")
                 yield DetailPane(id="detail")
+                yield HeapPane(id="heap")
+                yield HeapDetailPane(id="heap-detail")
+                yield HeapLegend(id="heap-legend")
             with _BlankColumn(id="right"):
                 yield ResidencePane(id="residence")
                 yield OomPane(id="oom")
@@ -87,6 +91,7 @@ class MainScreen(AskingScreen):
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
             self._point()
+            self.read_on(snapshot)
 
     def _paint(self) -> None:
         for view in self.query(LineView):
@@ -95,6 +100,7 @@ class MainScreen(AskingScreen):
     def _point(self) -> None:
         """Show in the detail pane what the cursor is on: in the ranking if that has the focus, else in the map."""
         detail, board, oom = self.query_one(DetailPane), self.query_one(MapPane), self.query_one(OomPane)
+        self.point_heap()
         if self.focused is oom or (self.focused is detail and detail.about_process) or board.address is None:
             detail.look_at(oom.verdict)
         else:
@@ -123,7 +129,7 @@ class MainScreen(AskingScreen):
 
     def on_line_view_zoomed(self, event: LineView.Zoomed) -> None:
         """The wheel was turned with Ctrl."""
-        self.query_one(MapPane).zoom(event.direction)
+        (event.view if isinstance(event.view, HeapPane) else self.query_one(MapPane)).zoom(event.direction)
         self._point()
 
     def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
@@ -181,6 +187,9 @@ class MainScreen(AskingScreen):
         board, now = self.query_one(MapPane), self.memtui.snapshot
         if now is None or now.mm is None:
             return
+        if self.find_chunk(wanted):
+            self._point()
+            return
         self._wanted = wanted
         address = find(now.mm, wanted, board.address or 0, direction=direction)
         if address is None:
@@ -196,7 +205,9 @@ class MainScreen(AskingScreen):
         """Closer or further away; from furthest away back to the list."""
         if direction < 0 and isinstance(self._here, UsagePane) and self._here.leave():
             return
-        if self.query_one(MapPane).zoom(direction):
+        if isinstance(self._here, HeapPane):
+            self._here.zoom(direction)
+        elif self.query_one(MapPane).zoom(direction):
             self._point()
         elif direction < 0:
             self.run_worker(self.memtui.leave())
@@ -206,18 +217,29 @@ class MainScreen(AskingScreen):
         self._here.enter()
         self._point()
 
+    @property
+    def _at(self) -> str:
+        """The name of the pane with the focus; a detail is its pane's."""
+        name = self._here.id or "map"
+        return name if name in PANES else "heap"
+
     def action_pane(self, step: int) -> None:
         """The next or previous pane that there is."""
-        panes = [pane for pane in PANES if pane != "steps" or self.memtui.accepts(Step)]
-        self.action_show(panes[(panes.index(self._here.id or "map") + step) % len(panes)])
+        needs: dict[str, type[Request]] = {"steps": Step, "heap": ShowHeap}
+        panes = [pane for pane in PANES if pane not in needs or self.memtui.accepts(needs[pane])]
+        self.action_show(panes[(panes.index(self._at) + step) % len(panes)])
 
     def action_show(self, name: str) -> None:
-        """To a pane by its name."""
-        self._bring(name)
+        """To a pane by its name; from the heap to the next way to look at it."""
+        if name == "heap" and self.focused is self.heap:
+            self.next_sight()
+        else:
+            self._bring(name)
 
     def _bring(self, name: str, beside: str = "") -> None:
         """Focus a pane; where there is room for one beside the map, it is this one, or `beside` if it is the map."""
-        side = name if name != "map" else beside
+        self.make_room(name)
+        side = "" if name in HEAP_PANES else name if name != "map" else beside
         if side:
             for pane in PANES[1:]:
                 self.set_class(pane == side, f"-side-{pane}")
