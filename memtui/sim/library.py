@@ -10,7 +10,7 @@ from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.memory import access
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import ULONG_MAX, numbers
-from memtui.sim.userspace.ptmalloc import HeapCorruption
+from memtui.sim.userspace.allocator import HeapCorruption
 from memtui.sim.world import Effect, Handler, World
 from memtui.trace.line import Call
 
@@ -26,6 +26,7 @@ def _library(body: Handler) -> Handler:
 
     def handler(world: World, process: Process, call: Call) -> Effect:
         process.blocks.version += 1
+        process.allocator.run_as(process.thread)
         try:
             effect = body(world, process, call)
         except HeapCorruption as problem:

@@ -8,10 +8,10 @@ from typing import Final
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import ParseError
 from memtui.model.host import MachineFacts
+from memtui.sim.allocators import ALLOCATORS
+from memtui.sim.userspace.ptmalloc import PROFILES
 from memtui.trace.constants import value_of
 from memtui.trace.line import Arg, Call, Keyword, Text
-
-ALLOCATORS: Final = ("ptmalloc",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,13 @@ def _allocator(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     return replace(options, allocator=name)
 
 
+def _glibc(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    version = _text(key, arg, f"one of {', '.join(PROFILES)}")
+    if version not in PROFILES:
+        raise ParseError(f'machine: glibc: expected one of {", ".join(PROFILES)}, not "{version}"')
+    return replace(options, facts=replace(options.facts, libc_version=version))
+
+
 def _aslr(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     return replace(options, aslr=_size(key, arg))
 
@@ -94,6 +101,7 @@ _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
         "swap": _swap,
         "kernel": _kernel,
         "allocator": _allocator,
+        "glibc": _glibc,
         "aslr": _aslr,
         "stack": _stack,
         "cpus": _cpus,

@@ -1,15 +1,17 @@
 """The user-space side of a simulated process: its allocator, above nothing but system calls."""
 
 import copy
+from collections.abc import Mapping
 from typing import Final
 
+from memtui.sim.allocators import MakeAllocator
 from memtui.sim.blocks import Blocks
 from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.task import Task
 from memtui.sim.syscall_table import run
-from memtui.sim.userspace.ptmalloc import Ptmalloc, Tunables, from_environ
+from memtui.sim.userspace.allocator import Allocator
 from memtui.trace.constants import ERRNO_NUMBERS
 from memtui.trace.printer import format_syscall
 
@@ -67,6 +69,10 @@ class NotedCalls:
         self._noted.append(format_syscall("getrandom", ["...", length, GRND_NONBLOCK], length))
         return length
 
+    def sysctl(self, name: str) -> int:
+        """What /proc/sys/vm/`name` says."""
+        return self.kernel.sysctl[name]
+
     def _call(self, name: str, *args: int) -> int:
         outcome = run(self.kernel, self.task, name, *args)
         self._noted.append(format_syscall(name, args, outcome.value, outcome.errno))
@@ -76,8 +82,10 @@ class NotedCalls:
 class Process:
     """A task of the simulated kernel with the program that runs in it."""
 
-    def __init__(self, kernel: Kernel, task: Task) -> None:
+    def __init__(self, kernel: Kernel, task: Task, make_allocator: MakeAllocator) -> None:
         self.task = task
+        self.thread = task.pid
+        """Whose thread-local storage its code uses: its own, or that of the caller of vfork."""
         self.ended = ""
         """How it ended, in words; "" while it runs."""
         self.calls = NotedCalls(kernel, task)
@@ -91,16 +99,19 @@ class Process:
         """Where relative paths start; "": where memtui runs, for all that the trace tells."""
         self.blocks = Blocks()
         self._kernel = kernel
-        self._allocator: Ptmalloc | None = None
+        self._make_allocator = make_allocator
+        self._allocator: Allocator | None = None
         self._brk_told: int | None = None
         """Where libc's brk() found the break before the allocator was first used."""
         self._called_brk = False
 
     @property
-    def allocator(self) -> Ptmalloc:
+    def allocator(self) -> Allocator:
         """The program's; made when it is first used, for the log of strace alone never uses it."""
         if self._allocator is None:
-            self._allocator = Ptmalloc(self.calls, self.calls.accessed, self._tunables())
+            self._allocator = self._make_allocator(
+                self._kernel, self.calls, self.calls.accessed, self._environ(), self.thread
+            )
             if self._brk_told is not None:
                 self._allocator.brk_moved(self._brk_told)
         return self._allocator
@@ -122,6 +133,11 @@ class Process:
         """As the kernel knows it."""
         return self.task.pid
 
+    def end_thread(self) -> None:
+        """A thread of a program that goes on: libc gives back what it cached."""
+        if self.thread == self.pid and not self.ended:
+            self.allocator.thread_exit(self.thread)
+
     def pointer(self, address: int) -> int:
         """What the allocator calls the memory that a log calls `address`."""
         return self.aliases.get(address, address)
@@ -131,20 +147,28 @@ class Process:
         self.program, self.settled = program, False
         self.calls = NotedCalls(self._kernel, self.task)
         self._allocator, self._brk_told, self._called_brk = None, None, False
+        self.thread = self.pid
         self.aliases = {}
         self.blocks = Blocks()
 
     def child(self, task: Task) -> "Process":
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
-        process = Process(self._kernel, task)
+        process = Process(self._kernel, task, self._make_allocator)
         process.aliases = dict(self.aliases)
         process.program, process.settled, process.directory = self.program, self.settled, self.directory
         if task.mm is self.task.mm:
             process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator
             process.blocks = self.blocks
-        elif self._allocator is not None:
-            process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
-            process.blocks = self.blocks.copy()
+            if task.tgid == self.task.tgid:
+                self.allocator.thread_start(task.pid)
+            else:
+                process.thread = self.thread
+        else:
+            process.thread = self.thread
+            if self._allocator is not None:
+                process._allocator = copy.deepcopy(self._allocator, {id(self.calls): process.calls})
+                process._allocator.forked(self.thread)
+                process.blocks = self.blocks.copy()
         process._brk_told, process._called_brk = self._brk_told, self._called_brk
         return process
 
@@ -153,8 +177,8 @@ class Process:
         self._allocator = None
         self.aliases = {}
 
-    def _tunables(self) -> Tunables:
-        """What the environment of the program sets, as far as the trace tells it."""
+    def _environ(self) -> Mapping[str, str]:
+        """What the environment of the program sets, as far as the trace tells it; none for a set-id program."""
         envp = () if self.program is None or self.program.image.set_id else self.program.envp
         pairs = (text.decode("utf-8", "surrogateescape").partition("=") for text in envp)
-        return from_environ({name: value for name, _, value in pairs})
+        return {name: value for name, _, value in pairs}

@@ -106,6 +106,7 @@ def _exit(world: World, process: Process, call: Call) -> Effect:
         for other in world.processes.values()
     )
     if call.name == "exit" and not alone:
+        process.end_thread()
         world.end_thread(process, how)
         return Effect(None, why="the thread ended; the others go on in the same address space")
     world.end(process, how)

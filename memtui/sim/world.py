@@ -7,6 +7,7 @@ from typing import NamedTuple
 from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.event import Event
 from memtui.model.host import Host
+from memtui.sim.allocators import ALLOCATORS
 from memtui.sim.aslr import Aslr
 from memtui.sim.births import Births
 from memtui.sim.descriptors import open_standard
@@ -56,7 +57,7 @@ class World:
         setup_stack(self.kernel, task, *layout)
         task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
         open_standard(task)
-        return self.add(Process(self.kernel, task))
+        return self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
 
     def add(self, process: Process) -> Process:
         """Note a new process."""

@@ -1,8 +1,12 @@
 /* Runs a series of malloc calls and reports what each gave: the pointer, the usable size, and the break.
- * Its own memory is static, so that the heap holds nothing but what the series asks for. ASLR is switched off. */
+ * Its own memory is static, so that the heap holds nothing but what the series asks for. ASLR is switched off.
+ * Each call names the thread that makes it: only the thread that holds the baton runs, the others wait. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,16 +14,27 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define PAGE 4096
+#define THREADS 64
+#define STACK (64 * 1024)
 
 /* As in malloc_series.py. */
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT };
+enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT, START, JOIN, LIMIT };
 struct op {
-    uint32_t kind, slot;
+    uint16_t kind, thread;
+    uint32_t slot;
     uint64_t a, b;
 };
+
+static struct thread {
+    pthread_t id;
+    sem_t baton;
+} threads[THREADS];
+static char stacks[THREADS][STACK] __attribute__((aligned(PAGE)));
+static sem_t back;
 
 static struct op ops[200000];
 static uint64_t out[3 * 200000];
@@ -84,6 +99,38 @@ static void *allocate(const struct op *op, void **slot) {
     }
 }
 
+/* An address space of so many bytes more than now. */
+static void *limit(uint64_t more) {
+    static char text[100];
+    struct rlimit as = {RLIM_INFINITY, RLIM_INFINITY};
+    int statm = open("/proc/self/statm", O_RDONLY);
+    if (more && read(statm, text, sizeof text - 1) > 0) as.rlim_cur = strtoul(text, NULL, 10) * PAGE + more;
+    close(statm);
+    return (void *)(intptr_t)setrlimit(RLIMIT_AS, &as);
+}
+
+static void *wait_for_turns(void *);
+
+static void *start(uint32_t number) {
+    pthread_attr_t attributes;
+    sem_init(&threads[number].baton, 0, 0);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstack(&attributes, stacks[number], STACK);
+    return (void *)(intptr_t)pthread_create(&threads[number].id, &attributes, wait_for_turns, &threads[number]);
+}
+
+/* The thread that is to end finds no call of its own. */
+static uint64_t current;
+static int ending;
+
+static void *join(uint32_t number) {
+    ending = 1;
+    sem_post(&threads[number].baton);
+    pthread_join(threads[number].id, NULL);
+    ending = 0;
+    return NULL;
+}
+
 static void *perform(const struct op *op) {
     if (op->kind < TRIM) return allocate(op, &slots[op->slot]);
     switch (op->kind) {
@@ -93,9 +140,28 @@ static void *perform(const struct op *op) {
     case BLOCK: return block_the_break(op->a);
     case CLEAR: return (void *)(intptr_t)munmap(obstacle, PAGE);
     case FORK: stand_by(); return NULL;
-    case FREE_AT: free((char *)slots[op->slot] + op->a);
+    case FREE_AT: free((char *)slots[op->slot] + op->a); return NULL;
+    case START: return start(op->slot);
+    case JOIN: return join(op->slot);
+    case LIMIT: return limit(op->a);
     }
     return NULL;
+}
+
+static void call(uint64_t i) {
+    void *result = perform(&ops[i]), *block = ops[i].kind < TRIM ? slots[ops[i].slot] : NULL;
+    out[3 * i] = (uint64_t)result;
+    out[3 * i + 1] = block ? malloc_usable_size(block) : 0;
+    out[3 * i + 2] = (uint64_t)sbrk(0);
+}
+
+static void *wait_for_turns(void *self) {
+    for (;;) {
+        sem_wait(&((struct thread *)self)->baton);
+        if (ending) return NULL;
+        call(current);
+        sem_post(&back);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -115,10 +181,13 @@ int main(int argc, char **argv) {
     signal(SIGABRT, aborted);
     read_all(&go, 1);
     for (uint64_t i = 0; i < count; i++) {
-        void *result = perform(&ops[i]), *block = ops[i].kind < TRIM ? slots[ops[i].slot] : NULL;
-        out[3 * i] = (uint64_t)result;
-        out[3 * i + 1] = block ? malloc_usable_size(block) : 0;
-        out[3 * i + 2] = (uint64_t)sbrk(0);
+        if (!ops[i].thread) {
+            call(i);
+            continue;
+        }
+        current = i;
+        sem_post(&threads[ops[i].thread].baton);
+        sem_wait(&back);
     }
     write_all(out, count * 3 * sizeof *out);
     read_all(&go, 1);

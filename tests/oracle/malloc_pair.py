@@ -21,13 +21,17 @@ from memtui.model.vma import VmaKind
 from memtui.sim.kernel import import_mm
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
+from memtui.sim.kernel.resource import sys_setrlimit
+from memtui.sim.kernel.task import RLIM_INFINITY
 from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ptmalloc import Ptmalloc, Tunables
 from tests.oracle.malloc_series import WORD, Kind, Op
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """With ASLR off and a stack limit of 8 MiB."""
-_CALLS: Final = "brk,mmap,munmap,mremap,madvise,getrandom,write"
+_EAGAIN: Final = 11
+_RLIMIT_AS: Final = 9
+_CALLS: Final = "brk,mmap,munmap,mprotect,mremap,madvise,getrandom,write"
 _FIXED_NOREPLACE: Final = 0x10_0022
 """With MAP_PRIVATE and MAP_ANONYMOUS."""
 _RANDOM: Final = re.compile(r'getrandom\("[^"]*"')
@@ -37,7 +41,7 @@ def build(directory: Path) -> Path:
     """The compiled driver."""
     program = directory / "driver"
     source = Path(__file__).with_name("malloc_driver.c")
-    subprocess.run(["gcc", "-O1", "-o", program, source], check=True, capture_output=True)
+    subprocess.run(["gcc", "-O1", "-pthread", "-o", program, source], check=True, capture_output=True)
     return program
 
 
@@ -54,7 +58,7 @@ class Real:
     ) -> None:
         self._log = log
         self._count = len(ops)
-        traced = [shutil.which("strace") or "strace", "-qq", "-o", log, "-e", f"trace={_CALLS}"] if log else []
+        traced = [shutil.which("strace") or "strace", "-qq", "-f", "-o", log, "-e", f"trace={_CALLS}"] if log else []
         self._process = subprocess.Popen(
             [*traced, program],
             stdin=subprocess.PIPE,
@@ -65,7 +69,10 @@ class Real:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self._send(struct.pack("<Q", self._count) + b"".join(struct.pack("<IIQQ", *op) for op in ops))
+        self._send(
+            struct.pack("<Q", self._count)
+            + b"".join(struct.pack("<HHIQQ", op.kind, op.thread, op.slot, op.a, op.b) for op in ops)
+        )
         (self.pid,) = struct.unpack("<I", self._stdout.read(4))
         self.before = self.look()
 
@@ -121,7 +128,7 @@ class Real:
     def system_calls(self) -> list[str]:
         """Those of the series, once it is over, without what is random."""
         assert self._log is not None
-        lines = [" ".join(line.split()) for line in self._log.read_text().splitlines()]
+        lines = [" ".join(line.split()[1:]) for line in self._log.read_text().splitlines()]
         first, last, *_ = [number for number, line in enumerate(lines) if line.startswith("write(")]
         return [_RANDOM.sub("getrandom(...", line) for line in lines[first + 1 : last]]
 
@@ -143,6 +150,8 @@ class Model:
         self._before = [(vma.start, vma.end) for vma in real.before.vmas]
         self._slots: dict[int, int] = {}
         self._obstacle = 0
+        self._dtvs: dict[int, int] = {}
+        """What pthread_create allocated for each thread."""
 
     def _accessed(self, address: int, length: int, write: bool) -> None:
         self.calls.accessed(address, length, write)
@@ -152,6 +161,7 @@ class Model:
 
     def perform(self, op: Op) -> tuple[int, int, int]:
         """One call: result, usable size, break."""
+        self.malloc.run_as(op.thread)
         result = self._allocate(op) if op.kind < Kind.TRIM else self._other(op)
         block = self._slots.get(op.slot, 0) if op.kind < Kind.TRIM else 0
         return result & WORD, self.malloc.malloc_usable_size(block), self.malloc.sbrk(0)
@@ -199,6 +209,18 @@ class Model:
             case Kind.FORK:
                 self.at_fork, self.written = set(self.pages()), set()
                 return 0
+            case Kind.START:
+                # allocate_dtv of elf/dl-tls.c: one module and 14 spare entries, and two more.
+                self.malloc.thread_start(op.slot)
+                self._dtvs[op.slot] = self.malloc.calloc(17, 16)
+                return 0 if self._dtvs[op.slot] else _EAGAIN
+            case Kind.JOIN:
+                self.malloc.thread_exit(op.slot)
+                self.malloc.free(self._dtvs.pop(op.slot))
+                return 0
+            case Kind.LIMIT:
+                most = self.task.mm.total_vm * PAGE_SIZE + op.a if op.a else RLIM_INFINITY
+                return sys_setrlimit(self.kernel, self.task, _RLIMIT_AS, most, RLIM_INFINITY).value
             case _:
                 self.malloc.free(self._slots[op.slot] + op.a)
                 return 0

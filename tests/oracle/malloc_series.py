@@ -28,6 +28,12 @@ class Kind(IntEnum):
     """A child that only waits shares every page from now on."""
     FREE_AT = 14
     """Free the block, moved by some bytes, and keep its pointer."""
+    START = 15
+    """Start the thread whose number is the slot."""
+    JOIN = 16
+    """End that thread and wait for it."""
+    LIMIT = 17
+    """Let the address space grow by so many bytes only; 0: as it likes."""
 
 
 class Op(NamedTuple):
@@ -37,10 +43,15 @@ class Op(NamedTuple):
     slot: int = 0
     a: int = 0
     b: int = 0
+    thread: int = 0
+    """Who calls; 0 is the first thread."""
 
 
 WORD: Final = (1 << 64) - 1
 MIXES: Final = ("small", "mixed", "huge", "realloc", "align", "opt", "trim", "noroom", "sbrk")
+THREADED: Final = ("threads", "arenas", "heaps", "limit", "aligned", "options")
+MOST_THREADS: Final = 64
+"""The first one too."""
 _BASE: Final = {Kind.MALLOC: 40, Kind.FREE: 42, Kind.CALLOC: 6, Kind.REALLOC: 10, Kind.MEMALIGN: 1}
 _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "small": {},
@@ -52,6 +63,27 @@ _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "trim": {Kind.TRIM: 4},
     "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 2, Kind.SBRK: 1, Kind.TRIM: 1},
     "sbrk": {Kind.SBRK: 2, Kind.TRIM: 1},
+    "threads": {Kind.START: 2, Kind.JOIN: 1, Kind.TRIM: 1},
+    "arenas": {Kind.START: 10, Kind.JOIN: 7},
+    "heaps": {Kind.START: 1, Kind.JOIN: 1, Kind.TRIM: 1, Kind.REALLOC: 15},
+    "limit": {Kind.START: 3, Kind.JOIN: 2, Kind.LIMIT: 2},
+    "aligned": {
+        Kind.START: 2,
+        Kind.JOIN: 1,
+        Kind.MEMALIGN: 12,
+        Kind.POSIX_MEMALIGN: 5,
+        Kind.VALLOC: 1,
+        Kind.PVALLOC: 1,
+    },
+    "options": {Kind.START: 4, Kind.JOIN: 3, Kind.MALLOPT: 2, Kind.TRIM: 1},
+}
+_THREADS: Final = {
+    "threads": (1, 2, 5),
+    "arenas": (3, 12, 40),
+    "heaps": (1, 3),
+    "limit": (2, 4),
+    "aligned": (2,),
+    "options": (3, 8, 20),
 }
 _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {
     -1: lambda rng: rng.choice([-1, rng.randrange(300_000)]),
@@ -59,6 +91,8 @@ _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {
     -3: lambda rng: rng.randrange(5000, 300_000),
     -4: lambda rng: rng.choice([-1, 0, 3, 100]),
     -6: lambda rng: rng.choice([0, 0, 90]),
+    -7: lambda rng: rng.choice([0, 1, 3, 10]),
+    -8: lambda rng: rng.choice([-1, 0, 2, 5, 100]),
     1: lambda rng: rng.choice([-1, 0, 7, 8, 64, 128, 160, 200]),
     99: lambda rng: 0,
 }
@@ -71,6 +105,8 @@ def _size(rng: random.Random, mix: str) -> int:
         return rng.randrange(rng.choice([40, 200, 1100]))
     if rng.random() < 0.004:
         return rng.choice(_FAR_TOO_MUCH)
+    if mix == "heaps" and rng.random() < 0.3:
+        return rng.randrange(rng.choice([130_000, 4 << 20, 33 << 20]))
     if mix == "huge" and rng.random() < 0.5:
         low, high = rng.choice([(100_000, 300_000), (1 << 17, 1 << 20), (1 << 20, 40 << 20)])
         return rng.randrange(low, high)
@@ -101,30 +137,72 @@ def _arguments(rng: random.Random, mix: str, kind: Kind) -> tuple[int, ...]:
             return (_size(rng, mix),)
 
 
+class _Series:
+    """The series as it grows."""
+
+    def __init__(self, seed: int, mix: str) -> None:
+        self.mix = mix
+        self.rng = random.Random(f"{mix}{seed}")
+        self.weights = _BASE | {Kind.FREE: self.rng.choice([32, 42, 50])} | _WEIGHTS[mix]
+        self.most_threads = self.rng.choice(_THREADS.get(mix, (0,)))
+        self.ops: list[Op] = []
+        self.live: list[int] = []
+        self.threads = [0]
+        self.started = 0
+        self.thread = 0
+        self.blocked = self.limited = False
+
+    def add(self, slot: int) -> None:
+        """One more call."""
+        rng = self.rng
+        if rng.random() < 0.2:
+            self.thread = rng.choice(self.threads)
+        kind = rng.choices(list(self.weights), list(self.weights.values()))[0]
+        if kind in self._impossible():
+            kind = Kind.MALLOC
+        self.ops.append(self._made(kind, slot)._replace(thread=self.thread))
+
+    def _impossible(self) -> set[Kind]:
+        found = {Kind.BLOCK} if self.blocked else {Kind.CLEAR}
+        if not self.live:
+            found |= {Kind.FREE, Kind.REALLOC}
+        if self.limited or len(self.threads) > self.most_threads or self.started == MOST_THREADS - 1:
+            found.add(Kind.START)
+        if len(self.threads) == 1:
+            found.add(Kind.JOIN)
+        return found
+
+    def _made(self, kind: Kind, slot: int) -> Op:
+        rng = self.rng
+        match kind:
+            case Kind.FREE:
+                return Op(kind, self.live.pop(rng.randrange(len(self.live))))
+            case Kind.REALLOC:
+                return Op(kind, rng.choice(self.live), _size(rng, self.mix))
+            case Kind.CLEAR:
+                self.blocked = False
+                return Op(kind)
+            case Kind.START:
+                self.started += 1
+                self.threads.append(self.started)
+                return Op(kind, self.started)
+            case Kind.JOIN:
+                ended = self.threads.pop(rng.randrange(1, len(self.threads)))
+                if self.thread == ended:
+                    self.thread = 0
+                return Op(kind, ended)
+            case Kind.LIMIT:
+                self.limited = not self.limited
+                return Op(kind, 0, rng.choice([1 << 16, 1 << 20, 50 << 20, 70 << 20]) if self.limited else 0)
+        self.blocked |= kind is Kind.BLOCK
+        if kind < Kind.TRIM:
+            self.live.append(slot)
+        return Op(kind, slot, *_arguments(rng, self.mix, kind))
+
+
 def series(seed: int, mix: str, length: int) -> list[Op]:
     """`length` random calls of a mix."""
-    rng = random.Random(f"{mix}{seed}")
-    weights = _BASE | {Kind.FREE: rng.choice([32, 42, 50])} | _WEIGHTS[mix]
-    ops: list[Op] = []
-    live: list[int] = []
-    blocked = False
+    grown = _Series(seed, mix)
     for slot in range(1, length + 1):
-        kind = rng.choices(list(weights), list(weights.values()))[0]
-        impossible = {Kind.BLOCK} if blocked else {Kind.CLEAR}
-        if not live:
-            impossible |= {Kind.FREE, Kind.REALLOC}
-        if kind in impossible:
-            kind = Kind.MALLOC
-        if kind is Kind.FREE:
-            ops.append(Op(kind, live.pop(rng.randrange(len(live)))))
-        elif kind is Kind.REALLOC:
-            ops.append(Op(kind, rng.choice(live), _size(rng, mix)))
-        elif kind is Kind.CLEAR:
-            blocked = False
-            ops.append(Op(kind))
-        else:
-            blocked |= kind is Kind.BLOCK
-            if kind < Kind.TRIM:
-                live.append(slot)
-            ops.append(Op(kind, slot, *_arguments(rng, mix, kind)))
-    return ops
+        grown.add(slot)
+    return grown.ops

@@ -13,7 +13,7 @@ import pytest
 from memtui.model.pages import Residence
 from memtui.sim.userspace.ptmalloc import HeapCorruption, Tunables, from_environ
 from tests.oracle.malloc_pair import Model, Real, build
-from tests.oracle.malloc_series import MIXES, Kind, Op, series
+from tests.oracle.malloc_series import MIXES, THREADED, Kind, Op, series
 
 pytestmark = [
     pytest.mark.oracle,
@@ -73,7 +73,7 @@ def agree(real: Real, model: Model, ops: list[Op], seed: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("mix", MIXES + THREADED)
 def test_every_call_gives_what_libc_gives(driver: Path, mix: str):
     for seed in range(SEEDS):
         ops = series(seed, mix, CALLS)
@@ -105,7 +105,7 @@ def test_the_environment(driver: Path, environ: dict[str, str]):
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("mix", MIXES + THREADED)
 def test_the_system_calls_are_those_that_strace_sees(driver: Path, mix: str, tmp_path: Path):
     for seed in range(1000, 1000 + max(1, SEEDS // 8)):
         ops = series(seed, mix, CALLS)

@@ -46,7 +46,7 @@ def test_machine_states_the_kernel_and_the_stack(end):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("machine(rum=64M)", "rum: expected one of ram, swap, kernel, allocator, aslr"),
+        ("machine(rum=64M)", "rum: expected one of ram, swap, kernel, allocator, glibc, aslr"),
         ("machine(64M)", "expected one of ram"),
         ('machine(ram="much")', "ram: expected a number"),
         ("machine(ram=100)", "at least one page"),

@@ -37,3 +37,7 @@ class Syscalls(Protocol):
     def getrandom(self, length: int) -> int:
         """`length`, the bytes asked for."""
         ...
+
+    def sysctl(self, name: str) -> int:
+        """What /proc/sys/vm/`name` says: opened, read and closed, which is not noted."""
+        ...

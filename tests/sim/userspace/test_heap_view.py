@@ -47,6 +47,9 @@ class Kernel:
     def getrandom(self, length: int) -> int:
         return length
 
+    def sysctl(self, name: str) -> int:
+        return 0
+
 
 def check(view: HeapView, blocks: set[int]) -> None:
     """Every chunk is in one place, and the program's blocks are those in use."""
@@ -85,7 +88,7 @@ def test_every_chunk_is_in_one_place(mix: str, seed: int):
     kernel, rng = Kernel(), random.Random(seed)
     libc = Ptmalloc(kernel)
     slots: dict[int, int] = {}
-    for number, (kind, slot, a, b) in enumerate(series(seed, mix, 600)):
+    for number, (kind, slot, a, b, _) in enumerate(series(seed, mix, 600)):
         kernel.refuses = mix == "mixed" and rng.random() < 0.3
         match kind:
             case Kind.FREE:

@@ -51,6 +51,9 @@ class Kernel:
         self.calls.append(f"getrandom({length})")
         return length
 
+    def sysctl(self, name: str) -> int:
+        return 0
+
 
 @pytest.fixture
 def kernel() -> Kernel:

@@ -3,6 +3,15 @@
 from memtui.sim.userspace.ptmalloc.environ import from_environ
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
 from memtui.sim.userspace.ptmalloc.malloc import Ptmalloc
+from memtui.sim.userspace.ptmalloc.profile import PROFILES, Profile, profile_of
 from memtui.sim.userspace.ptmalloc.tunables import Tunables
 
-__all__ = ["HeapCorruption", "Ptmalloc", "Tunables", "from_environ"]
+__all__ = [
+    "PROFILES",
+    "HeapCorruption",
+    "Profile",
+    "Ptmalloc",
+    "Tunables",
+    "from_environ",
+    "profile_of",
+]

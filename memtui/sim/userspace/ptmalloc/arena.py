@@ -1,14 +1,49 @@
 """The state of an arena, and how free chunks grow together (glibc 2.36, malloc/malloc.c: struct malloc_state)."""
 
+from typing import Protocol
+
 from memtui.sim.userspace.ptmalloc.bins import Bins
 from memtui.sim.userspace.ptmalloc.memory import Memory
 from memtui.sim.userspace.ptmalloc.sizes import HEADER, MALLOC_ALIGNMENT, MIN_LARGE, MINSIZE, SIZE_SZ, UNSORTED
 
 
-class Arena:
-    """Chunks of one heap. A chunk is its address; `top` is the one at the end, in no bin."""
+class Source(Protocol):
+    """Where an arena's memory comes from and goes to."""
 
-    def __init__(self, memory: Memory) -> None:
+    why: str
+
+    @property
+    def clean_from(self) -> int:
+        """Memory of top from here on is zeroed, if anything of top is."""
+        ...
+
+    def grow(self, size: int) -> int | None:
+        """Try to make top large enough for a chunk of `size` bytes.
+
+        Returns:
+            What is left of the old top where the new one does not continue it: a chunk that is to be freed, or 0.
+            None: there is no memory here, but a mapping of its own may still do.
+        """
+        ...
+
+    def give_back(self, pad: int) -> str:
+        """Give the end of top back to the kernel if it is large, keeping `pad` bytes; what was done, or ""."""
+        ...
+
+
+class Arena:
+    """Chunks of one or several heaps. A chunk is its address; `top` is the one at the end, in no bin.
+
+    Args:
+        memory: what it writes goes here.
+        address: of the arena's own state; 0: the main arena's, which lies in libc's data.
+    """
+
+    heap: Source
+
+    def __init__(self, memory: Memory, address: int = 0) -> None:
+        self.address = address
+        self.attached_threads = 0
         self.bins = Bins(memory)
         self.fastbins: dict[int, list[int]] = {}
         """Chunk size -> chunks, the head last."""
@@ -18,8 +53,8 @@ class Arena:
         """Every chunk that is not top: in use, in a fastbin, in the tcache, or free in a bin."""
         self.free_ends: dict[int, int] = {}
         """First byte behind a free (binned) chunk -> the chunk."""
-        self.fenceposts: list[int] = []
-        """Chunks of 16 bytes that are never given out: two at the end of each region but the last."""
+        self.fenceposts: dict[int, int] = {}
+        """Chunks that are never given out, and their sizes: two at the end of each region but the last."""
         self.top = 0
         self.top_size = 0
         self.last_remainder = 0
@@ -30,6 +65,16 @@ class Arena:
         """Bytes that the kernel gave."""
         self.max_system_mem = 0
         self.memory = memory
+
+    @property
+    def name(self) -> str:
+        """Its address for a thread's arena, else "main"."""
+        return f"{self.address:#x}" if self.address else "main"
+
+    def lock(self) -> None:
+        """A thread takes its mutex, which is written for that."""
+        if self.address:
+            self.memory.write(self.address)
 
     @property
     def top_end(self) -> int:
@@ -50,6 +95,14 @@ class Arena:
         size = self.bins.unlink(chunk)
         del self.free_ends[chunk + size]
         return size
+
+    def reuse(self, chunk: int) -> None:
+        """A free chunk is in use again, whole."""
+        self.mark_used(chunk + self.take_free(chunk))
+
+    def only_last_remainder(self, chunk: int) -> bool:
+        """Whether the chunk, the back of the unsorted bin, is alone there and was split off last."""
+        return chunk == self.last_remainder and self.bins.bk[chunk] == UNSORTED
 
     def put_unsorted(self, chunk: int, size: int) -> None:
         """A chunk becomes free: to the front of the unsorted bin, with its size also at its end."""
@@ -77,7 +130,7 @@ class Arena:
         """Close a top that is left behind with two fenceposts; gives the size of what remains before them."""
         size = (size - 2 * HEADER) & -MALLOC_ALIGNMENT
         for post in (top + size, top + size + HEADER):
-            self.fenceposts.append(post)
+            self.fenceposts[post] = HEADER
             self.memory.write(post + SIZE_SZ)
         if size >= MINSIZE:
             self.head(top, size)

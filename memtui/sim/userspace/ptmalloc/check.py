@@ -4,42 +4,47 @@ glibc looks at the bytes around the pointer. Here the lists themselves are asked
 message says so, since whatever follows is undefined.
 """
 
+from memtui.sim.userspace.ptmalloc.arena import Arena
+from memtui.sim.userspace.ptmalloc.arenas import Arenas
 from memtui.sim.userspace.ptmalloc.chunks import Chunks
 from memtui.sim.userspace.ptmalloc.sizes import HEADER, MALLOC_ALIGNMENT
 
 
-def is_block(chunks: Chunks, chunk: int) -> bool:
+def is_block(chunks: Chunks, arenas: Arenas, chunk: int) -> bool:
     """Whether a chunk is in use by the program."""
+    if chunk + HEADER == chunks.tcache.address:
+        return False
     if chunk in chunks.mapped:
         return True
-    arena, tcache = chunks.arena, chunks.tcache
-    if chunk not in arena.sizes or chunk + HEADER == tcache.address:
+    arena = arenas.of_chunk(chunk)
+    if chunk not in arena.sizes:
         return False
-    return chunk not in tcache.held and chunk not in arena.in_fastbins and chunk not in arena.bins.where
+    return chunk not in chunks.tcache.held and chunk not in arena.in_fastbins and chunk not in arena.bins.where
 
 
-def complaint(chunks: Chunks, pointer: int, function: str) -> str:
+def complaint(chunks: Chunks, arenas: Arenas, pointer: int, function: str) -> str:
     """Why free or realloc ("free", "realloc") aborts at a pointer that is no block."""
-    arena, chunk = chunks.arena, pointer - HEADER
+    chunk = pointer - HEADER
+    arena = arenas.of_chunk(chunk)
     if pointer % MALLOC_ALIGNMENT:
         return f"{function}(): invalid pointer"
     if function == "free" and chunk == arena.top:
         return "double free or corruption (top)"
     size = arena.sizes.get(chunk)
     if size is not None:
-        noticed = _noticed(chunks, chunk, size) if function == "free" else ""
+        noticed = _noticed(chunks, arena, chunk, size) if function == "free" else ""
         return noticed or f"{function}(): the block is free already, which glibc does not notice: anything may happen"
     if arena.top < chunk < arena.top_end or any(at < chunk < at + arena.sizes[at] for at in arena.bins.where):
         return f"{function}(): the block lies inside free memory: anything may happen"
     return f"{function}(): invalid pointer"
 
 
-def _noticed(chunks: Chunks, chunk: int, size: int) -> str:
+def _noticed(chunks: Chunks, arena: Arena, chunk: int, size: int) -> str:
     """What free says of a chunk that is free already; "": nothing."""
-    if chunk in chunks.tcache.held:
+    if chunk in chunks.tcache:
         return "free(): double free detected in tcache 2"
     if chunks.tcache.has_room(size):
         return ""
     if size <= chunks.mp.max_fast:
-        return "double free or corruption (fasttop)" if chunks.arena.fastbins.get(size, [0])[-1:] == [chunk] else ""
-    return "double free or corruption (!prev)" if chunk in chunks.arena.bins.where else ""
+        return "double free or corruption (fasttop)" if arena.fastbins.get(size, [0])[-1:] == [chunk] else ""
+    return "double free or corruption (!prev)" if chunk in arena.bins.where else ""

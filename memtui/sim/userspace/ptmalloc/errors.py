@@ -1,5 +1,5 @@
 """What glibc aborts on."""
 
+from memtui.sim.userspace.allocator import HeapCorruption
 
-class HeapCorruption(Exception):
-    """The program handed in what is no block; the message is glibc's own where glibc notices it (2.36)."""
+__all__ = ["HeapCorruption"]

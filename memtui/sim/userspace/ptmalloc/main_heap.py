@@ -29,6 +29,11 @@ class MainHeap:
         self._break = 0
         """__curbrk: the break as libc remembers it; 0 before the first brk."""
 
+    @property
+    def clean_from(self) -> int:
+        """Only what top gets from the kernel is known to be zeroed."""
+        return self._arena.top_end
+
     def sbrk(self, increment: int) -> int | None:
         """Libc's sbrk: the break before it moved, or None if the kernel refused."""
         if not self._break:
@@ -65,7 +70,6 @@ class MainHeap:
             arena.base = arena.base or before
             arena.system_mem += wanted
             left = self._grow_by_brk(before, wanted)
-        arena.max_system_mem = max(arena.max_system_mem, arena.system_mem)
         return left
 
     def _grow_by_brk(self, before: int, wanted: int) -> int:
@@ -134,6 +138,15 @@ class MainHeap:
         old, old_size = arena.top, arena.top_size
         arena.set_top(top, size)
         return old if old_size and arena.fence(old, old_size) else 0
+
+    def give_back(self, pad: int) -> str:
+        """Trim if top has reached trim_threshold; what was done."""
+        if self._arena.top_size < self._mp.trim_threshold or not self.trim(pad):
+            return ""
+        return (
+            f"; top had reached trim_threshold ({self._mp.trim_threshold}): "
+            f"systrim moves the break down, {self._arena.top_size} bytes of top stay"
+        )
 
     def trim(self, pad: int) -> bool:
         """systrim: give whole pages at the end of the heap back, keeping `pad` bytes.

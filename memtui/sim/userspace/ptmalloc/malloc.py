@@ -1,38 +1,38 @@
-"""malloc, free and their family for one thread, above the main arena (glibc 2.36, malloc/malloc.c)."""
+"""malloc, free and their family (glibc 2.36, malloc/malloc.c)."""
 
+from collections.abc import Callable
 from typing import Final
 
-from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.address import PAGE_SIZE
 from memtui.model.heap import HeapView
 from memtui.sim.userspace.ptmalloc.arena import Arena
+from memtui.sim.userspace.ptmalloc.arenas import Arenas, Thread
 from memtui.sim.userspace.ptmalloc.check import complaint, is_block
 from memtui.sim.userspace.ptmalloc.chunks import Chunks
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
+from memtui.sim.userspace.ptmalloc.heaps import Heaps
 from memtui.sim.userspace.ptmalloc.main_heap import MainHeap
 from memtui.sim.userspace.ptmalloc.memory import Accessed, Memory
 from memtui.sim.userspace.ptmalloc.mmapped import MappedChunks
+from memtui.sim.userspace.ptmalloc.profile import GLIBC_2_36, Profile
 from memtui.sim.userspace.ptmalloc.resize import int_memalign, int_realloc
 from memtui.sim.userspace.ptmalloc.sizes import (
     HEADER,
     MALLOC_ALIGNMENT,
     MINSIZE,
-    NBINS,
     PTRDIFF_MAX,
     SIZE_MAX,
     SIZE_SZ,
-    UNSORTED,
-    bin_index,
     request2size,
 )
 from memtui.sim.userspace.ptmalloc.tcache import Tcache
+from memtui.sim.userspace.ptmalloc.trim import trim_bins
 from memtui.sim.userspace.ptmalloc.tunables import DEFAULT, Parameters, Tunables
 from memtui.sim.userspace.ptmalloc.view import view
 from memtui.sim.userspace.syscalls import Syscalls
 
 EINVAL: Final = 22
 ENOMEM: Final = 12
-_CHUNK_STRUCT: Final = 48
-"""sizeof(struct malloc_chunk): what malloc_trim leaves at the start of a free chunk."""
 
 
 def _unseen(_address: int, _length: int, _write: bool) -> None:
@@ -40,31 +40,91 @@ def _unseen(_address: int, _length: int, _write: bool) -> None:
 
 
 class Ptmalloc:
-    """The allocator of one single-threaded program.
+    """The allocator of one program.
 
     Args:
         syscalls: the kernel that it sees.
         accessed: is told which memory the allocator itself reads or writes (address, length, whether it writes),
             since that decides which pages become resident.
         tunables: glibc.malloc.* at the program's start.
+        profile: the version of glibc.
+        cpus: online, which limit the arenas to 8 for each.
+        tid: of the first thread.
     """
 
-    def __init__(self, syscalls: Syscalls, accessed: Accessed = _unseen, tunables: Tunables = DEFAULT) -> None:
+    def __init__(
+        self,
+        syscalls: Syscalls,
+        accessed: Accessed = _unseen,
+        tunables: Tunables = DEFAULT,
+        profile: Profile = GLIBC_2_36,
+        cpus: int = 2,
+        tid: int = 0,
+    ) -> None:
         self._mp = Parameters(tunables)
         self._memory = Memory(syscalls, accessed)
-        self._arena = Arena(self._memory)
         self._mapped = MappedChunks(self._memory, self._mp)
-        self._tcache = Tcache(self._memory, self._mp)
-        self._heap = MainHeap(self._memory, self._arena, self._mp)
-        self._chunks = Chunks(self._arena, self._heap, self._mapped, self._tcache, self._mp)
+        main = Arena(self._memory)
+        self._heap = main.heap = MainHeap(self._memory, main, self._mp)
+        self._arenas = Arenas(main, Heaps(self._memory, self._mp, profile), cpus)
+        self._held: set[int] = set()
+        self._threads: dict[int, Thread] = {}
+        self._thread = self._of(tid)
+        self._chunks = Chunks(self._mapped, self._thread.tcache, self._mp)
+        self._profile = profile
         self._initialized = False
+        self._single = True
+        """SINGLE_THREAD_P: no thread was ever started."""
         self._first = ""
         """Why the tcache lies where it does, in the call that made it."""
 
     @property
     def why(self) -> str:
         """The rule that decided the last call, in a sentence."""
-        return f"{self._first}{self._chunks.why}"
+        return f"{self._first}{self._arenas.why}{self._chunks.why}"
+
+    # Threads
+
+    def run_as(self, tid: int) -> None:
+        """The next calls are made by this thread, which is new if it is not known."""
+        self._thread = self._threads.get(tid) or self._of(tid)
+        self._chunks.tcache = self._thread.tcache
+
+    def thread_start(self, tid: int) -> None:
+        """The program started a thread: from now on locks are taken, and each thread gets an arena."""
+        self._single = False
+        self._of(tid)
+
+    def thread_exit(self, tid: int) -> None:
+        """The thread returned: what it cached is freed, and its arena can be taken over if it was its alone."""
+        caller = next(known for known, thread in self._threads.items() if thread is self._thread)
+        self.run_as(tid)
+        self._arenas.why = self._first = ""
+        freed = 0
+        for chunk in self._thread.tcache.shut_down():
+            self._release(chunk)
+            freed += 1
+        self._arenas.detach(self._thread)
+        self._memory.tell()
+        del self._threads[tid]
+        self._chunks.why = f"the thread ended: {freed} chunks of its tcache are freed"
+        self.run_as(caller if caller != tid else next(iter(self._threads), 0))
+
+    def forked(self, tid: int) -> None:
+        """This is the copy in a child that thread `tid` forked: the other threads' arenas can be taken over.
+
+        What the others cached is lost.
+        """
+        self.run_as(tid)
+        self._threads = {tid: self._thread}
+        if self._initialized:
+            self._arenas.forked(self._thread)
+
+    def _of(self, tid: int) -> Thread:
+        thread = self._threads[tid] = Thread(Tcache(self._memory, self._mp, self._held))
+        return thread
+
+    # The malloc family
 
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
@@ -73,10 +133,11 @@ class Ptmalloc:
             return self._nothing("the request is larger than PTRDIFF_MAX")
         self._make_tcache()
         chunk_size = request2size(size)
-        cached = self._tcache.get(chunk_size)
+        cached = self._thread.tcache.get(chunk_size)
         if cached:
-            self._chunks.why = f"from the tcache bin of {chunk_size}-byte chunks: the one freed last"
-        return self._user(cached or self._chunks.int_malloc(size))
+            self._chunks.why = f"tcache hit: from the bin of {chunk_size}-byte chunks, the one freed last"
+            return self._user(cached)
+        return self._user(self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
 
     def calloc(self, count: int, size: int) -> int:
         """Zeroed memory. Never from the tcache (until 2.41); only memory that may be dirty is cleared."""
@@ -85,18 +146,16 @@ class Ptmalloc:
             return self._nothing("count times size overflows")
         self._initialize()
         self._make_tcache()
-        arena = self._arena
-        top, used = arena.top, arena.top_size
-        chunk = self._chunks.int_malloc(total)
-        if chunk in self._mapped:
-            if self._mp.perturb_byte:
-                self._memory.write(chunk + HEADER, total)
-        elif chunk:
-            clear = arena.sizes[chunk]
-            if chunk == top and not self._mp.perturb_byte:
-                # What top got from the kernel on the way is zeroed (MORECORE_CLEARS is 2 on Linux).
-                clear = min(clear, used)
-            self._memory.write(chunk + HEADER, clear - SIZE_SZ)
+        tops: list[tuple[int, int]] = []
+
+        def take(arena: Arena | None) -> int:
+            # Only the first arena's top is looked at: what another one gives instead is cleared whole.
+            tops.append((arena.top, arena.heap.clean_from - arena.top) if arena is not None else (0, 0))
+            return self._chunks.int_malloc(arena, total)
+
+        chunk = self._serve(total, total, take)
+        if chunk:
+            self._clear(chunk, total, *tops[0])
         return self._user(chunk)
 
     def realloc(self, pointer: int, size: int) -> int:
@@ -118,7 +177,10 @@ class Ptmalloc:
             return self._nothing("the request is larger than PTRDIFF_MAX")
         if chunk in self._mapped:
             return self._realloc_mapped(chunk, size)
-        return self._user(int_realloc(self._chunks, chunk, request2size(size)))
+        arena = self._arenas.of_chunk(chunk)
+        arena.lock()
+        moved = int_realloc(self._chunks, arena, chunk, request2size(size))
+        return self._user(moved if moved or self._single else self._move(arena, chunk, size))
 
     def free(self, pointer: int) -> None:
         """Give a block back.
@@ -126,17 +188,14 @@ class Ptmalloc:
         Raises:
             HeapCorruption: `pointer` is no block, or was freed before.
         """
-        self._first = ""
+        self._first = self._arenas.why = ""
         if not pointer:
             self._chunks.why = "free(NULL) does nothing"
             return
         chunk = self._block(pointer, "free")
-        if chunk in self._mapped:
-            self._mapped.free(chunk)
-            self._chunks.why = self._mapped.why
-        else:
+        if chunk not in self._mapped:
             self._make_tcache()
-            self._chunks.int_free(chunk, self._arena.sizes[chunk])
+        self._release(chunk)
         self._memory.tell()
 
     def memalign(self, alignment: int, size: int) -> int:
@@ -148,7 +207,8 @@ class Ptmalloc:
             self._chunks.why = "EINVAL: no power of two is so large"
             return 0
         alignment = 1 << (max(alignment, MINSIZE) - 1).bit_length()
-        return self._user(int_memalign(self._chunks, alignment, request2size(size)))
+        room = size + alignment + MINSIZE
+        return self._user(self._serve(room, size, lambda arena: int_memalign(self._chunks, arena, alignment, size)))
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """The same as memalign (until 2.37)."""
@@ -177,7 +237,7 @@ class Ptmalloc:
     def mallopt(self, option: int, value: int) -> int:
         """1 if the option was taken (or is unknown), else 0. Every call consolidates the fastbins."""
         self._initialize()
-        self._arena.consolidate()
+        self._arenas.main.consolidate()
         self._memory.tell()
         name, taken = self._mp.mallopt(option, value)
         self._chunks.why = f"the fastbins are consolidated; {name} " + (f"= {value}" if taken else "refused")
@@ -186,13 +246,10 @@ class Ptmalloc:
     def malloc_trim(self, pad: int) -> int:
         """1 if memory went back to the kernel; `pad` bytes of top stay."""
         self._initialize()
-        self._arena.consolidate()
-        dropped = sum(
-            self._discard(chunk)
-            for index in (UNSORTED, *range(bin_index(PAGE_SIZE), NBINS))
-            for chunk in self._arena.bins.from_back(index)
-        )
-        trimmed = self._heap.trim(pad)
+        dropped, trimmed = 0, False
+        for arena in self._arenas.ring:
+            dropped += trim_bins(arena)
+            trimmed |= arena is self._arenas.main and self._heap.trim(pad)
         self._memory.tell()
         top = "the break moved to what top still needs" if trimmed else "top has no whole page to give"
         self._chunks.why = f"{dropped} bytes of whole pages inside free chunks were dropped by madvise; {top}"
@@ -205,13 +262,16 @@ class Ptmalloc:
             HeapCorruption: `pointer` is no chunk.
         """
         chunk = pointer - HEADER
-        if not pointer or chunk in self._arena.bins.where:
+        if not pointer:
             return 0
         if chunk in self._mapped:
             return self._mapped.chunks[chunk].size - HEADER
-        if chunk not in self._arena.sizes:
+        arena = self._arenas.of_chunk(chunk)
+        if chunk in arena.bins.where:
+            return 0
+        if chunk not in arena.sizes:
             raise HeapCorruption("malloc_usable_size(): no block, which glibc does not notice")
-        return self._arena.sizes[chunk] - SIZE_SZ
+        return arena.sizes[chunk] - SIZE_SZ
 
     def sbrk(self, increment: int) -> int:
         """Libc's sbrk, which the program may call too: the break before, or -1 (ENOMEM)."""
@@ -224,22 +284,55 @@ class Ptmalloc:
 
     def heap_view(self) -> HeapView:
         """The arenas with every chunk and bin, as they are now. O(chunks)."""
-        return view(self._chunks)
+        return view(self._profile, self._arenas, self._mapped, self._threads, self._mp)
 
     # Inside
 
     def _initialize(self) -> None:
-        self._first = ""
+        self._first = self._arenas.why = ""
         if not self._initialized:
             self._initialized = True
             self._memory.getrandom(8)
+            self._thread.arena = self._arenas.main
+            self._arenas.main.attached_threads = 1
 
     def _make_tcache(self) -> None:
-        if not self._tcache.address:
-            chunk = self._chunks.int_malloc(Tcache.SIZE)
+        tcache = self._thread.tcache
+        if not tcache.address and not tcache.shutting_down:
+            size = Tcache.SIZE
+            chunk = self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size), single=False)
             if chunk:
-                self._tcache.start(chunk + HEADER)
-                self._first = f"first the tcache itself: {self._chunks.why}; then: "
+                tcache.start(chunk + HEADER)
+                self._first = f"first the tcache itself: {self._arenas.why}{self._chunks.why}; then: "
+                self._arenas.why = ""
+
+    def _serve(self, size: int, again: int, take: Callable[[Arena | None], int], *, single: bool = True) -> int:
+        """A chunk that `take` finds in the thread's arena, or in another one; 0: nowhere.
+
+        Args:
+            size: bytes that a new arena is made for.
+            again: the same when the first arena had no memory.
+            take: gives a chunk of an arena, or 0.
+            single: whether a program without threads stays in the main arena.
+        """
+        if self._single and single:
+            return take(self._arenas.main)
+        arena = self._arenas.get(self._thread, size)
+        chunk = take(arena)
+        if not chunk and arena is not None:
+            chunk = take(self._arenas.retry(self._thread, arena, again))
+        return chunk
+
+    def _clear(self, chunk: int, total: int, top: int, used: int) -> None:
+        """Zero a chunk; of what was cut from `top` only its first `used` bytes (MORECORE_CLEARS is 2 on Linux)."""
+        if chunk in self._mapped:
+            if self._mp.perturb_byte:
+                self._memory.write(chunk + HEADER, total)
+            return
+        size = self._arenas.of_chunk(chunk).sizes[chunk]
+        if chunk == top and not self._mp.perturb_byte:
+            size = min(size, used)
+        self._memory.write(chunk + HEADER, size - SIZE_SZ)
 
     def _nothing(self, why: str) -> int:
         self._chunks.why = f"ENOMEM: {why}"
@@ -250,11 +343,32 @@ class Ptmalloc:
         self._memory.tell()
         return chunk + HEADER if chunk else 0
 
+    def _release(self, chunk: int) -> None:
+        if chunk in self._mapped:
+            self._mapped.free(chunk)
+            self._chunks.why = self._mapped.why
+        else:
+            arena = self._arenas.of_chunk(chunk)
+            self._chunks.int_free(arena, chunk, arena.sizes[chunk])
+
     def _block(self, pointer: int, function: str) -> int:
         chunk = pointer - HEADER
-        if not is_block(self._chunks, chunk):
-            raise HeapCorruption(complaint(self._chunks, pointer, function))
+        if not is_block(self._chunks, self._arenas, chunk):
+            raise HeapCorruption(complaint(self._chunks, self._arenas, pointer, function))
         return chunk
+
+    def _move(self, arena: Arena, chunk: int, size: int) -> int:
+        """The block's arena has no memory: try the others by malloc."""
+        new = self.malloc(size)
+        if not new:
+            return 0
+        old = arena.sizes[chunk]
+        why = self.why
+        self._memory.copy(chunk + HEADER, new, old - SIZE_SZ)
+        self._chunks.int_free(arena, chunk, old)
+        self._first, self._arenas.why = "", ""
+        self._chunks.why = f"its arena had no memory, so it moved, {old - SIZE_SZ} bytes copied: {why}"
+        return new - HEADER
 
     def _realloc_mapped(self, chunk: int, size: int) -> int:
         nb = request2size(size)
@@ -271,13 +385,3 @@ class Ptmalloc:
             self._memory.copy(chunk + HEADER, new, old - HEADER)
             self._mapped.unmap(chunk)
         return new
-
-    def _discard(self, chunk: int) -> int:
-        """Drop the whole pages inside a free chunk, whose header and links stay; gives the bytes."""
-        size = self._arena.sizes[chunk]
-        first = page_up(chunk + _CHUNK_STRUCT)
-        length = (chunk + size - first) & -PAGE_SIZE
-        if size < PAGE_SIZE + _CHUNK_STRUCT or length <= 0:
-            return 0
-        self._memory.discard(first, length)
-        return length

@@ -10,6 +10,8 @@ Accessed = Callable[[int, int, bool], None]
 """Is told which memory the allocator accesses: address, length in bytes, whether it writes."""
 PROT_READ_WRITE: Final = 3
 MAP_PRIVATE_ANONYMOUS: Final = 0x22
+MAP_FIXED: Final = 0x10
+MAP_NORESERVE: Final = 0x4000
 MREMAP_MAYMOVE: Final = 1
 MADV_DONTNEED: Final = 4
 
@@ -25,6 +27,7 @@ class Memory:
     def __init__(self, syscalls: Syscalls, accessed: Accessed) -> None:
         self._syscalls = syscalls
         self._accessed = accessed
+        self._may_shrink: bool | None = None
         self._pages: dict[int, None] = {}
         """Numbers of the pages written since they were last told, in order."""
 
@@ -58,6 +61,23 @@ class Memory:
         """Private anonymous memory wherever the kernel puts it; a negative errno on failure."""
         self.tell()
         return self._syscalls.mmap(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS)
+
+    def reserve(self, address: int, length: int, *, noreserve: bool = False, fixed: bool = False) -> int:
+        """Address space without access, at `address` if that is free (or come what may: fixed), or elsewhere."""
+        self.tell()
+        flags = MAP_PRIVATE_ANONYMOUS | (MAP_NORESERVE if noreserve else 0) | (MAP_FIXED if fixed else 0)
+        return self._syscalls.mmap(address, length, 0, flags)
+
+    def mprotect(self, address: int, length: int) -> int:
+        """Make memory readable and writable; 0 or a negative errno."""
+        self.tell()
+        return self._syscalls.mprotect(address, length, PROT_READ_WRITE)
+
+    def may_shrink_heap(self) -> bool:
+        """Whether threads' heaps give memory back by mapping it anew: libc looks once whether overcommit is off."""
+        if self._may_shrink is None:
+            self._may_shrink = self._syscalls.sysctl("overcommit_memory") == 2
+        return self._may_shrink
 
     def munmap(self, address: int, length: int) -> int:
         """0 or a negative errno."""

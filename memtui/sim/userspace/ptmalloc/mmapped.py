@@ -22,29 +22,33 @@ class MappedChunks:
     def __init__(self, memory: Memory, parameters: Parameters) -> None:
         self.chunks: dict[int, Mapped] = {}
         self.why = ""
-        self._memory = memory
+        self.memory = memory
         self._mp = parameters
 
     def __contains__(self, chunk: int) -> bool:
         return chunk in self.chunks
 
+    def wants(self, size: int) -> bool:
+        """Whether a chunk is large enough for a mapping of its own, and there may be one more."""
+        return size >= self._mp.mmap_threshold and len(self.chunks) < self._mp.n_mmaps_max
+
     def map(self, size: int) -> int:
-        """A mapping for a chunk of `size` bytes; 0 if it is not large enough, or the kernel refused."""
-        mp = self._mp
-        if size < mp.mmap_threshold or len(self.chunks) >= mp.n_mmaps_max:
-            return 0
+        """A mapping for a chunk of `size` bytes; 0 if the kernel refused."""
+        self.why = "ENOMEM: mmap was refused"
         length = page_up(size + SIZE_SZ) & SIZE_MAX
         if length <= size:
             return 0
-        address = self._memory.mmap(length)
+        address = self.memory.mmap(length)
         if address < 0:
             return 0
         self.chunks[address] = Mapped(0, length)
-        self._memory.write(address, HEADER)
-        self.why = (
-            f"no free chunk and no room in top; {size} bytes reach mmap_threshold ({mp.mmap_threshold}): "
-            f"mmap of {length} bytes, a mapping of its own"
+        self.memory.write(address, HEADER)
+        reason = (
+            f"{size} bytes reach mmap_threshold ({self._mp.mmap_threshold})"
+            if size >= self._mp.mmap_threshold
+            else "the arena has no memory"
         )
+        self.why = f"no free chunk and no room in top; {reason}: mmap of {length} bytes, a mapping of its own"
         return address
 
     def free(self, chunk: int) -> None:
@@ -60,7 +64,7 @@ class MappedChunks:
     def unmap(self, chunk: int) -> None:
         """Give the mapping back."""
         lead, size = self.chunks.pop(chunk)
-        self._memory.munmap(chunk - lead, size + lead)
+        self.memory.munmap(chunk - lead, size + lead)
 
     def remap(self, chunk: int, size: int) -> int:
         """Another length for a mapping, so that it serves a chunk of `size` bytes; 0 if the kernel refused."""
@@ -69,12 +73,12 @@ class MappedChunks:
         if length == lead + old:
             self.why = "the mapping has just this many pages"
             return chunk
-        address = self._memory.mremap(chunk - lead, lead + old, length)
+        address = self.memory.mremap(chunk - lead, lead + old, length)
         if address < 0:
             return 0
         del self.chunks[chunk]
         self.chunks[address + lead] = Mapped(lead, length - lead)
-        self._memory.write(address + lead + SIZE_SZ)
+        self.memory.write(address + lead + SIZE_SZ)
         self.why = "it was mmapped, so mremap changes its length, moving page tables instead of bytes"
         return address + lead
 
@@ -82,5 +86,5 @@ class MappedChunks:
         """Start the chunk further inside its mapping, for memalign."""
         lead, size = self.chunks.pop(chunk)
         self.chunks[chunk + by] = Mapped(lead + by, size - by)
-        self._memory.write(chunk + by, HEADER)
+        self.memory.write(chunk + by, HEADER)
         return chunk + by

@@ -1,16 +1,16 @@
 """Chunks that grow, shrink, or lie at an alignment (glibc 2.36, malloc/malloc.c: _int_realloc, _int_memalign)."""
 
+from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.chunks import Chunks
-from memtui.sim.userspace.ptmalloc.sizes import HEADER, MINSIZE, SIZE_SZ
+from memtui.sim.userspace.ptmalloc.sizes import HEADER, MINSIZE, PTRDIFF_MAX, SIZE_SZ, request2size
 
 
-def int_realloc(chunks: Chunks, chunk: int, size: int) -> int:
+def int_realloc(chunks: Chunks, arena: Arena, chunk: int, size: int) -> int:
     """Another size for a chunk: in place, into top, into the free chunk behind it, or moved; 0: no memory."""
-    arena = chunks.arena
     old = arena.sizes[chunk]
     after = chunk + old
     if old >= size:
-        return _split(chunks, chunk, old, size, "the block is large enough")
+        return _split(chunks, arena, chunk, old, size, "the block is large enough")
     if after == arena.top and old + arena.top_size >= size + MINSIZE:
         rest = old + arena.top_size - size
         arena.head(chunk, size)
@@ -20,46 +20,49 @@ def int_realloc(chunks: Chunks, chunk: int, size: int) -> int:
     if after in arena.bins.where and old + arena.sizes[after] >= size:
         grown = old + arena.take_free(after)
         del arena.sizes[after]
-        return _split(chunks, chunk, grown, size, "grown into the free chunk behind it")
-    moved = chunks.int_malloc(size - HEADER + 1)
+        return _split(chunks, arena, chunk, grown, size, "grown into the free chunk behind it")
+    moved = chunks.int_malloc(arena, size - HEADER + 1)
     if not moved:
         return 0
     if moved == after:
         grown = old + arena.sizes.pop(moved)
-        return _split(chunks, chunk, grown, size, f"grown into what lies behind it: {chunks.why}")
+        return _split(chunks, arena, chunk, grown, size, f"grown into what lies behind it: {chunks.why}")
     why = chunks.why
     arena.memory.copy(chunk + HEADER, moved + HEADER, old - SIZE_SZ)
-    chunks.int_free(chunk, old)
+    chunks.int_free(arena, chunk, old)
     chunks.why = f"moved, {old - SIZE_SZ} bytes copied: {why}"
     return moved
 
 
-def _split(chunks: Chunks, chunk: int, size: int, wanted: int, why: str) -> int:
+def _split(chunks: Chunks, arena: Arena, chunk: int, size: int, wanted: int, why: str) -> int:
     """Keep `wanted` bytes of a chunk in use; free the rest if it is large enough to be a chunk."""
-    arena, rest = chunks.arena, size - wanted
+    rest = size - wanted
     arena.mark_used(chunk + size)
     if rest < MINSIZE:
         arena.head(chunk, size)
     else:
         arena.head(chunk, wanted)
         arena.head(chunk + wanted, rest)
-        chunks.int_free(chunk + wanted, rest)
+        chunks.int_free(arena, chunk + wanted, rest)
         why += f"; its last {rest} bytes are freed"
     chunks.why = why
     return chunk
 
 
-def int_memalign(chunks: Chunks, alignment: int, size: int) -> int:
-    """A chunk whose user address is a multiple of `alignment`; 0 when there is no memory."""
-    arena = chunks.arena
-    chunk = chunks.int_malloc(size + alignment + MINSIZE)
+def int_memalign(chunks: Chunks, arena: Arena | None, alignment: int, request: int) -> int:
+    """A chunk for `request` bytes at a multiple of `alignment`; 0 when there is no memory."""
+    if request > PTRDIFF_MAX:
+        chunks.why = "ENOMEM: the request is larger than PTRDIFF_MAX"
+        return 0
+    size = request2size(request)
+    chunk = chunks.int_malloc(arena, size + alignment + MINSIZE)
     if not chunk:
         return 0
     why = f"a chunk with room for the alignment of {alignment}: {chunks.why}"
     lead = -(chunk + HEADER) % alignment
     if 0 < lead < MINSIZE:
         lead += alignment
-    if chunk in chunks.mapped:
+    if chunk in chunks.mapped or arena is None:
         chunk = chunks.mapped.move_up(chunk, lead) if lead else chunk
         chunks.why = why
         return chunk
@@ -68,13 +71,13 @@ def int_memalign(chunks: Chunks, alignment: int, size: int) -> int:
         arena.head(chunk + lead, total - lead)
         arena.mark_used(chunk + total)
         arena.head(chunk, lead)
-        chunks.int_free(chunk, lead)
+        chunks.int_free(arena, chunk, lead)
         chunk, total = chunk + lead, total - lead
         why += f"; its first {lead} bytes are freed"
     if total > size + MINSIZE:
         arena.head(chunk + size, total - size)
         arena.head(chunk, size)
-        chunks.int_free(chunk + size, total - size)
+        chunks.int_free(arena, chunk + size, total - size)
         why += f"; its last {total - size} bytes are freed"
     chunks.why = why
     return chunk

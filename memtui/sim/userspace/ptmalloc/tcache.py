@@ -17,13 +17,15 @@ class Tcache:
     SIZE: Final = 640
     """Bytes of the structure: 64 counts of two bytes, 64 pointers."""
 
-    def __init__(self, memory: Memory, parameters: Parameters) -> None:
+    def __init__(self, memory: Memory, parameters: Parameters, held: set[int]) -> None:
         self.address = 0
         """Of the structure; 0: there is none yet, and nothing is cached."""
+        self.shutting_down = False
+        """The thread ends: no chunk is cached any more."""
         self._bins: dict[int, list[int]] = {}
         """Chunk size -> chunks, the next to be given last."""
-        self.held: set[int] = set()
-        """Every cached chunk."""
+        self.held = held
+        """Every chunk that some thread has cached."""
         self._memory = memory
         self._mp = parameters
 
@@ -57,6 +59,21 @@ class Tcache:
         self._count(size)
         self._memory.write(chunk + HEADER + 8)
         return chunk
+
+    def __contains__(self, chunk: int) -> bool:
+        return any(chunk in chunks for chunks in self._bins.values())
+
+    def shut_down(self) -> Iterator[int]:
+        """The chunks in the order in which the end of the thread frees them; the structure's own is the last."""
+        self.shutting_down, address, self.address = True, self.address, 0
+        for _, chunks in sorted(self._bins.items()):
+            while chunks:
+                chunk = chunks.pop()
+                self.held.discard(chunk)
+                self._memory.write(address + _ENTRIES)
+                yield chunk
+        if address:
+            yield address - HEADER
 
     def bins(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Chunk size and chunks of each list that is not empty, the next to be given first."""

@@ -21,6 +21,8 @@ _MALLOPT: Final = {
     -3: "mmap_threshold",
     -4: "mmap_max",
     -6: "perturb",
+    -7: "arena_test",
+    -8: "arena_max",
 }
 """M_MXFAST, M_TRIM_THRESHOLD and so on."""
 _MAX_TCACHE_SIZE: Final = 1032
@@ -99,6 +101,9 @@ class Parameters:
             self.set_mmaps_max(value)
         elif name == "perturb":
             self.perturb_byte = value
+        elif name in ("arena_test", "arena_max"):
+            if value > 0:
+                setattr(self, name, value)
         elif option in _MALLOPT:
             self.set_size(name, value)
         return name, True

@@ -1,20 +1,30 @@
 """The allocator's state as facts for the eye."""
 
+from collections.abc import Mapping, Set
+
 from memtui.model.address import Range
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Thresholds
-from memtui.sim.userspace.ptmalloc.chunks import Chunks
+from memtui.sim.userspace.ptmalloc.arena import Arena
+from memtui.sim.userspace.ptmalloc.arenas import Arenas, Thread
+from memtui.sim.userspace.ptmalloc.mmapped import MappedChunks
+from memtui.sim.userspace.ptmalloc.profile import Profile
 from memtui.sim.userspace.ptmalloc.sizes import FIRST_LARGE, HEADER, NBINS, UNSORTED
+from memtui.sim.userspace.ptmalloc.tcache import Tcache
+from memtui.sim.userspace.ptmalloc.tunables import Parameters
 
 
-def view(chunks: Chunks) -> HeapView:
+def view(
+    profile: Profile, arenas: Arenas, mapped: MappedChunks, threads: Mapping[int, Thread], mp: Parameters
+) -> HeapView:
     """Everything that the allocator knows. O(chunks log chunks)."""
-    mp, tcache = chunks.mp, chunks.tcache
-    mapped = sorted(chunks.mapped.chunks.items())
+    structs = {thread.tcache.address - HEADER for thread in threads.values() if thread.tcache.address}
+    held = next(iter(threads.values())).tcache.held
+    first = next(iter(threads.values())).tcache
     return HeapView(
-        allocator="ptmalloc (glibc 2.36)",
-        arenas=(_arena(chunks),) if chunks.arena.top else (),
-        tcache=tuple(HeapBin(BinKind.TCACHE, size, cached) for size, cached in tcache.bins()),
-        mmapped=tuple(HeapChunk(chunk, size, ChunkState.MMAPPED) for chunk, (_, size) in mapped),
+        allocator=f"ptmalloc (glibc {profile.version})",
+        arenas=tuple(_arena(arena, structs, held) for arena in arenas.ring if arena.top),
+        tcache=_cached(first),
+        mmapped=tuple(HeapChunk(chunk, size, ChunkState.MMAPPED) for chunk, (_, size) in sorted(mapped.chunks.items())),
         thresholds=Thresholds(
             mmap_threshold=mp.mmap_threshold,
             trim_threshold=mp.trim_threshold,
@@ -24,21 +34,24 @@ def view(chunks: Chunks) -> HeapView:
     )
 
 
-def _arena(chunks: Chunks) -> ArenaView:
-    arena = chunks.arena
+def _cached(tcache: Tcache) -> tuple[HeapBin, ...]:
+    return tuple(HeapBin(BinKind.TCACHE, size, cached) for size, cached in tcache.bins())
+
+
+def _arena(arena: Arena, structs: Set[int], held: Set[int]) -> ArenaView:
     states = dict.fromkeys(arena.fenceposts, ChunkState.FENCEPOST)
     states |= dict.fromkeys(arena.in_fastbins, ChunkState.FASTBIN)
-    states |= dict.fromkeys(chunks.tcache.held, ChunkState.TCACHE)
+    states |= dict.fromkeys(held & arena.sizes.keys(), ChunkState.TCACHE)
     states |= dict.fromkeys(arena.bins.where, ChunkState.FREE)
-    states[chunks.tcache.address - HEADER] = ChunkState.TCACHE_STRUCT
+    states |= dict.fromkeys(structs & arena.sizes.keys(), ChunkState.TCACHE_STRUCT)
     states[arena.top] = ChunkState.TOP
-    sizes = {**arena.sizes, **dict.fromkeys(arena.fenceposts, HEADER), arena.top: arena.top_size}
+    sizes = {**arena.sizes, **arena.fenceposts, arena.top: arena.top_size}
     listed = tuple(HeapChunk(at, sizes[at], states.get(at, ChunkState.USED)) for at in sorted(sizes))
     return ArenaView(
-        name="main",
+        name=arena.name,
         regions=_regions(listed),
         chunks=listed,
-        bins=tuple(_bins(chunks)),
+        bins=tuple(_bins(arena)),
         top=arena.top,
         top_size=arena.top_size,
         last_remainder=arena.last_remainder if arena.last_remainder in arena.bins.where else None,
@@ -59,8 +72,7 @@ def _regions(listed: tuple[HeapChunk, ...]) -> tuple[Range, ...]:
     return tuple(regions)
 
 
-def _bins(chunks: Chunks) -> list[HeapBin]:
-    arena = chunks.arena
+def _bins(arena: Arena) -> list[HeapBin]:
     found = [
         HeapBin(BinKind.FAST, size, tuple(reversed(held))) for size, held in sorted(arena.fastbins.items()) if held
     ]

@@ -1,0 +1,85 @@
+"""Random series of malloc calls in the installed libc and in the model, for as long as one likes.
+
+    python -m tests.oracle.ptmalloc_fuzz --seconds 600 --seed 1 [--mix heaps] [--calls 2000] [--strace]
+
+Prints the first call that differs, with the command that repeats it, and ends with status 1 if there is one.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from memtui.sim.userspace.ptmalloc import HeapCorruption
+from tests.oracle.malloc_pair import Model, Real, build
+from tests.oracle.malloc_series import MIXES, THREADED, Op, series
+
+NOT_ENDED = (0x0101_0101_0101_0101,) * 3
+"""What stands in place of the result of a call in which the program aborted."""
+
+
+def attempt(model: Model, op: Op) -> tuple[int, int, int] | str:
+    """What a call gives, or the words with which it aborts."""
+    try:
+        return model.perform(op)
+    except HeapCorruption as abort:
+        return str(abort)
+
+
+def differs(real: Real, model: Model, ops: list[Op]) -> str:
+    """The first call that does not give the same, or abort with the same words; else the pages; "": nothing."""
+    for number, (op, expected) in enumerate(zip(ops, real.run(), strict=True)):
+        given = attempt(model, op)
+        if isinstance(given, str):
+            said = real.last_words() if expected == NOT_ENDED else ""
+            return "" if said == given else f"call {number}, {op}: {given!r}, really {said or expected}"
+        if given != expected:
+            pairs = ", ".join(f"{found:#x} {wanted:#x}" for found, wanted in zip(given, expected, strict=True))
+            return f"call {number}, {op}: model and libc: {pairs} ({model.malloc.why})"
+    pages, expected_pages = model.pages().items(), real.pages().items()
+    wrong = sorted(page for page, _ in pages ^ expected_pages)
+    return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else ""
+
+
+def run(driver: Path, seed: int, mix: str, calls: int, log: Path | None) -> str:
+    """One series; what differs."""
+    ops = series(seed, mix, calls)
+    with Real(driver, ops, log=log) as real:
+        model = Model(real)
+        found = differs(real, model, ops)
+    if found or log is None:
+        return found
+    expected, given = real.system_calls(), model.system_calls()
+    if given == expected or len(expected) < len(given):
+        return ""
+    pairs = zip([*given, "nothing"], expected, strict=False)
+    return next(f"{one} instead of {other}" for one, other in pairs if one != other)
+
+
+def main() -> int:
+    """Seeds one after the other, every mix with each."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    options.add_argument("--seconds", type=float, default=60)
+    options.add_argument("--seed", type=int, default=0, help="the first one")
+    options.add_argument("--mix", choices=MIXES + THREADED, action="append")
+    options.add_argument("--calls", type=int, default=2000, help="of each series")
+    options.add_argument("--strace", action="store_true", help="compare the system calls too")
+    given = options.parse_args()
+    end, seed, calls = time.monotonic() + given.seconds, given.seed, 0
+    with tempfile.TemporaryDirectory() as directory:
+        driver = build(Path(directory))
+        while time.monotonic() < end:
+            for mix in given.mix or MIXES + THREADED:
+                found = run(driver, seed, mix, given.calls, Path(directory, "log") if given.strace else None)
+                calls += given.calls
+                if found:
+                    sys.stdout.write(f"{found}\n--seed {seed} --mix {mix} --calls {given.calls}\n")
+                    return 1
+            seed += 1
+    sys.stdout.write(f"{calls} calls, seeds {given.seed} to {seed - 1}: no difference\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
