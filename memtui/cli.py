@@ -4,8 +4,10 @@
 """
 
 import contextlib
+import gc
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,16 +17,24 @@ import click
 
 from memtui import __version__
 from memtui.model.errors import MemtuiError, NotSupported, ParseError, SourceError
+from memtui.model.progress import unwatched
 from memtui.model.request import Refresh, Request, Seek
 
 if TYPE_CHECKING:
     from memtui.model.host import Host
+    from memtui.model.progress import Watcher
     from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
+    from memtui.trace.parser import Trace
+    from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO = "first-malloc"
 ENDING = 1 << 62
 """Beyond the last step of any trace."""
+SLOW = 1 << 20
+"""Bytes of a log from which on reading it takes so long that one wants to see how far it has come."""
+LONG = 5000
+"""Steps from which on a trace runs to its end before it is shown."""
 
 
 class Size(NamedTuple):
@@ -135,9 +145,48 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
     """
     if why and what != "trace":
         raise click.UsageError("--why goes with --print trace")
-    source = _simulation(trace)
-    first: Request = Seek(ENDING if at is None and what is not None else at or 0)
-    _show(source, what, Screen(theme, size, 1.0), first=first, why=why)
+    _open(
+        trace,
+        lambda watch: _simulation(trace, watch, at=at),
+        what,
+        Screen(theme, size, 1.0),
+        slow=_is_large(trace),
+        at=at,
+        why=why,
+    )
+
+
+@commands.command(context_settings={"allow_interspersed_args": False})
+@click.argument("command", nargs=-1, required=True, metavar="CMD [ARG...]", type=click.UNPROCESSED)
+@click.option("--at", "at", type=click.IntRange(min=0), metavar="N", help="Stop after step N.")
+@click.option("--aslr", is_flag=True, help="Leave address space randomization on; random addresses are not predicted.")
+@_print_option("trace", "maps", "smaps", "summary", "json", "svg")
+@_screen_options
+def run(command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, theme: str | None, size: Size) -> None:
+    """Run CMD under strace, then step through what it did beside what is predicted.
+
+    CMD keeps the terminal. With --print, its output goes to stderr unless stdout is a terminal, and its exit status
+    is memtui's.
+    """
+    from memtui.live.strace import record
+
+    if what is None:
+        _needs_terminal()
+    output = sys.stderr.fileno() if what is not None and not sys.stdout.isatty() else None
+    recorded = record(command, aslr=aslr, output=output)
+    title = shlex.join(command)
+
+    def opening(watch: "Watcher") -> "Source":
+        from memtui.trace.decode import decode
+        from memtui.trace.environment import with_environment
+        from memtui.trace.parser import parse
+
+        trace = with_environment(parse(decode(recorded.log, title), title, watch), _environment())
+        return _replay(trace, title, _host(), watch, at=at)
+
+    _open(title, opening, what, Screen(theme, size, 1.0), slow=len(recorded.log) >= SLOW, at=at)
+    if what is not None:
+        sys.exit(recorded.status)
 
 
 @commands.command()
@@ -162,20 +211,80 @@ def _live(process: str) -> "Source":
     return LiveSource(resolve(process))
 
 
-def _simulation(name: str) -> "Source":
+def _simulation(name: str, watch: "Watcher" = unwatched, *, at: int | None = 0) -> "Source":
+    """A scenario or a trace file.
+
+    Args:
+        name: of the scenario, or path.
+        watch: told how far the work has come.
+        at: the step that will be shown; None: the last one.
+    """
     from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
-
-    if name in scenario_names():
-        return _replay(scenario_text(name), f"{name}.trace", name, ScenarioHost())
-    path = Path(name)
-    return _replay(_read_trace(path), name, path.name, _host())
-
-
-def _replay(text: str, file: str, title: str, host: "Host") -> "Source":
-    from memtui.sim.source import SimSource
     from memtui.trace.parser import parse
 
-    return SimSource(parse(text, file), host, title)
+    if name in scenario_names():
+        return _replay(parse(scenario_text(name), f"{name}.trace"), name, ScenarioHost(), watch, at=at)
+    path = Path(name)
+    return _replay(parse(_read_trace(path), name, watch), path.name, _host(), watch, at=at)
+
+
+def _replay(trace: "Trace", title: str, host: "Host", watch: "Watcher", *, at: int | None) -> "Source":
+    """A source of a trace. A long log runs to its end once, so that any step of it can be shown at once."""
+    from memtui.sim.source import SimSource
+
+    gc.freeze()  # a long trace is no garbage; looking through it again and again takes longer than the replay
+    source = SimSource(trace, host, title)
+    source.watch = watch
+    if len(trace.statements) >= LONG:
+        source.apply(Seek(ENDING if at is None else at))
+    source.watch = unwatched
+    return source
+
+
+def _is_large(name: str) -> bool:
+    try:
+        return Path(name).stat().st_size >= SLOW
+    except (OSError, ValueError):
+        return False
+
+
+def _environment() -> list[bytes]:
+    return [name + b"=" + value for name, value in os.environb.items()]
+
+
+def _open(
+    title: str,
+    opening: "Opening",
+    what: str | None,
+    screen: Screen,
+    *,
+    slow: bool,
+    at: int | None,
+    why: bool = False,
+) -> None:
+    """Make a source and show it; what takes long shows how far it has come: a screen with a bar, or a line on stderr.
+
+    Raises:
+        MemtuiError: the source cannot be had.
+    """
+    if what is None and slow:
+        from memtui.ui.app import MemtuiApp
+        from memtui.ui.themes import load
+
+        _needs_terminal()
+        app = MemtuiApp(
+            load(), theme_name=screen.theme, opening=(title, opening), first=Seek(at or 0), interval=screen.interval
+        )
+        app.run()
+        if app.failure is not None:
+            raise app.failure
+        return
+    from memtui.progress_line import ProgressLine
+
+    with ProgressLine(sys.stderr) as watch:
+        source = opening(watch)
+    first: Request = Seek(ENDING if at is None and what is not None else at or 0)
+    _show(source, what, screen, first=first, why=why)
 
 
 def _read_trace(path: Path) -> str:

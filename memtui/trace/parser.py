@@ -4,6 +4,7 @@ import re
 from typing import Final, NamedTuple, NoReturn
 
 from memtui.model.errors import ParseError
+from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
 from memtui.trace.constants import CONSTANTS
 from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
@@ -28,13 +29,18 @@ class Trace(NamedTuple):
     """Whether it is a log that strace or ltrace wrote, not a trace written by hand."""
 
 
-def parse(text: str, file: str = "") -> Trace:
+def parse(text: str, file: str = "", watch: Watcher = unwatched) -> Trace:
     """Parse a strace or ltrace log, or a hand-written trace.
+
+    Args:
+        text: all of it.
+        file: its name, for messages.
+        watch: told of each few hundred lines; what it raises ends the work.
 
     Raises:
         ParseError: a line is wrong (names file, line, column and what was expected), or there are no steps.
     """
-    return _Parser(file).parse(text)
+    return _Parser(file).parse(text, watch)
 
 
 def parse_line(line: str) -> Statement:
@@ -70,11 +76,13 @@ class _Parser:
         self.like_strace = False
         """A pid, a time, a padded result, a signal or an end was seen."""
 
-    def parse(self, text: str) -> Trace:
+    def parse(self, text: str, watch: Watcher) -> Trace:
         self.ends_in_line = not text.endswith("\n")
         lines = [line for line in lines_of(text) if line.text]
         joiner = Joiner()
-        for line in lines:
+        for count, line in enumerate(lines):
+            if count % BETWEEN == BETWEEN - 1:
+                watch(Progress("reading", count + 1, len(lines)))
             if line.text.startswith("#"):
                 self._comment(line.text)
                 continue

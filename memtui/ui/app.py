@@ -18,6 +18,7 @@ from memtui.model.source import Source
 from memtui.ui.home import Home
 from memtui.ui.lane import Lane
 from memtui.ui.screens.home import HomeScreen
+from memtui.ui.screens.loading import LoadingScreen, Opening
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.themes import Palette, Themes
 
@@ -30,6 +31,7 @@ class MemtuiApp(App[None]):
         theme_name: the one to start with; None is the default.
         source: what to show; None: `home` lets the user pick.
         home: what there is to pick from.
+        opening: a title, and what makes the source while a bar tells how far it has come.
         first: the request for the first picture.
         interval: seconds between two looks at a live source.
         pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
@@ -51,6 +53,7 @@ class MemtuiApp(App[None]):
         theme_name: str | None = None,
         source: Source | None = None,
         home: Home | None = None,
+        opening: tuple[str, Opening] | None = None,
         first: Request | None = None,
         interval: float = 1.0,
         pane: str = "map",
@@ -61,7 +64,10 @@ class MemtuiApp(App[None]):
         self.home = home
         self.interval = interval
         self.lane: Lane | None = None
+        self.failure: MemtuiError | None = None
+        """Why the source that was to be opened could not be had."""
         self._source = source
+        self._opening = opening
         self._first = first or Refresh()
         self._pane = pane
         self._said = ""
@@ -77,6 +83,8 @@ class MemtuiApp(App[None]):
         if self._source is not None:
             self.lane = Lane(self._source)
             return MainScreen(self._pane)
+        if self._opening is not None:
+            return LoadingScreen(*self._opening)
         return Screen() if self.home is None else HomeScreen(self.home)
 
     def on_mount(self) -> None:
@@ -95,6 +103,11 @@ class MemtuiApp(App[None]):
         self.lane = Lane(source)
         self.push_screen(MainScreen(self._pane))
         self.ask(self._first)
+
+    def give_up(self, error: MemtuiError) -> None:
+        """End, because there is nothing to show."""
+        self.failure = error
+        self.exit(return_code=1)
 
     async def leave(self) -> None:
         """Back to the list, if there is one; the source is let go."""
