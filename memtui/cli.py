@@ -4,37 +4,28 @@
 """
 
 import contextlib
-import gc
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from memtui import __version__
-from memtui.model.errors import MemtuiError, NotSupported, ParseError, SourceError
-from memtui.model.progress import unwatched
-from memtui.model.request import Refresh, Request, Seek
+from memtui.model.errors import MemtuiError, NotSupported
+from memtui.model.request import Back, Refresh, Request, Seek
+from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
-    from memtui.model.host import Host
-    from memtui.model.progress import Watcher
     from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
-    from memtui.trace.parser import Trace
     from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO = "first-malloc"
-ENDING = 1 << 62
-"""Beyond the last step of any trace."""
-SLOW = 1 << 20
-"""Bytes of a log from which on reading it takes so long that one wants to see how far it has come."""
-LONG = 5000
-"""Steps from which on a trace runs to its end before it is shown."""
+LAST_STEPS = 8
+"""Steps from the end of a log within which its program ends."""
 
 
 class Size(NamedTuple):
@@ -128,7 +119,7 @@ def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
 @_interval_option
 def attach(process: str, what: str | None, theme: str | None, size: Size, interval: float) -> None:
     """Look at a live process. Nothing is stopped or changed."""
-    source = _live(process)
+    source = live(process)
     _show(source, what, Screen(theme, size, interval))
 
 
@@ -147,10 +138,10 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
         raise click.UsageError("--why goes with --print trace")
     _open(
         trace,
-        lambda watch: _simulation(trace, watch, at=at),
+        lambda watch: simulation(trace, watch, at=_target(at, what)),
         what,
         Screen(theme, size, 1.0),
-        slow=_is_large(trace),
+        slow=is_slow(trace),
         at=at,
         why=why,
     )
@@ -175,16 +166,14 @@ def run(command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, 
     output = sys.stderr.fileno() if what is not None and not sys.stdout.isatty() else None
     recorded = record(command, aslr=aslr, output=output)
     title = shlex.join(command)
-
-    def opening(watch: "Watcher") -> "Source":
-        from memtui.trace.decode import decode
-        from memtui.trace.environment import with_environment
-        from memtui.trace.parser import parse
-
-        trace = with_environment(parse(decode(recorded.log, title), title, watch), _environment())
-        return _replay(trace, title, _host(), watch, at=at)
-
-    _open(title, opening, what, Screen(theme, size, 1.0), slow=len(recorded.log) >= SLOW, at=at)
+    _open(
+        title,
+        lambda watch: replay_of_run(recorded.log, title, watch, at=_target(at, what)),
+        what,
+        Screen(theme, size, 1.0),
+        slow=len(recorded.log) >= SLOW,
+        at=at,
+    )
     if what is not None:
         sys.exit(recorded.status)
 
@@ -202,54 +191,6 @@ def oom(cgroup: str | None, what: str | None, theme: str | None, size: Size, int
 
     source = LiveSource(None, cgroup=cgroup)
     _show(source, what, Screen(theme, size, interval), ranking=True)
-
-
-def _live(process: str) -> "Source":
-    from memtui.live.processes import resolve
-    from memtui.live.source import LiveSource
-
-    return LiveSource(resolve(process))
-
-
-def _simulation(name: str, watch: "Watcher" = unwatched, *, at: int | None = 0) -> "Source":
-    """A scenario or a trace file.
-
-    Args:
-        name: of the scenario, or path.
-        watch: told how far the work has come.
-        at: the step that will be shown; None: the last one.
-    """
-    from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
-    from memtui.trace.parser import parse
-
-    if name in scenario_names():
-        return _replay(parse(scenario_text(name), f"{name}.trace"), name, ScenarioHost(), watch, at=at)
-    path = Path(name)
-    return _replay(parse(_read_trace(path), name, watch), path.name, _host(), watch, at=at)
-
-
-def _replay(trace: "Trace", title: str, host: "Host", watch: "Watcher", *, at: int | None) -> "Source":
-    """A source of a trace. A long log runs to its end once, so that any step of it can be shown at once."""
-    from memtui.sim.source import SimSource
-
-    gc.freeze()  # a long trace is no garbage; looking through it again and again takes longer than the replay
-    source = SimSource(trace, host, title)
-    source.watch = watch
-    if len(trace.statements) >= LONG:
-        source.apply(Seek(ENDING if at is None else at))
-    source.watch = unwatched
-    return source
-
-
-def _is_large(name: str) -> bool:
-    try:
-        return Path(name).stat().st_size >= SLOW
-    except (OSError, ValueError):
-        return False
-
-
-def _environment() -> list[bytes]:
-    return [name + b"=" + value for name, value in os.environb.items()]
 
 
 def _open(
@@ -273,7 +214,11 @@ def _open(
 
         _needs_terminal()
         app = MemtuiApp(
-            load(), theme_name=screen.theme, opening=(title, opening), first=Seek(at or 0), interval=screen.interval
+            load(),
+            theme_name=screen.theme,
+            opening=(title, opening),
+            first=Seek(_target(at, what)),
+            interval=screen.interval,
         )
         app.run()
         if app.failure is not None:
@@ -283,31 +228,12 @@ def _open(
 
     with ProgressLine(sys.stderr) as watch:
         source = opening(watch)
-    first: Request = Seek(ENDING if at is None and what is not None else at or 0)
-    _show(source, what, screen, first=first, why=why)
+    _show(source, what, screen, first=Seek(_target(at, what)), why=why)
 
 
-def _read_trace(path: Path) -> str:
-    from memtui.trace.decode import decode
-
-    try:
-        return decode(path.read_bytes(), str(path))
-    except IsADirectoryError as error:
-        raise ParseError("is a directory, not a trace", file=str(path)) from error
-    except FileNotFoundError as error:
-        from memtui.scenarios import scenario_names
-
-        hint = "the scenarios are " + ", ".join(scenario_names())
-        raise SourceError(f"{path}: no such file or scenario", hint=hint) from error
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _host() -> "Host":
-    from memtui.elf_reader import read_elf
-    from memtui.live.host import LiveHost
-
-    return LiveHost(read_elf)
+def _target(at: int | None, what: str | None) -> int:
+    """The step to show: without --at the last one for printing, and the start for the screen."""
+    return ENDING if at is None and what is not None else at or 0
 
 
 def _show(
@@ -322,7 +248,10 @@ def _show(
     """Print `what`, or open the screen when there is nothing to print."""
     with contextlib.closing(source):
         if what is not None and what != "svg":
-            _write(_text(source.apply(first), what, ranking=ranking, why=why))
+            snapshot = source.apply(first)
+            if what in {"maps", "smaps"} and first == Seek(ENDING):
+                snapshot = _last_map(source, snapshot)
+            _write(_text(snapshot, what, ranking=ranking, why=why))
             return
         # A source that cannot be had is one line on stderr, before the screen is opened.
         source.apply(first)
@@ -345,6 +274,16 @@ def _show(
         _write(asyncio.run(render_svg(app, screen.size)))
 
 
+def _last_map(source: "Source", snapshot: "Snapshot") -> "Snapshot":
+    """The last picture that has an address space: a log ends with the end of its program."""
+    ended, steps = snapshot.mm is None, LAST_STEPS
+    while snapshot.mm is None and steps:
+        snapshot, steps = source.apply(Back()), steps - 1
+    if ended and snapshot.mm is not None and snapshot.steps is not None:
+        click.echo(f"memtui: the program has ended: this is the map at step {snapshot.steps.cursor}", err=True)
+    return snapshot
+
+
 def _needs_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
@@ -364,7 +303,7 @@ def _home(theme: str | None, interval: float) -> None:
         processes=lambda: read_tasks(Procfs()),
         scenarios=[(name, scenario_summary(name)) for name in scenario_names()],
         open_process=LiveSource,
-        open_scenario=_simulation,
+        open_scenario=simulation,
     )
     app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval)
     _needs_terminal()

@@ -122,7 +122,7 @@ def _run(command: Sequence[str], output: int | None) -> int:
 
 @contextlib.contextmanager
 def _signals_passed_on() -> Iterator[list[int]]:
-    """Ctrl-C and Ctrl-\\ reach the command by the terminal; what ends us is told to it, for strace heeds no signal."""
+    """Ctrl-C reaches the command by the terminal; what ends us is told to it, for strace heeds no signal."""
     straces: list[int] = []
 
     def ignored(number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,120 @@
+"""How the sources are made: the part of the composition root that joins `live`, `sim` and `trace`.
+
+Each function imports what it runs, so that none makes the start of another slower.
+"""
+
+import gc
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.errors import ParseError, SourceError
+from memtui.model.progress import Watcher, unwatched
+from memtui.model.request import Seek
+
+if TYPE_CHECKING:
+    from memtui.model.host import Host
+    from memtui.model.source import Source
+    from memtui.trace.parser import Trace
+
+ENDING: Final = 1 << 62
+"""Beyond the last step of any trace."""
+SLOW: Final = 1 << 20
+"""Bytes of a log from which on reading it takes so long that one wants to see how far it has come."""
+LONG: Final = 5000
+"""Steps from which on a trace runs to its end before it is shown."""
+
+
+def live(process: str) -> "Source":
+    """A live process, by PID or name."""
+    from memtui.live.processes import resolve
+    from memtui.live.source import LiveSource
+
+    return LiveSource(resolve(process))
+
+
+def simulation(name: str, watch: Watcher = unwatched, *, at: int = 0) -> "Source":
+    """A scenario or a trace file.
+
+    Args:
+        name: of the scenario, or path.
+        watch: told how far the work has come.
+        at: the step that will be shown.
+
+    Raises:
+        SourceError: it cannot be had.
+    """
+    from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
+    from memtui.trace.parser import parse
+
+    if name in scenario_names():
+        return _replay(parse(scenario_text(name), f"{name}.trace"), name, ScenarioHost(), watch, at=at)
+    path = Path(name)
+    return _replay(parse(_read_trace(path), name, watch), path.name, this_host(), watch, at=at)
+
+
+def replay_of_run(log: bytes, title: str, watch: Watcher = unwatched, *, at: int = 0) -> "Source":
+    """What a command did that has just run in our own environment.
+
+    Args:
+        log: what strace wrote.
+        title: the command.
+        watch: told how far the work has come.
+        at: the step that will be shown.
+
+    Raises:
+        ParseError: the log cannot be read.
+    """
+    from memtui.trace.decode import decode
+    from memtui.trace.environment import with_environment
+    from memtui.trace.parser import parse
+
+    environ = [name + b"=" + value for name, value in os.environb.items()]
+    trace = with_environment(parse(decode(log, title), title, watch), environ)
+    return _replay(trace, title, this_host(), watch, at=at)
+
+
+def _replay(trace: "Trace", title: str, host: "Host", watch: Watcher, *, at: int) -> "Source":
+    """A source of a trace. A long log runs to its end once, so that any step of it can be shown at once."""
+    from memtui.sim.source import SimSource
+
+    gc.freeze()  # a long trace is no garbage; looking through it again and again takes longer than the replay
+    source = SimSource(trace, host, title)
+    source.watch = watch
+    if len(trace.statements) >= LONG:
+        source.apply(Seek(ENDING))
+        source.apply(Seek(at))
+    source.watch = unwatched
+    return source
+
+
+def is_slow(name: str) -> bool:
+    """Whether a path leads to a file so large that reading it takes its time."""
+    try:
+        return Path(name).stat().st_size >= SLOW
+    except (OSError, ValueError):
+        return False
+
+
+def _read_trace(path: Path) -> str:
+    from memtui.trace.decode import decode
+
+    try:
+        return decode(path.read_bytes(), str(path))
+    except IsADirectoryError as error:
+        raise ParseError("is a directory, not a trace", file=str(path)) from error
+    except FileNotFoundError as error:
+        from memtui.scenarios import scenario_names
+
+        hint = "the scenarios are " + ", ".join(scenario_names())
+        raise SourceError(f"{path}: no such file or scenario", hint=hint) from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def this_host() -> "Host":
+    """This machine, for the simulator."""
+    from memtui.elf_reader import read_elf
+    from memtui.live.host import LiveHost
+
+    return LiveHost(read_elf)
