@@ -150,7 +150,7 @@ KEYS: Final[tuple[Key, ...]] = (
 
 def bindings() -> list[Binding]:
     """The table as Textual's bindings; a key with two meanings has two, of which `check_action` lets one through."""
-    return [Binding(key.keys, key.action, key.label, show=key.footer, tooltip=key.meaning) for key in KEYS]
+    return [Binding(key.keys, key.action, key.label, show=bool(key.footer), tooltip=key.meaning) for key in KEYS]
 
 
 def keys_of(action: str, parameters: tuple[object, ...]) -> list[Key]:
