@@ -16,7 +16,7 @@ import click
 from memtui import __version__
 from memtui.model.errors import MemtuiError, NotSupported
 from memtui.model.request import Back, Refresh, Request, Seek
-from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
+from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
     from memtui.model.snapshot import Snapshot
@@ -219,6 +219,7 @@ def _open(
             opening=(title, opening),
             first=Seek(_target(at, what)),
             interval=screen.interval,
+            elf=elf_of,
         )
         app.run()
         if app.failure is not None:
@@ -260,7 +261,7 @@ def _show(
 
         pane = "oom" if ranking else "map"
         themes = load()
-        app = MemtuiApp(themes, theme_name=screen.theme, source=source, interval=screen.interval, pane=pane)
+        app = MemtuiApp(themes, theme_name=screen.theme, source=source, interval=screen.interval, pane=pane, elf=elf_of)
         if what is None:
             _needs_terminal()
             app.run()
@@ -305,7 +306,7 @@ def _home(theme: str | None, interval: float) -> None:
         open_process=LiveSource,
         open_scenario=simulation,
     )
-    app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval)
+    app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval, elf=elf_of)
     _needs_terminal()
     app.run()
 

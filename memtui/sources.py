@@ -13,6 +13,7 @@ from memtui.model.progress import Watcher, unwatched
 from memtui.model.request import Seek
 
 if TYPE_CHECKING:
+    from memtui.model.elf_source import ElfSource
     from memtui.model.host import Host
     from memtui.model.source import Source
     from memtui.trace.parser import Trace
@@ -118,3 +119,19 @@ def this_host() -> "Host":
     from memtui.live.host import LiveHost
 
     return LiveHost(read_elf)
+
+
+def elf_of(source: "Source") -> "ElfSource | None":
+    """Where the ELF knowledge of a source comes from: the files of the process, or of the machine that is simulated."""
+    from memtui import elf_reader
+    from memtui.live.elf_files import LiveElf, own_vdso
+    from memtui.live.host import LiveHost
+    from memtui.live.source import LiveSource
+    from memtui.sim.elf_files import SimElf
+    from memtui.sim.source import SimSource
+
+    if isinstance(source, LiveSource):
+        return LiveElf(elf_reader)
+    if not isinstance(source, SimSource):
+        return None
+    return SimElf(source.host, elf_reader, own_vdso) if isinstance(source.host, LiveHost) else SimElf(source.host)

@@ -6,11 +6,14 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from memtui.draw.cells import cell_runs
+from memtui.draw.elf_rows import owner_name, piece_label
 from memtui.draw.fit import crop, shorten
 from memtui.draw.labels import label_role, vma_label
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import human
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, Range
+from memtui.model.elf_knowledge import NO_OBJECTS
+from memtui.model.elf_objects import ObjectMap
 from memtui.model.mm import MmSnapshot
 from memtui.model.vma import Vma
 
@@ -73,7 +76,15 @@ class AddressMap:
 
     FOLD: Final = 18
 
-    def __init__(self, mm: MmSnapshot, width: int, *, fold: int = FOLD, marks: Sequence[Range] = ()) -> None:
+    def __init__(
+        self,
+        mm: MmSnapshot,
+        width: int,
+        *,
+        fold: int = FOLD,
+        marks: Sequence[Range] = (),
+        elf: ObjectMap = NO_OBJECTS,
+    ) -> None:
         """Lay the rows out.
 
         Args:
@@ -82,11 +93,13 @@ class AddressMap:
             fold: log2 of the bytes up to which a VMA has one row; each factor of 4 beyond adds one (default
                 256 KiB).
             marks: what `changes.changed` says, drawn in the first column.
+            elf: the ELF files that are mapped, whose sections are named.
         """
         self.width = width
         self._vmas = mm.vmas
         self._fold = max(fold, PAGE_SHIFT)
         self._marks = marks
+        self._elf = elf
         self._columns = _Columns.within(width)
         self._user_end = _user_end(mm.vmas)
         # [vsyscall] lies above the user's space and is the only thing there.
@@ -242,9 +255,17 @@ class AddressMap:
         above = self._vmas[index]
         return above.start == vma.end and (above.inode, above.dev) == (vma.inode, vma.dev)
 
+    def _label(self, vma: Vma, *, again: bool) -> str:
+        """The name, and what of an ELF file it is; of a file that the VMA above maps too only the latter."""
+        piece = piece_label(vma, self._elf)
+        if piece and again:
+            return f" {piece}"
+        name = owner_name(vma, self._elf) or vma_label(vma)
+        return f"{name} {piece}" if piece else name
+
     def _names(self, vma: Vma, *, again: bool) -> list[Run]:
         columns = self._columns
-        label = f"{shorten(vma_label(vma), columns.label):<{columns.label}} "
+        label = f"{shorten(self._label(vma, again=again), columns.label):<{columns.label}} "
         runs = [Run(label, "map.label.again" if again else label_role(vma))]
         if columns.size:
             runs.append(Run(f"{human(vma.size):>{columns.size}} ", "map.size"))

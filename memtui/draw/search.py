@@ -9,7 +9,7 @@ from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
-HINT: Final = "name, address, FROM-TO, rw?p, w+x, kind:heap, in:anon"
+HINT: Final = "name, address, symbol, FROM-TO, rw?p, w+x, kind:heap, in:anon"
 """What can be typed, in one line."""
 
 Test = Callable[[Vma], bool]

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.draw.cells import runs_within
+from memtui.draw.elf_rows import elf_facts
 from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import GLYPHS, NAMES, NOT_MEASURED, residence_role
 from memtui.draw.labels import vma_label
@@ -12,6 +13,7 @@ from memtui.draw.run import Row, Run
 from memtui.draw.sizes import count, human, kib, plural
 from memtui.draw.vm_flags import VM_FLAGS
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, Range, page_down
+from memtui.model.elf_knowledge import NOTHING_KNOWN, ElfKnowledge
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import SMAPS_NAMES, Smaps, Vma, VmaKind
 
@@ -46,7 +48,12 @@ _ATTRIBUTES: Final = {
 
 
 def vma_rows(
-    vma: Vma, width: int, *, address: int | None = None, unknown: Mapping[str, str] = NOTHING_UNKNOWN
+    vma: Vma,
+    width: int,
+    *,
+    address: int | None = None,
+    unknown: Mapping[str, str] = NOTHING_UNKNOWN,
+    elf: ElfKnowledge = NOTHING_KNOWN,
 ) -> tuple[Row, ...]:
     """The VMA under the cursor.
 
@@ -55,11 +62,12 @@ def vma_rows(
         width: cells.
         address: the cursor, a byte inside; its page comes first.
         unknown: MmSnapshot.unknown, which tells why figures are missing.
+        elf: what is known of the ELF files that are mapped.
     """
     rows: list[Row] = [crop((Run(vma_label(vma), "title"),), width)]
     if address is not None:
         rows += _field("page", _page(vma, address), width)
-    for key, value in _facts(vma):
+    for key, value in (*elf_facts(vma, address, elf), *_facts(vma)):
         rows += _field(key, value, width)
     rows += _residences(vma, width, unknown)
     rows += _flags(vma, width, unknown)

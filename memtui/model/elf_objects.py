@@ -135,7 +135,9 @@ class ObjectMap:
     def object_at(self, vma: Vma, address: int) -> LoadedObject | None:
         """The object that a byte of the VMA belongs to."""
         if vma.inode or vma.kind is VmaKind.SPECIAL:
-            return self.by_vma.get(vma.start)
+            found = self.by_vma.get(vma.start)
+            # A newer picture may have another file there.
+            return found if found is not None and found.key == FileKey.of(vma) else None
         nth = bisect_right(self.bss, address, key=lambda entry: entry[0].start) - 1
         return self.bss[nth][1] if nth >= 0 and self.bss[nth][0].contains(address) else None
 
@@ -156,10 +158,10 @@ class ObjectMap:
 
     def _pieces(self, vma: Vma) -> Iterator[tuple[LoadedObject, int, int]]:
         """The objects in the VMA, each with the addresses before relocation from where up to where."""
-        piece = self.by_vma.get(vma.start)
-        if piece is not None and piece.bias is not None:
+        piece = self.object_at(vma, vma.start)
+        if piece is not None and piece.bias is not None and (vma.inode or vma.kind is VmaKind.SPECIAL):
             yield piece, vma.start - piece.bias, vma.end - piece.bias
-        if piece is None and not vma.inode:
+        if not vma.inode and vma.kind is not VmaKind.SPECIAL:
             for place, owner in self.bss:
                 shared = place.intersect(Range(vma.start, vma.end))
                 if shared is not None and owner.bias is not None:

@@ -26,6 +26,7 @@ _PLACED: Final = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_GN
 _BINDINGS: Final = {STB_GLOBAL: 0, STB_GNU_UNIQUE: 0, STB_WEAK: 1}
 _LOCAL: Final = 2
 _UNTYPED: Final = 4
+_UNDERSCORE: Final = ord("_")
 _MOST: Final = (1 << 64) - 1
 
 
@@ -74,7 +75,8 @@ class SymbolTable:
     def nearest(self, address: int, *, low: int = 0) -> Symbol | None:
         """The symbol that holds `address`; if none does, the last that begins before it.
 
-        Of several that hold it the one that begins last; of those the smallest, then global before weak before local.
+        Of several that hold it the one that begins last; of those the smallest,
+        then global before weak before local, then malloc before __libc_malloc.
 
         Args:
             address: before relocation, bytes.
@@ -98,12 +100,13 @@ class SymbolTable:
                 return self._starts[row]
         return None
 
-    def _rank(self, row: int, address: int) -> tuple[bool, int, int, int]:
+    def _rank(self, row: int, address: int) -> tuple[bool, int, int, bool, int]:
         """The lower the better."""
         info, size = self._infos[row], self._sizes[row]
         holds = self._starts[row] + size > address
         rank = _BINDINGS.get(info >> 4, _LOCAL) + (_UNTYPED if info & 15 == STT_NOTYPE else 0)
-        return not holds, size if holds else -size, rank, row
+        private = self._strings[self._names[row]] == _UNDERSCORE
+        return not holds, size if holds else -size, rank, private, row
 
     def find(self, name: str) -> Symbol | None:
         """The symbol of this name, with or without its version ("environ@@GLIBC_2.2.5"); of several a global one.

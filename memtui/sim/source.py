@@ -52,6 +52,11 @@ class SimSource:
         self._current = self._picture()
 
     @property
+    def host(self) -> Host:
+        """The machine that it is simulated on."""
+        return self._host
+
+    @property
     def accepts(self) -> frozenset[type[Request]]:
         """Everything but writing to a kernel."""
         return frozenset({Refresh, Step, Back, Seek, Inject, Focus, ShowHeap})

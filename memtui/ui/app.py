@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from memtui.draw.fit import safe
+from memtui.model.elf_source import ElfSource
 from memtui.model.errors import MemtuiError, ProcessGone
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
@@ -34,6 +35,7 @@ class MemtuiApp(App[None]):
         opening: a title, and what makes the source while a bar tells how far it has come.
         first: the request for the first picture.
         interval: seconds between two looks at a live source.
+        elf: where the ELF knowledge of a source comes from.
         pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
 
     Raises:
@@ -57,6 +59,7 @@ class MemtuiApp(App[None]):
         first: Request | None = None,
         interval: float = 1.0,
         pane: str = "map",
+        elf: Callable[[Source], ElfSource | None] = lambda source: None,
     ) -> None:
         self.themes = themes
         self.palette: Palette = themes.get(theme_name)
@@ -66,11 +69,14 @@ class MemtuiApp(App[None]):
         self.lane: Lane | None = None
         self.failure: MemtuiError | None = None
         """Why the source that was to be opened could not be had."""
+        self.elf: ElfSource | None = None
+        """Of the source that is shown."""
         self._source = source
         self._opening = opening
         self._first = first or Refresh()
         self._pane = pane
         self._said = ""
+        self._elf_of = elf
 
     def on_load(self) -> None:
         """Know the themes before anything is drawn."""
@@ -81,7 +87,7 @@ class MemtuiApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """What is shown first: the source, or what there is to pick from."""
         if self._source is not None:
-            self.lane = Lane(self._source)
+            self.lane, self.elf = Lane(self._source), self._elf_of(self._source)
             return MainScreen(self._pane)
         if self._opening is not None:
             return LoadingScreen(*self._opening)
@@ -100,7 +106,7 @@ class MemtuiApp(App[None]):
             source.close()
             return
         self.set_reactive(MemtuiApp.snapshot, None)
-        self.lane = Lane(source)
+        self.lane, self.elf = Lane(source), self._elf_of(source)
         self.push_screen(MainScreen(self._pane))
         self.ask(self._first)
 

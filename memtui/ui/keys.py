@@ -129,6 +129,7 @@ KEYS: Final[tuple[Key, ...]] = (
         _VIEW,
         ShowHeap,
     ),
+    Key("L,8", "show('libraries')", "libraries", "to the loaded libraries, and who needs each", _VIEW),
     Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
     Key(
         "y",

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
 
 _FONT_FACE: Final = re.compile(r"\s*@font-face\s*\{[^}]*\}")
+_ROUNDS: Final = 4
+"""What was asked of the source leads to the ELF files, and these to the symbols under the cursor."""
 _FONTS: Final = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
 
@@ -29,6 +31,7 @@ async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
         size: cells, width and height.
     """
     async with app.run_test(size=size) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        for _ in range(_ROUNDS):
+            await app.workers.wait_for_complete()
+            await pilot.pause()
         return self_contained(app.export_screenshot(title=app.title))

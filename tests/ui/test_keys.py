@@ -17,8 +17,9 @@ from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.widgets.heap_pane import HeapPane
+from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane, StepsPane
+from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
@@ -279,19 +280,24 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(7):
+    for _ in range(8):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "map"]
+    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
     await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(LibrariesPane)
+    await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(HeapPane)
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(UsagePane)
+
+
+async def libraries(stage: Stage) -> None:
     await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(StepsPane)
+    assert stage.app.focused is stage.app.screen.query_one(LibrariesPane)
 
 
 async def heap(stage: Stage) -> None:
@@ -410,6 +416,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("s,5", "show('steps')"): shows("steps"),
     ("u,6", "show('usage')"): usage,
     ("H,7", "show('heap')"): heap,
+    ("L,8", "show('libraries')"): libraries,
     ("p", "focus_process"): focus_process,
     ("c", "copy"): copy,
     ("S", "save"): save,

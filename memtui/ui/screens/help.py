@@ -53,6 +53,9 @@ FIGURES: Final = {
     "not is marked.",
     "steps": "What ran and what is to come. Below the step that ran last stands its story, and the rule that decided "
     "its result.",
+    "libraries": "The program, the vdso and the shared libraries in the order in which the dynamic linker loaded them, "
+    "with those that need each. The heading says where that order is from: the linker's own list in the memory of the "
+    "process, or DT_NEEDED if that may not be read.",
     "—": "Not known. The reason stands beside it, or in the pane of the VMA.",
 }
 """Pane -> what its figures mean."""

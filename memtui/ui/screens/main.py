@@ -15,8 +15,10 @@ from memtui.ui.line_view import LineView
 from memtui.ui.save import save_svg
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
 from memtui.ui.screens.help import HelpScreen
+from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
+from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
 from memtui.ui.widgets.panes import DetailPane, HeaderBar, LegendBar, OomPane, ResidencePane, StepsPane
@@ -24,8 +26,8 @@ from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap")
-_ALONE: Final = frozenset({"usage"})
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries")
+_ALONE: Final = frozenset({"usage", "libraries"})
 """Panes that have the right column to themselves."""
 
 
@@ -37,7 +39,7 @@ class _BlankColumn(Vertical):
     BLANK = True
 
 
-class MainScreen(HeapScreen):
+class MainScreen(HeapScreen, KnowingScreen):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
     def __init__(self, pane: str = "map") -> None:
@@ -65,6 +67,7 @@ class MainScreen(HeapScreen):
                 yield OomPane(id="oom")
                 yield StepsPane(id="steps")
                 yield UsagePane(id="usage")
+                yield LibrariesPane(id="libraries")
         yield LegendBar(id="legend")
         yield KeyBar(self.memtui.accepts, id="keys")
         yield from super().compose()
@@ -90,6 +93,7 @@ class MainScreen(HeapScreen):
             self.set_class(snapshot.mm is None and snapshot.steps is None, "-no-mm")
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
+            self.desk.look(snapshot.mm)
             self._point()
             self.read_on(snapshot)
 
@@ -105,6 +109,7 @@ class MainScreen(HeapScreen):
             detail.look_at(oom.verdict)
         else:
             detail.look_at(board.vma or board.hole, board.address, with_pages=board.shift is None)
+            self.desk.point(board.vma, board.address)
 
     def on_descendant_focus(self) -> None:
         """The detail follows the focus."""
@@ -135,8 +140,12 @@ class MainScreen(HeapScreen):
     def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
         """A VMA of the roll-up: to its place on the map."""
         self._bring("map")
-        self.query_one(MapPane).go(event.address)
-        self._point()
+        self._go(event.address)
+
+    def on_libraries_pane_chosen(self, event: LibrariesPane.Chosen) -> None:
+        """A library: to its place on the map."""
+        self._bring("map")
+        self._go(event.address)
 
     def on_pane_wanted(self, event: Pane.Wanted) -> None:
         """A pane leads to a request."""
@@ -192,13 +201,16 @@ class MainScreen(HeapScreen):
             return
         self._wanted = wanted
         address = find(now.mm, wanted, board.address or 0, direction=direction)
-        if address is None:
-            self.notify(f"nothing is named {wanted!r}, and it is no address", severity="warning", markup=False)
-            return
         found = matches(now.mm, wanted)
         if found > 1:
             self.notify(f"{found:,} VMAs: . the next, , the one before", timeout=2, markup=False)
-        board.go(address)
+        if address is None or not any(vma.start <= address < vma.end for vma in now.mm.vmas):
+            self.seek_symbol(wanted, self._go, address)
+        else:
+            self._go(address)
+
+    def _go(self, address: int) -> None:
+        self.query_one(MapPane).go(address)
         self._point()
 
     def action_zoom(self, direction: int) -> None:

@@ -68,7 +68,8 @@ class MapPane(Pane):
 
         A mark of () is always the same object.
         """
-        return snapshot.mm, self._marks, self.shift, self.vma if self.shift is not None else None, self.room.height
+        vma = self.vma if self.shift is not None else None
+        return snapshot.mm, self._marks, self.shift, vma, self.room.height, self.elf.objects
 
     def draw(self, snapshot: Snapshot) -> None:
         """The map, or the pages of one VMA; the cursor stays on its address."""
@@ -82,7 +83,7 @@ class MapPane(Pane):
             self.show(grid, title=grid.title, subtitle=grid.scale)
         else:
             self.shift = None
-            whole = AddressMap(mm, width, marks=self._marks)
+            whole = AddressMap(mm, width, marks=self._marks, elf=self.elf.objects)
             self._drawing = whole
             self.show(whole, title=self.TITLE, subtitle=whole.scale)
         self._place()

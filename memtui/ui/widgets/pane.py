@@ -6,6 +6,7 @@ from textual.message import Message
 
 from memtui.draw.lines import Lines
 from memtui.model.address import Range
+from memtui.model.elf_knowledge import NOTHING_KNOWN, ElfKnowledge
 from memtui.model.request import Request
 from memtui.model.snapshot import Snapshot
 from memtui.ui.line_view import LineView
@@ -27,11 +28,17 @@ class Pane(LineView):
         super().__init__(id=id)
         self.title = self.TITLE
         self.snapshot: Snapshot | None = None
+        self.elf = NOTHING_KNOWN
         self._drawn: tuple[object, ...] = ()
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Take the next picture; nothing is drawn when this pane's part of it is the same object as before."""
         self.snapshot = snapshot
+        self.redraw()
+
+    def learn(self, elf: ElfKnowledge) -> None:
+        """Take what is known of the ELF files by now."""
+        self.elf = elf
         self.redraw()
 
     def redraw(self) -> None:

@@ -79,6 +79,7 @@ class DetailPane(Pane):
             snapshot.system.totalpages,
             self._has_pages,
             self._asks_why,
+            self.elf,
         )
 
     @property
@@ -96,7 +97,7 @@ class DetailPane(Pane):
             return self._why(snapshot, snapshot.mm, subject)
         if isinstance(subject, Vma):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
-            rows = vma_rows(subject, width, address=self._address, unknown=unknown)[1:]
+            rows = vma_rows(subject, width, address=self._address, unknown=unknown, elf=self.elf)[1:]
             grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
             if not self._has_pages:
                 return rows, grid.title, ""

@@ -1,0 +1,123 @@
+"""ELF knowledge of the picture on the screen, got in a thread of its own: nothing on the screen waits for it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, Final
+
+from memtui.model.elf_knowledge import LOADING, NOTHING_KNOWN, ElfKnowledge
+from memtui.model.elf_objects import FileKey, LoadedObject
+from memtui.model.elf_source import ElfSource
+from memtui.model.errors import SourceError
+from memtui.model.mm import MmSnapshot
+from memtui.model.symbols import SymbolTable
+from memtui.model.vma import Vma
+
+READING: Final = "reading the ELF files…"
+_TABLES: Final = 128
+"""Symbol tables that are kept."""
+
+
+class ElfDesk:
+    """Follows the picture and the cursor; the objects of the newest picture only are read.
+
+    Args:
+        source: where the knowledge comes from; None: from nowhere.
+        run: starts a coroutine on the event loop.
+        tell: hears of everything new.
+    """
+
+    def __init__(
+        self,
+        source: ElfSource | None,
+        run: Callable[[Coroutine[Any, Any, None]], object],
+        tell: Callable[[ElfKnowledge], None],
+    ) -> None:
+        self.known = NOTHING_KNOWN if source is not None else ElfKnowledge(state="this source has no ELF files")
+        self._source = source
+        self._run, self._tell = run, tell
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="elf")
+        self._mm: MmSnapshot | None = None
+        """The picture that the objects are of, or will be."""
+        self._reading = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Drop what still waits; what is read now ends by itself."""
+        self._closed = True
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, mm: MmSnapshot | None) -> None:
+        """Learn what a new picture has mapped, unless its VMAs are those of the last one."""
+        before, self._mm = self._mm, mm
+        if self._source is None or mm is before:
+            return
+        if mm is None:
+            self._learn(replace(self.known, objects=NOTHING_KNOWN.objects, state=""))
+        elif before is None or before.pid != mm.pid or before.vmas is not mm.vmas:
+            if before is None or before.pid != mm.pid:
+                # What one process denied another one may grant.
+                tables = {key: table for key, table in self.known.tables.items() if isinstance(table, SymbolTable)}
+                self._learn(ElfKnowledge(tables=tables, state=READING))
+            if not self._reading:
+                self._reading = True
+                self._run(self._read_objects(self._source))
+
+    def point(self, vma: Vma | None, address: int | None) -> None:
+        """Learn the symbols of what the cursor is on, if they are not known."""
+        loaded = self.known.objects.object_at(vma, address) if vma is not None and address is not None else None
+        if loaded is not None and loaded.key not in self.known.tables and self._mm is not None:
+            self._note(loaded.key, LOADING)
+            self._run(self._load(self._mm, loaded))
+
+    async def resolve(self, name: str) -> tuple[int, LoadedObject] | None:
+        """Where the symbol of this name is; objects are loaded in the order of the dynamic linker until one has it."""
+        mm, order = self._mm, self.known.objects.order
+        for loaded in order if mm is not None else ():
+            assert mm is not None
+            if not isinstance(self.known.tables.get(loaded.key), SymbolTable):
+                await self._load(mm, loaded)
+            found = next((place for place in self.known.resolve(name) if place[1].key == loaded.key), None)
+            if found is not None:
+                return found
+        return None
+
+    async def _read_objects(self, source: ElfSource) -> None:
+        """Until the picture that was read is the newest one."""
+        loop = asyncio.get_running_loop()
+        done: MmSnapshot | None = None
+        try:
+            while not self._closed and self._mm is not None and (done is None or done.vmas is not self._mm.vmas):
+                done = self._mm
+                objects = await loop.run_in_executor(self._executor, source.objects, done)
+                if self._mm is not None and self._mm.pid == done.pid:
+                    self._learn(replace(self.known, objects=objects, state=""))
+        finally:
+            self._reading = False
+
+    async def _load(self, mm: MmSnapshot, loaded: LoadedObject) -> None:
+        if not self._closed:
+            table = await asyncio.get_running_loop().run_in_executor(self._executor, self._symbols, mm, loaded)
+            self._note(loaded.key, table)
+
+    def _symbols(self, mm: MmSnapshot, loaded: LoadedObject) -> SymbolTable | str:
+        """In the thread. What was asked for twice at once is read once."""
+        known = self.known.tables.get(loaded.key)
+        if isinstance(known, SymbolTable) or self._source is None:
+            return known or LOADING
+        try:
+            return self._source.symbols(mm, loaded)
+        except SourceError as error:
+            return str(error)
+
+    def _note(self, key: FileKey, table: SymbolTable | str) -> None:
+        tables = {**self.known.tables, key: table}
+        if len(tables) > _TABLES:
+            del tables[next(iter(tables))]
+        self._learn(replace(self.known, tables=tables))
+
+    def _learn(self, known: ElfKnowledge) -> None:
+        self.known = known
+        if not self._closed:
+            self._tell(known)
