@@ -6,8 +6,10 @@ from typing import BinaryIO, Final
 
 from memtui.model.errors import ParseError
 
-STRINGS_MOST: Final = 512 << 20
+READ_MOST: Final = 256 << 20
 """Bytes that one read takes at most."""
+TEXT_MOST: Final = 4096
+"""Bytes of a name."""
 
 
 def open_regular(path: str) -> BinaryIO:
@@ -39,15 +41,15 @@ class Bounded:
         if not 0 <= offset < self.size or size <= 0:
             return b""
         self._stream.seek(offset)
-        return self._stream.read(min(size, self.size - offset, STRINGS_MOST))
+        return self._stream.read(min(size, self.size - offset, READ_MOST))
 
 
 def text_at(strings: bytes, offset: int) -> str:
-    """The string that begins at `offset` of a string table, up to its zero; "" outside.
+    """The string that begins at `offset` of a string table, up to its zero or `TEXT_MOST`; "" outside.
 
     Bytes that are no UTF-8 are lone surrogates.
     """
     if not 0 <= offset < len(strings):
         return ""
-    end = strings.find(b"\0", offset)
-    return strings[offset : end if end >= 0 else len(strings)].decode("utf-8", "surrogateescape")
+    end = strings.find(b"\0", offset, offset + TEXT_MOST)
+    return strings[offset : end if end >= 0 else offset + TEXT_MOST].decode("utf-8", "surrogateescape")

@@ -18,7 +18,7 @@ DEBUG_FOLDER: Final = "/usr/lib/debug"
 _SHT_SYMTAB: Final = 2
 _SHT_DYNSYM: Final = 11
 _SHF_COMPRESSED: Final = 0x800
-_UNPACKED_MOST: Final = 256 << 20
+_UNPACKED_MOST: Final = 64 << 20
 """Bytes that .gnu_debugdata may have when unpacked."""
 _CHUNK: Final = 1 << 20
 _SYMBOL: Final = 24

@@ -4,14 +4,16 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from memtui.elf_reader.bounded import Bounded, text_at
+from memtui.elf_reader.bounded import TEXT_MOST, Bounded, text_at
 from memtui.model.elf import ProgramHeader
 
 DT_NULL, DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_STRSZ = 0, 1, 4, 5, 6, 10
 DT_SONAME, DT_RPATH, DT_RUNPATH, DT_FLAGS, DT_GNU_HASH, DT_FLAGS_1 = 14, 15, 29, 30, 0x6FFFFEF5, 0x6FFFFFFB
 _DYN: Final = struct.Struct("<qQ")
-_TAGS_MOST: Final = 1 << 16
-_STRING_MOST: Final = 1 << 16
+_TAGS_MOST: Final = 1 << 14
+_BUCKETS_MOST: Final = 1 << 22
+_CHAIN_MOST: Final = 1 << 20
+"""Bytes of hash tables."""
 _SYMBOL: Final = 24
 """sizeof(Elf64_Sym)."""
 
@@ -63,7 +65,7 @@ def read_dynamic(file: Bounded, segments: Sequence[ProgramHeader], unknown: dict
         return Dynamic(flags=values.get(DT_FLAGS, 0), flags_1=values.get(DT_FLAGS_1, 0))
 
     def string(offset: int) -> str:
-        return text_at(file.read(base + offset, _STRING_MOST), 0)
+        return text_at(file.read(base + offset, TEXT_MOST), 0)
 
     def named(tag: int) -> str | None:
         return string(values[tag]) if tag in values else None
@@ -104,11 +106,11 @@ def _gnu_hash_count(file: Bounded, at: int) -> int:
     numbers: tuple[int, ...] = struct.unpack("<4I", header)
     nbuckets, symoffset, bloom, _shift = numbers
     buckets_at = at + 16 + 8 * bloom
-    buckets = file.read(buckets_at, 4 * nbuckets)
+    buckets = file.read(buckets_at, min(4 * nbuckets, _BUCKETS_MOST))
     last: int = max((bucket for (bucket,) in struct.iter_unpack("<I", buckets[: len(buckets) & -4])), default=0)
     if last < symoffset:
         return symoffset
-    chain = file.read(buckets_at + 4 * nbuckets + 4 * (last - symoffset), 1 << 20)
+    chain = file.read(buckets_at + 4 * nbuckets + 4 * (last - symoffset), _CHAIN_MOST)
     for (value,) in struct.iter_unpack("<I", chain[: len(chain) & -4]):
         last += 1
         if value & 1:

@@ -11,7 +11,6 @@ import struct
 from typing import BinaryIO, Final
 
 from elftools.common.utils import struct_parse
-from elftools.construct import ConstructError
 from elftools.elf.descriptions import describe_e_machine, describe_e_type
 from elftools.elf.enums import ENUM_P_TYPE_BASE
 from elftools.elf.structs import ELFStructs
@@ -35,12 +34,14 @@ from memtui.model.elf import (
 from memtui.model.errors import ParseError
 
 _EHDR: Final = 64
+_IDENT: Final = b"\x7fELF\2\1\1" + bytes(9)
 _PHDR: Final = struct.Struct("<IIQQQQQQ")
 _SHDR: Final = struct.Struct("<IIQQQQIIQQ")
 _PATH_MAX: Final = 4096
 _HEADERS_MOST: Final = 65536
 """Bytes of program headers that exec takes (load_elf_phdrs)."""
 _SECTIONS_MOST: Final = 1 << 16
+_NAMES_MOST: Final = 16 << 20
 _TYPES: Final = {"ET_EXEC": ET_EXEC, "ET_DYN": ET_DYN}
 _EXTENDED: Final = 0xFFFF
 """SHN_XINDEX: the index stands in the first section header."""
@@ -87,10 +88,7 @@ def _header(file: Bounded, path: str) -> dict[str, object]:
     data = file.read(0, _EHDR)
     if data[:4] != b"\x7fELF":
         raise ParseError("not an ELF file", file=path)
-    try:
-        header: dict[str, object] = dict(struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(data.ljust(_EHDR, b"\0"))))
-    except ConstructError as error:
-        raise ParseError(f"not a readable ELF file: {error}", file=path) from error
+    header = _parsed(data)
     header["ident"] = data[:16].ljust(16, b"\0")
     foreign = _foreign(data, header)
     if foreign:
@@ -99,6 +97,11 @@ def _header(file: Bounded, path: str) -> dict[str, object]:
         kind = describe_e_type(str(header["e_type"]))
         raise ParseError(f"not a program or library, but ELF type {_plain(kind)}", file=path)
     return header
+
+
+def _parsed(data: bytes) -> dict[str, object]:
+    """The header by the names of its fields. Class and byte order are taken as right: exec does not look at them."""
+    return dict(struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(_IDENT + data[len(_IDENT) :].ljust(_EHDR, b"\0"))))
 
 
 def _foreign(data: bytes, header: dict[str, object]) -> str:
@@ -117,8 +120,7 @@ def _foreign(data: bytes, header: dict[str, object]) -> str:
 
 def _machine(number: int) -> str:
     """The number as pyelftools spells it, so that it can be described."""
-    data = bytes(18) + number.to_bytes(2, "little") + bytes(_EHDR - 20)
-    return str(struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(data))["e_machine"])
+    return str(_parsed(bytes(18) + number.to_bytes(2, "little"))["e_machine"])
 
 
 def _plain(description: object) -> str:
@@ -167,7 +169,7 @@ def _sections(file: Bounded, header: dict[str, object], unknown: dict[str, str])
         unknown["sections"] = f"{count} section headers do not fit in it"
         return ()
     rows = list(_SHDR.iter_unpack(file.read(offset, count * _SHDR.size)))
-    names = file.read(rows[names_at][4], rows[names_at][5]) if names_at < len(rows) else b""
+    names = file.read(rows[names_at][4], min(rows[names_at][5], _NAMES_MOST)) if names_at < len(rows) else b""
     return tuple(
         Section(text_at(names, name), kind, flags, addr, offset, size, link, entsize)
         for name, kind, flags, addr, offset, size, link, _info, _align, entsize in rows[1:]

@@ -26,6 +26,8 @@ _PLACED: Final = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_GN
 _BINDINGS: Final = {STB_GLOBAL: 0, STB_GNU_UNIQUE: 0, STB_WEAK: 1}
 _LOCAL: Final = 2
 _UNTYPED: Final = 4
+_LOOKED_AT: Final = 1 << 14
+"""Symbols that a look-up passes by at most: those of a real file never are so many."""
 _UNDERSCORE: Final = ord("_")
 _MOST: Final = (1 << 64) - 1
 
@@ -88,12 +90,13 @@ class SymbolTable:
         start = self._holder(address, last, low)
         if start is None:
             start = self._starts[last]
-        rows = range(bisect_left(self._starts, start), bisect_right(self._starts, start))
+        first = bisect_left(self._starts, start)
+        rows = range(first, min(bisect_right(self._starts, start), first + _LOOKED_AT))
         return self._symbol(min(rows, key=lambda row: self._rank(row, address)))
 
     def _holder(self, address: int, last: int, low: int) -> int | None:
         """Where the innermost symbol that holds the address begins; looks back only as far as one can reach it."""
-        for row in range(last, -1, -1):
+        for row in range(last, max(last - _LOOKED_AT, -1), -1):
             if self._reach[row] <= address or self._starts[row] < low:
                 return None
             if self._starts[row] + self._sizes[row] > address:
@@ -111,15 +114,13 @@ class SymbolTable:
     def find(self, name: str) -> Symbol | None:
         """The symbol of this name, with or without its version ("environ@@GLIBC_2.2.5"); of several a global one.
 
-        O(bytes of names), without making a name.
+        O(symbols + bytes of names), without making a name.
         """
-        best: tuple[int, int] | None = None
-        for at in self._places_of(name.encode("utf-8", "surrogateescape")):
-            for row in self._rows_named(at):
-                rank = _BINDINGS.get(self._infos[row] >> 4, _LOCAL)
-                if best is None or rank < best[0]:
-                    best = rank, row
-        return None if best is None else self._symbol(best[1])
+        places = set(self._places_of(name.encode("utf-8", "surrogateescape")))
+        # A name may also be the end of a longer one, so that only the columns tell whose it is.
+        rows = [row for row, at in enumerate(self._names) if at in places] if places else []
+        best = min(rows, key=lambda row: _BINDINGS.get(self._infos[row] >> 4, _LOCAL), default=None)
+        return None if best is None else self._symbol(best)
 
     def _places_of(self, name: bytes) -> Iterator[int]:
         """Where in the strings the name stands with nothing, or a version, behind it."""
@@ -127,16 +128,6 @@ class SymbolTable:
         while name and (at := self._strings.find(name, at + 1)) >= 0:
             if self._strings[at + len(name)] in b"\0@":
                 yield at
-
-    def _rows_named(self, offset: int) -> Iterable[int]:
-        """A name may also be the end of a longer one, so that only the columns tell whose it is."""
-        row = -1
-        while True:
-            try:
-                row = self._names.index(offset, row + 1)
-            except ValueError:
-                return
-            yield row
 
     def _symbol(self, row: int) -> Symbol:
         at = self._names[row]
