@@ -56,6 +56,10 @@ class MachineFacts:
     cap_ipc_lock: bool = True
     cap_sys_rawio: bool = True
     libc_version: str = "2.36"
+    cold_cache: bool = False
+    """Nothing of the disk's files is in the page cache when the simulation starts; else all that finds room."""
+    read_ahead_kb: int = 128
+    """/sys/block/DISK/queue/read_ahead_kb."""
     root_fs: str = "ext4"
     """The file system a path lies on that no file of the host tells."""
     cwd: str = "/"

@@ -2,6 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Zone(NamedTuple):
+    """A zone of physical memory (/proc/zoneinfo), pages."""
+
+    name: str
+    """ "DMA", "DMA32", "Normal", ..."""
+    managed: int
+    free: int
+    min: int
+    low: int
+    """Below it kswapd is woken."""
+    high: int
+    """Above it kswapd sleeps."""
+    protection: tuple[int, ...] = ()
+    """lowmem_reserve: what allocations that could use a higher zone must leave here, by that zone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -17,6 +34,12 @@ class SystemSnapshot:
     """File name below /proc/sys/vm -> value: "overcommit_memory", "swappiness", ... Missing as above."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""
+    zones: tuple[Zone, ...] = ()
+    """By ascending address; empty: not told."""
+    vmstat: Mapping[str, int] = field(default_factory=dict)
+    """Events since boot in the kernel's spelling ("pgscan_kswapd", "pswpout", "oom_kill"); missing as above."""
+    approximate: Mapping[str, str] = field(default_factory=dict)
+    """What is only approximately what a running kernel would have -> why. Empty for a live source."""
 
     @property
     def totalpages(self) -> int | None:

@@ -25,6 +25,10 @@ class Task(NamedTuple):
     oom_score_adj: int | None = None
     kernel_oom_score: int | None = None
     """What /proc/PID/oom_score says; None in a simulation."""
+    min_flt: int | None = None
+    """Page faults without I/O (field 10 of stat); None: not told."""
+    maj_flt: int | None = None
+    """Page faults that waited for I/O (field 12)."""
     never: str | None = None
     """Why the OOM killer never takes it: "global init", "kernel thread", "in vfork", ..., or None.
     oom_score_adj == -1000 is not stated here: `oom.badness` knows it."""

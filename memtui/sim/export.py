@@ -1,7 +1,6 @@
 """Machine to Snapshot: the only door out of a simulation."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -12,12 +11,9 @@ from memtui.model.oom import OomDomain
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
-from memtui.sim.kernel import task as kernel_task
-from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.oom_kill import figures
 from memtui.sim.kernel.task_mmu import counters
-from memtui.sim.kernel.vmstat import mapped_files
 from memtui.sim.machine import Machine
 from memtui.sim.meminfo import meminfo
 from memtui.sim.process import Process
@@ -25,11 +21,19 @@ from memtui.sim.vma_export import VmaExports
 
 if TYPE_CHECKING:
     from memtui.sim.blocks import Blocks
+    from memtui.sim.kernel.mm import Mm
 
 SPACES: Final = 8
 """Address spaces whose pictures are kept to be used again."""
 _NOT_SIMULATED = MappingProxyType({"smaps": "who else maps a file's page, and what was accessed, is not simulated"})
-_OVERFULL = MappingProxyType({"MemFree": "more is allocated than the machine has, and reclaim is not simulated"})
+_NOT_COUNTED = MappingProxyType({"kernel": "what the kernel itself holds (slab, stacks) is not simulated"})
+_APPROXIMATE = MappingProxyType(
+    {
+        "lru": "which pages reclaim takes: the rules are the kernel's, but nothing else runs meanwhile",
+        "zones": "the zone of a page is not tracked: the highest zone gives first and gets back first",
+    }
+)
+_COMPARED: Final = ("release", "meminfo", "sysctl", "zones", "vmstat")
 
 
 class Exporter:
@@ -41,8 +45,6 @@ class Exporter:
     def __init__(self, title: str) -> None:
         self._title = title
         self._vmas: OrderedDict[Mm, VmaExports] = OrderedDict()
-        self._shown: Mm | None = None
-        """The address space of the picture under way."""
         self._system: SystemSnapshot | None = None
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
@@ -61,7 +63,6 @@ class Exporter:
         kernel = machine.world.kernel
         process = machine.world.processes.get(focus) if focus is not None else machine.current
         why = _why_no_mm(process, focus)
-        self._shown = None
         mm = self._mm_of(kernel, process) if process is not None and not why else None
         return Snapshot(
             source="sim",
@@ -75,22 +76,23 @@ class Exporter:
         )
 
     def _system_of(self, kernel: Kernel) -> SystemSnapshot:
-        figures, sysctl = meminfo(kernel, self._files_of), kernel.sysctl
         old = self._system
-        if old is None or old.meminfo != figures or old.sysctl != sysctl or old.release != kernel.facts.release:
-            self._system = old = SystemSnapshot(
-                kernel.facts.release,
-                MappingProxyType(figures),
-                MappingProxyType(dict(sysctl)),
-                {} if "MemFree" in figures else _OVERFULL,
-            )
+        zones = tuple(zone.shown() for zone in kernel.zones)
+        new = SystemSnapshot(
+            kernel.facts.release,
+            MappingProxyType(meminfo(kernel)),
+            MappingProxyType(dict(kernel.sysctl)),
+            zones=zones,
+            vmstat=MappingProxyType({name: count for name, count in kernel.vmevents.items() if count}),
+            approximate=_APPROXIMATE,
+            unknown=_NOT_COUNTED,
+        )
+        if old is None or any(getattr(old, name) != getattr(new, name) for name in _COMPARED):
+            self._system = old = new
         return old
 
-    def _files_of(self, mm: Mm) -> Iterable[OpenFile]:
-        return self._vmas[mm].files if mm is self._shown else mapped_files(mm)
-
     def _tasks_of(self, kernel: Kernel) -> tuple[Task, ...]:
-        tasks = tuple(_task(task) for task in kernel.tasks.values() if task.pid == task.tgid)
+        tasks = tuple(figures(task) for task in kernel.tasks.values() if task.pid == task.tgid)
         if tasks != self._tasks:
             self._tasks = tasks
         return self._tasks
@@ -109,7 +111,6 @@ class Exporter:
         self._vmas.move_to_end(mm)
         if len(self._vmas) > SPACES:
             self._vmas.popitem(last=False)
-        self._shown = mm
         return MmSnapshot(
             pid=task.pid,
             comm=task.comm,
@@ -139,20 +140,3 @@ def _why_no_mm(process: Process | None, focus: int | None) -> str:
     if process is None:
         return "no process has started yet" if focus is None else f"there is no process {focus} at this step"
     return f"process {process.pid} {process.ended}" if process.ended else ""
-
-
-def _task(task: kernel_task.Task) -> Task:
-    mm = task.mm
-    return Task(
-        pid=task.pid,
-        comm=task.comm,
-        ppid=task.ppid,
-        uid=task.uid,
-        nice=task.nice,
-        total_vm=mm.total_vm,
-        rss_pages=mm.rss,
-        swap_pages=mm.swap_pages,
-        pgtable_pages=mm.pages.tables,
-        oom_score_adj=task.oom_score_adj,
-        never="in vfork" if task.in_vfork else None,
-    )

@@ -141,7 +141,8 @@ def _shmctl(world: World, process: Process, call: Call) -> Effect:
 
 
 def _sync(world: World, process: Process, call: Call) -> Effect:
-    return Effect(0, why="what is dirty is not simulated")
+    outcome = read_write.sys_sync(world.kernel, process.task)
+    return Effect(0, why=outcome.why)
 
 
 def _agree(outcome: Outcome, recorded: Result) -> bool:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from memtui.model.address import PAGE_SIZE
-from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.memory import access
 from memtui.sim.process import Process
@@ -104,9 +102,6 @@ def _malloc_trim(world: World, process: Process, call: Call) -> Effect:
 def _touch(world: World, process: Process, call: Call) -> Effect:
     """touch(addr, length, READ|WRITE|EXEC)."""
     address, length, kind = (number & ULONG_MAX for number in numbers(call, 3, world.variables))
-    room = (world.kernel.totalram_pages + world.kernel.total_swap_pages) * PAGE_SIZE
-    if length > room:
-        raise ParseError(f"touch: {length:,} bytes are more than RAM and swap ({room:,}); reclaim is not simulated")
     outcome = access(world.kernel, process.task, address, length, write=kind == WRITE, exec=kind == EXEC)
     return _killed(world, process, outcome.why) if outcome.signal else Effect(0, why=outcome.why)
 

@@ -6,11 +6,22 @@ from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.model.host import Host
 from memtui.model.step import StepRecord
-from memtui.sim import descriptor_calls, execve, file_calls, kernel_calls, library, paths, proc_files, process_calls
+from memtui.sim import (
+    descriptor_calls,
+    execve,
+    file_calls,
+    kernel_calls,
+    library,
+    memory_calls,
+    paths,
+    proc_files,
+    process_calls,
+)
 from memtui.sim.aslr import Aslr
 from memtui.sim.births import Births
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.kernel_step import begin_step, end_step
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.linking import plan, told
 from memtui.sim.machine_options import machine_options
@@ -27,6 +38,7 @@ _HANDLERS: Handlers = {
     **descriptor_calls.HANDLERS,
     **paths.HANDLERS,
     **library.HANDLERS,
+    **memory_calls.HANDLERS,
     **process_calls.HANDLERS,
     "execve": execve.handler,
 }
@@ -71,6 +83,7 @@ class Machine:
         """
         statement = self._program[self.position]
         self.world.step = self.position + 1
+        begin_step(self.world.kernel)
         try:
             record = self._run(statement)
         except ParseError as error:
@@ -89,7 +102,9 @@ class Machine:
         Raises:
             AssertionError: one does not hold.
         """
-        check(self.world.kernel)
+        found = check(self.world.kernel)
+        if found:
+            raise AssertionError("; ".join(found))
 
     def _world(self, host: Host) -> World:
         first = self._program[0] if self._program else None
@@ -138,6 +153,8 @@ class Machine:
             effect = Effect(None, why=event.text, events=(event,), recorded=True)
         else:
             effect = handler(self.world, process, call)
+            if process.task.killed:
+                effect = effect._replace(value=None, errno="", recorded=False)
             effect = self._compared(call, process, effect)
             if call.name == "execve" and not effect.errno and effect.value == 0:
                 effect = self._with_linker(statement, process, effect)
@@ -182,10 +199,18 @@ class Machine:
             narration=statement.narration,
             chapter=statement.chapter,
             why=effect.why,
-            events=effect.events,
+            events=(*effect.events, *self._happened()),
             line=statement.line,
             calls=effect.calls,
         )
+
+    def _happened(self) -> tuple[Event, ...]:
+        """What the kernel did besides the call; whom it killed runs no more."""
+        events = end_step(self.world.kernel)
+        for process in self.world.processes.values() if events else ():
+            if process.task.killed and not process.ended:
+                process.ended = f"was killed by {process.task.killed}"
+        return events
 
 
 def _shown(call: Call, effect: Effect) -> Result | None:

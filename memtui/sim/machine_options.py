@@ -95,6 +95,13 @@ def _cpus(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     return replace(options, facts=replace(options.facts, nr_cpus=cpus))
 
 
+def _cache(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    state = _text(key, arg, '"cold" or "warm"')
+    if state not in ("cold", "warm"):
+        raise ParseError(f'machine: cache: expected "cold" or "warm", not "{state}"')
+    return replace(options, facts=replace(options.facts, cold_cache=state == "cold"))
+
+
 _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
     {
         "ram": _ram,
@@ -105,6 +112,7 @@ _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
         "aslr": _aslr,
         "stack": _stack,
         "cpus": _cpus,
+        "cache": _cache,
     }
 )
 

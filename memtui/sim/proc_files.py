@@ -8,15 +8,15 @@ from typing import Final
 from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN
+from memtui.model.oom_legacy import OOM_ADJUST_MAX, OOM_DISABLE, score_adj_of
+from memtui.sim.kernel.drop_caches import drop_caches
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.mmzone import set_marks
 from memtui.sim.kernel.task import Task
 from memtui.sim.process import Process
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Echo
 
-OOM_DISABLE: Final = -17
-OOM_ADJUST_MAX: Final = 15
-"""The range of the deprecated oom_adj."""
 _SYSCTL: Final = "/proc/sys/vm/"
 _TASK_FILE: Final = re.compile(r"/proc/(self|\d+)/(oom_score_adj|oom_adj)")
 
@@ -40,19 +40,31 @@ def write(world: World, process: Process, echo: Echo) -> Effect:
 
 
 def _write_sysctl(kernel: Kernel, name: str, echo: Echo) -> Effect:
-    if name not in kernel.sysctl or name == "drop_caches":
+    if name == "drop_caches":
+        return _drop_caches(kernel, _number(echo))
+    if name not in kernel.sysctl:
         return _without_effect(echo)
     value = _number(echo)
-    low, high = _LIMITS.get(name, (0, 2**31 - 1))
+    ranges = {**_RANGES, "swappiness": (0, kernel.profile.max_swappiness)}
+    low, high = ranges.get(name, (0, 2**31 - 1))
     if not low <= value <= high:
         return _refused("EINVAL", f"vm.{name} takes {low} to {high:,}")
     before = kernel.sysctl[name]
     kernel.sysctl[name] = value
+    if name in ("min_free_kbytes", "watermark_scale_factor"):
+        set_marks(kernel, kernel.zones)
     other = _EXCLUSIVE.get(name)
     if other is not None:
         kernel.sysctl[other] = 0
         return Effect(0, why=f"vm.{name} was {before}, and vm.{other} becomes 0: only one of them sets the limit")
     return Effect(0, why=f"vm.{name} was {before}")
+
+
+def _drop_caches(kernel: Kernel, what: int) -> Effect:
+    """drop_caches_sysctl_handler(), fs/drop_caches.c."""
+    if not 1 <= what <= 4:
+        return _refused("EINVAL", "vm.drop_caches takes 1 to 4")
+    return Effect(0, why=drop_caches(kernel, what))
 
 
 def _write_oom_score_adj(task: Task, value: int) -> Effect:
@@ -67,8 +79,7 @@ def _write_oom_adj(task: Task, value: int) -> Effect:
     """oom_adj_write(), fs/proc/base.c: 15 is the maximum, all else is scaled from 17 to 1000."""
     if not OOM_DISABLE <= value <= OOM_ADJUST_MAX:
         return _refused("EINVAL", f"oom_adj takes {OOM_DISABLE} to {OOM_ADJUST_MAX}")
-    scaled = abs(value) * OOM_SCORE_ADJ_MAX // -OOM_DISABLE
-    adj = OOM_SCORE_ADJ_MAX if value == OOM_ADJUST_MAX else scaled if value >= 0 else -scaled
+    adj = score_adj_of(value)
     before, task.oom_score_adj = task.oom_score_adj, adj
     return Effect(0, why=f"oom_adj {value} is oom_score_adj {adj}; it was {before}")
 
@@ -76,12 +87,26 @@ def _write_oom_adj(task: Task, value: int) -> Effect:
 _WRITERS: Final[Mapping[str, Callable[[Task, int], Effect]]] = MappingProxyType(
     {"oom_score_adj": _write_oom_score_adj, "oom_adj": _write_oom_adj}
 )
-_LIMITS: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
-    {"overcommit_memory": (0, 2), "swappiness": (0, 200), "page-cluster": (0, 31), "watermark_scale_factor": (1, 3000)}
+_RANGES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
+    {
+        "overcommit_memory": (0, 2),
+        "page-cluster": (0, 31),
+        "watermark_scale_factor": (1, 3000),
+        "dirty_ratio": (0, 100),
+        "dirty_background_ratio": (0, 100),
+        "panic_on_oom": (0, 2),
+    }
 )
 """What a sysctl takes, if not any number from 0 (kernel/sysctl.c, mm/page_alloc.c)."""
 _EXCLUSIVE: Final[Mapping[str, str]] = MappingProxyType(
-    {"overcommit_ratio": "overcommit_kbytes", "overcommit_kbytes": "overcommit_ratio"}
+    {
+        "overcommit_ratio": "overcommit_kbytes",
+        "overcommit_kbytes": "overcommit_ratio",
+        "dirty_ratio": "dirty_bytes",
+        "dirty_bytes": "dirty_ratio",
+        "dirty_background_ratio": "dirty_background_bytes",
+        "dirty_background_bytes": "dirty_background_ratio",
+    }
 )
 
 

@@ -4,18 +4,20 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PMD_SIZE
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Smaps, Vma, VmaKind
 from memtui.sim.kernel import vma as kernel_vma
-from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.page_leaf import PMD_SHIFT, Leaf
 from memtui.sim.kernel.task_mmu import device, inode_number, kind, label, offset, permissions, vm_flags
 from memtui.sim.kernel.vm_flags import VM_LOCKED
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.fs import OpenFile
 
 _KIB_A_PAGE: Final = 4
 _STRIDE: Final = 1024
@@ -56,11 +58,6 @@ class VmaExports:
         for start, end in changed:
             self._rebuild(mm, start, end)
         return (*self._exported, VSYSCALL) if mm.vsyscall else tuple(self._exported)
-
-    @property
-    def files(self) -> Iterable[OpenFile]:
-        """The open files that the VMAs refer to."""
-        return self._files.keys()
 
     def _changed_tables(self, mm: Mm) -> list[tuple[int, int]]:
         """The ranges of page tables that came, went, or are not what they were."""

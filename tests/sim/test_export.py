@@ -66,8 +66,9 @@ def test_what_others_share_has_no_pss(end):
 def test_meminfo_has_only_what_is_simulated(end):
     snapshot = end(START)
     assert set(snapshot.system.meminfo) == {
-        "MemTotal", "MemFree", "Buffers", "Cached", "SwapTotal", "SwapFree", "AnonPages", "Shmem", "PageTables",
-        "CommitLimit", "Committed_AS",
+        "MemTotal", "MemFree", "MemAvailable", "Buffers", "Cached", "SwapCached", "Active", "Inactive", "Active(anon)",
+        "Inactive(anon)", "Active(file)", "Inactive(file)", "Unevictable", "SwapTotal", "SwapFree", "Dirty",
+        "Writeback", "AnonPages", "Mapped", "Shmem", "PageTables", "CommitLimit", "Committed_AS",
     }  # fmt: skip
     assert snapshot.system.page_cache == 228
     assert snapshot.domain.pages == snapshot.system.totalpages == (256 + 64) << 8

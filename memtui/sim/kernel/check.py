@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE
+from memtui.sim.kernel.check_frames import check_frames
 from memtui.sim.kernel.page_leaf import ANON, GUARD, LAZY, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT, STATES
 from memtui.sim.kernel.vm_flags import (
     VM_ACCOUNT,
@@ -35,7 +36,8 @@ def check(kernel: "Kernel") -> list[str]:
         if users != mm.users:
             problems.append(f"{users} tasks, but mm_users is {mm.users}")
         found += [f"{name}: {problem}" for problem in problems]
-    return [*found, *_frames(mms.values()), *_files(kernel, mms.values()), *_charge(kernel, mms.values())]
+    found += [*_frames(mms.values()), *_files(kernel, mms.values()), *_charge(kernel, mms.values())]
+    return [*found, *check_frames(kernel)]
 
 
 def _vmas(mm: "Mm") -> list[str]:
@@ -144,7 +146,9 @@ def _charge(kernel: "Kernel", mms: "Iterable[Mm]") -> list[str]:
     inodes: dict[int, Inode] = {id(inode): inode for inode in kernel.paths.values()}
     inodes |= {id(segment.inode): segment.inode for segment in kernel.shm_segments.values()}
     inodes |= {id(file.inode): file.inode for file in _open_files(kernel, mms)}
-    shared = sum(inode.charged_whole or inode.pages.count for inode in inodes.values() if inode.shmem)
+    shared = sum(
+        inode.charged_whole or inode.pages.count + inode.swapped.count for inode in inodes.values() if inode.shmem
+    )
     if kernel.committed == private + shared + kernel.never_uncharged:
         return []
     return [f"Committed_AS is {kernel.committed}, but {private} private and {shared} shared pages are charged"]

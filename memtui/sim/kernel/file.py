@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.sim.kernel.file_table import forget_if_unused, fput, open_inode
 from memtui.sim.kernel.fs import SHMEM_TYPES, Inode, OpenFile
 from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.pagemap import warm
 from memtui.sim.kernel.truncate import resize
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         zero_device=path == ZERO_PATH,
         shmem=facts.fs_type in SHMEM_TYPES and path != ZERO_PATH,
     )
-    inode.pages.add(0, inode.size_pages)
-    kernel.paths[path] = inode
+    kernel.paths[path] = kernel.add_inode(inode)
+    warm(kernel, inode)
     return inode
 
 
 def _zero_device(kernel: "Kernel") -> Inode:
     inode = Inode(kernel.new_inode_number(), (0, 5), "devtmpfs", ZERO_PATH, regular=False, zero_device=True)
-    kernel.paths[ZERO_PATH] = inode
+    kernel.paths[ZERO_PATH] = kernel.add_inode(inode)
     return inode
 
 
@@ -127,7 +128,7 @@ def _create(kernel: "Kernel", path: str) -> Inode:
         label=path,
         shmem=fs_type in SHMEM_TYPES,
     )
-    kernel.paths[path] = inode
+    kernel.paths[path] = kernel.add_inode(inode)
     return inode
 
 

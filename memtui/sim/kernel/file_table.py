@@ -34,6 +34,11 @@ def forget_if_unused(kernel: "Kernel", inode: Inode) -> None:
     """Free the pages of a file that has neither name nor user (shmem_evict_inode)."""
     if inode.users == 0 and inode.nlink == 0:
         if inode.shmem:
-            unacct_memory(kernel, inode.charged_whole or inode.pages.count)
+            unacct_memory(kernel, inode.charged_whole or inode.pages.count + inode.swapped.count)
         inode.charged_whole = 0
-        inode.pages.discard(0, 1 << 52)
+        for pages in (inode.pages, inode.swapped, inode.dirty, inode.writeback):
+            pages.discard(0, 1 << 52)
+        for run in inode.runs:
+            run.unlink()
+        inode.runs.clear()
+        kernel.inodes.pop(inode, None)

@@ -8,9 +8,11 @@ the page cache, in pages of 4 KiB.
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT
-from memtui.sim.kernel import shmem
+from memtui.sim.kernel import page_alloc, shmem
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
+from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.readahead import fault_pages
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
@@ -39,9 +41,29 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
         _read(kernel, task, vma, index, low, reach, high)
     elif reach > low:
         pages.alloc(index)
-        _allocate(kernel, task, inode, vma.pgoff_at(index << PMD_SHIFT), index, low, reach, write=True)
-        pages.translate(index, low, reach, _SHMEM if inode.shmem else _WRITE_FILE)
+        missing = inode.pages.missing(vma.pgoff_at(index << PMD_SHIFT) + low, reach - low)
+        step = reach - low if page_alloc.fits(kernel, missing) else 1
+        for start in range(low, reach, step):
+            _share(kernel, task, vma, index, start, start + step)
     _check_reach(vma, index, reach, high)
+
+
+def _share(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
+    """do_shared_fault(): pages of the file itself, writable, and dirty from now on."""
+    inode, pages = _inode(vma), task.mm.pages
+    first = vma.pgoff_at(index << PMD_SHIFT) + low
+    if inode.shmem:
+        _allocate(kernel, task, inode, first - low, index, low, high, write=True)
+    else:
+        for page in range(first, first + high - low) if inode.pages.missing(first, high - low) else ():
+            if page not in inode.pages:
+                fault_pages(kernel, task, vma, page)
+                task.maj_flt += 1
+                task.min_flt -= 1
+    task.min_flt += (high - low) - pages.leaves[index].state.count(FILE_DIRTY, low, high)
+    pages.translate(index, low, high, _SHMEM if inode.shmem else _WRITE_FILE)
+    if not inode.shmem and inode.regular:
+        inode.dirty.add(first, high - low)
 
 
 def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
@@ -103,6 +125,12 @@ def _bring_in(
     """Have the file's pages in memory that are not yet copied."""
     state = task.mm.pages.leaves[index].state
     base = vma.pgoff_at(index << PMD_SHIFT)
+    if not inode.shmem:
+        for entry in range(low, high) if inode.pages.missing(base + low, high - low) else ():
+            if state[entry] == ABSENT and base + entry not in inode.pages:
+                fault_pages(kernel, task, vma, base + entry)
+                task.maj_flt += 1
+        return
     if state.count(ABSENT, low, high) == high - low:
         _allocate(kernel, task, inode, base, index, low, high)
         return
@@ -115,7 +143,7 @@ def _allocate(
     kernel: "Kernel", task: "Task", inode: "Inode", base: int, index: int, low: int, high: int, *, write: bool = False
 ) -> None:
     if not inode.shmem:
-        inode.pages.add(base + low, high - low)
+        add_pages(kernel, task, inode, base + low, high - low)
         return
     try:
         shmem.allocate(kernel, task, inode, base + low, high - low, write=write)
@@ -156,8 +184,27 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
         if entry == reach:
             break
         if state[entry] == ABSENT:
-            _allocate(kernel, task, inode, base, index, entry, entry + 1)
+            if any(state):
+                pages.alloc(index)
+                pages.put(index, 0, state)
+            _miss(kernel, task, vma, index, entry)
+            if index in pages.leaves:  # reclaim may have unmapped some of them
+                state = bytearray(pages.leaves[index].state)
             state[entry] = kind
+        else:
+            task.min_flt += 1
     if any(state):
         pages.alloc(index)
         pages.put(index, 0, state)
+
+
+def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> None:
+    """A read fault on a page that no window could map: not in memory, or not uptodate yet."""
+    inode, base = _inode(vma), vma.pgoff_at(index << PMD_SHIFT)
+    major = task.maj_flt
+    if inode.shmem or base + entry in inode.pages:
+        _allocate(kernel, task, inode, base, index, entry, entry + 1)
+    else:
+        fault_pages(kernel, task, vma, base + entry)
+        task.maj_flt += 1
+    task.min_flt += task.maj_flt == major

@@ -1,10 +1,14 @@
 """Models struct inode and struct file (include/linux/fs.h), as far as mappings need them."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE
-from memtui.sim.kernel.page_set import PageSet
+from memtui.sim.kernel.page_set import CachedPages, PageSet
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.lru import LruRun
+    from memtui.sim.kernel.workingset import Shadow
 
 SHMEM_DEV: Final = (0, 1)
 """The kernel's own tmpfs: shared anonymous memory, System V segments and memfds."""
@@ -45,12 +49,22 @@ class Inode:
     """/dev/zero: a private mapping of it is anonymous memory."""
     shmem: bool = False
     """Its pages live in no file system on a disk: tmpfs, memfd, shared anonymous, System V."""
-    pages: PageSet = field(default_factory=PageSet)
+    pages: CachedPages = field(default_factory=CachedPages)
     """The pages that are in memory."""
     fresh: PageSet = field(default_factory=PageSet)
     """Of these, pages that fallocate() made and nobody needed yet: not uptodate, so no fault maps them by the way."""
     clean: PageSet = field(default_factory=PageSet)
     """Of a shmem object's, pages that were read before anybody wrote them: reclaim drops them without swap."""
+    dirty: PageSet = field(default_factory=PageSet)
+    """Of a disk file's pages in memory, those that the disk does not have yet."""
+    writeback: PageSet = field(default_factory=PageSet)
+    """Of them, those on their way to the disk: clean when the next step begins."""
+    swapped: PageSet = field(default_factory=PageSet)
+    """Pages of a shmem object that are out on swap: not in `pages`."""
+    runs: "list[LruRun]" = field(default_factory=list)
+    """Its pages on the LRU lists, by ascending page."""
+    shadows: "list[Shadow]" = field(default_factory=list)
+    """When pages were evicted: what the kernel keeps in their slots."""
     charged_whole: int = 0
     """Pages that were charged when the object was made; the others are charged as they are allocated."""
     noreserve: bool = False
@@ -82,6 +96,14 @@ class OpenFile:
     """O_PATH."""
     position: int = 0
     """Bytes."""
+    prev_page: int = -1
+    """The page that read() touched last (f_ra.prev_pos)."""
+    ra_start: int = 0
+    ra_size: int = 0
+    """The read-ahead window (struct file_ra_state), pages."""
+    ra_marker: int = -1
+    """The page whose use makes the kernel read the next window."""
+    mmap_miss: int = 0
     users: int = 0
     """Descriptors and VMAs that refer to it."""
     close_hook: bool = False

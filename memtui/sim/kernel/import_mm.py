@@ -137,6 +137,7 @@ def _open(kernel: "Kernel", shown: Shown, path: str) -> OpenFile:
     inode.size = facts.size if facts is not None else 0
     if not shown.deleted and shown.dev != SHMEM_DEV:
         inode = kernel.paths.setdefault(path, inode)
+    kernel.add_inode(inode)
     file = open_inode(inode, writable="mw" in (shown.vm_flags or ()))
     file.close_hook = shown.kind is VmaKind.SYSV
     return file

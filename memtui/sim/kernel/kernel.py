@@ -1,13 +1,20 @@
 """The simulated kernel's global state; the rules that work on it are in the modules named after the kernel's."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.event import Event
 from memtui.model.host import FileFacts, MachineFacts
+from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.fs import Inode
+from memtui.sim.kernel.lru import Lruvec
+from memtui.sim.kernel.mmzone import Zone, setup_zones
+from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.profile import Profile
+from memtui.sim.kernel.swapfile import Swap
 from memtui.sim.kernel.task import (
     CAP_IPC_LOCK,
     CAP_SYS_ADMIN,
@@ -30,6 +37,16 @@ DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
         "max_map_count": 65530,
         "mmap_min_addr": 4096,
         "legacy_va_layout": 0,
+        "swappiness": 60,
+        "watermark_scale_factor": 10,
+        "dirty_ratio": 20,
+        "dirty_bytes": 0,
+        "dirty_background_ratio": 10,
+        "dirty_background_bytes": 0,
+        "oom_kill_allocating_task": 0,
+        "panic_on_oom": 0,
+        "page-cluster": 3,
+        "vfs_cache_pressure": 100,
     }
 )
 """File name below /proc/sys/vm -> value, where the machine's facts say nothing."""
@@ -63,9 +80,28 @@ class Kernel:
     """System V segments by shmid."""
     next_shmid: int = 0
     next_anon_vma: int = 1
+    inodes: dict[Inode, None] = field(default_factory=dict)
+    """Every file that can have pages, in order of creation."""
+    zones: list[Zone] = field(default_factory=list)
+    """By ascending address; they are brought up to date by `mmzone.recount`."""
+    lruvec: Lruvec = field(default_factory=Lruvec)
+    """The LRU lists; `lru_add_drain` brings them up to date."""
+    swap: Swap = field(init=False)
+    vmevents: Counter[str] = field(default_factory=Counter)
+    """/proc/vmstat: events since boot."""
+    cushion: int = 0
+    """Pages that can surely be taken before kswapd has to be woken."""
+    kswapd_failures: int = 0
+    """Runs of kswapd in a row that freed nothing; after 16 it is not woken any more."""
+    stalls: list[str] = field(default_factory=list)
+    """What direct reclaim did in this step."""
+    events: list[Event] = field(default_factory=list)
+    """What happened in this step besides its result."""
 
     def __post_init__(self) -> None:
         self.sysctl = {**DEFAULT_SYSCTL, **self.facts.sysctl}
+        self.swap = Swap(self)
+        self.zones = setup_zones(self)
 
     @property
     def mmap_min_addr(self) -> int:
@@ -81,6 +117,23 @@ class Kernel:
     def total_swap_pages(self) -> int:
         """Pages of swap."""
         return self.facts.total_swap_pages
+
+    def note(self, event: Event) -> None:
+        """Remember something that happened in this step."""
+        self.events.append(event)
+
+    def finished(self, task: Task, outcome: Outcome) -> Outcome:
+        """What a call ends in: the death of a task that the OOM killer took meanwhile, with all that share its mm."""
+        if not task.dying:
+            return outcome
+        for other in [other for other in self.tasks.values() if other.dying]:
+            do_exit(self, other)
+        return Outcome(-1, "", f"SIGKILL: killed by {task.killed}", "SIGKILL")
+
+    def add_inode(self, inode: Inode) -> Inode:
+        """Know a file until it is evicted; gives it."""
+        self.inodes[inode] = None
+        return inode
 
     def new_anon_vma(self) -> int:
         """A fresh identity."""

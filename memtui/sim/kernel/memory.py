@@ -6,7 +6,7 @@ Ranges are handled a page table at a time, with the outcome that page by page wo
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
-from memtui.sim.kernel import filemap
+from memtui.sim.kernel import filemap, page_alloc
 from memtui.sim.kernel.outcome import Errno, Fault, Outcome
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
@@ -44,15 +44,22 @@ from memtui.sim.kernel.vm_flags import (
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
 MAPERR: Final = "SIGSEGV SEGV_MAPERR"
 ACCERR: Final = "SIGSEGV SEGV_ACCERR"
-READ_ANON: Final = table_of({ABSENT: ZERO, SWAP: ANON})
+READ_ANON: Final = table_of({ABSENT: ZERO})
+_BACK: Final = table_of({SWAP: ANON})
 WRITE_ANON: Final = table_of(
     dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE), ANON)
 )
+_WRITE_NEEDS: Final = bytes(state not in (ANON, LAZY) for state in range(256))
+_READ_NEEDS: Final = bytes(state == SWAP for state in range(256))
+_FAULTS: Final = bytes(state not in (ANON, LAZY, SWAP) for state in range(256))
+"""Entries that a write faults on, without those that wait for swap."""
 _NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
 MISSING_PAGES: Final = {"[vvar]": (1, 3), "[vvar_vclock]": (1,)}
@@ -73,8 +80,14 @@ def access(
     Returns:
         The pages reached; with `signal` set if one of them could not be.
     """
+    if task.exited:
+        return Outcome(-1, "", "the process is dead", "SIGKILL")
+    task.mm.why.clear()
+    return kernel.finished(task, _access(kernel, task, addr, length, write, exec))
+
+
+def _access(kernel: "Kernel", task: "Task", addr: int, length: int, write: bool, exec: bool) -> Outcome:
     mm = task.mm
-    mm.why.clear()
     at, end = page_down(addr), page_up(addr + max(length, 1))
     first = at
     try:
@@ -126,10 +139,54 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
         if high > low:
             if write and not vma.flags & VM_SHARED:
                 vma = anon_vma_prepare(kernel, task.mm, vma)
-            vma = _fault_entries(kernel, task, vma, index, low, high, write=write)
+            for part_low, part_high in _parts(kernel, task, vma, index, low, high, write=write):
+                vma = _fault_entries(kernel, task, vma, index, part_low, part_high, write=write)
+                leaf = task.mm.pages.leaves.get(index)
+                if leaf is not None:
+                    leaf.touch(part_low, part_high)
         if guard is not None:
             raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
     return end
+
+
+def _parts(
+    kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool
+) -> "Iterator[tuple[int, int]]":
+    """Cut entries [low, high) where the page allocator has to stop for reclaim: each part may be faulted in at once.
+
+    Raises:
+        Fault: SIGKILL, the OOM killer took the task.
+    """
+    private = vma.anonymous or (write and not vma.flags & VM_SHARED)
+    needs = _needs(task, index, low, high, write=write) if private else b""
+    want = needs.count(1)
+    if not want or page_alloc.fits(kernel, want):
+        yield low, high
+        return
+    at = low
+    while want:
+        part = page_alloc.grant(kernel, task, want)
+        want -= part
+        end = at
+        while part:
+            part -= needs[end - low]
+            end += 1
+        yield at, (end if want else high)
+        at = end
+
+
+def _needs(task: "Task", index: int, low: int, high: int, *, write: bool) -> bytes:
+    """One byte an entry: 1 where a fault takes a page of anonymous memory."""
+    leaf = task.mm.pages.leaves.get(index)
+    if leaf is None:
+        return (b"\1" if write else b"\0") * (high - low)
+    needs = leaf.state[low:high].translate(_WRITE_NEEDS if write else _READ_NEEDS)
+    if write and leaf.owners > 1:
+        return b"\1" * (high - low)
+    for entry, frame in leaf.frames.items() if write else ():
+        if low <= entry < high and frame.mapcount > 1:
+            needs[entry - low] = 1
+    return bytes(needs)
 
 
 def _guard(task: "Task", index: int, low: int, high: int) -> int | None:
@@ -146,6 +203,7 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
         return _fault_anonymous(kernel, task, vma, index, low, high, write=write)
     elif write and not vma.flags & VM_SHARED:
         filemap.cow_fault(kernel, task, vma, index, low, high)
+        _swapin(kernel, task, index, low, high)
         _write_anon(task, index, low, high)
     else:
         filemap.shared_fault(kernel, task, vma, index, low, high, write=write)
@@ -176,16 +234,35 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
     if _huge_fits(kernel, vma, index, leaf, write=write):
         vma = anon_vma_prepare(kernel, task.mm, vma)
         pages.refill(index, ANON if write else HUGE_ZERO).huge = True
+        task.min_flt += 1
         return vma
-    if high - low == ENTRIES and (leaf is None or (write and leaf.owners > 1)):
+    if high - low == ENTRIES and (leaf is None or (write and leaf.owners > 1 and not leaf.state.count(SWAP))):
         pages.refill(index, ANON if write else ZERO)
+        task.min_flt += ENTRIES
         return vma
     pages.alloc(index)
+    _swapin(kernel, task, index, low, high)
     if write:
         _write_anon(task, index, low, high)
     else:
+        task.min_flt += pages.leaves[index].state.count(ABSENT, low, high)
         pages.translate(index, low, high, READ_ANON)
     return vma
+
+
+def _swapin(kernel: "Kernel", task: "Task", index: int, low: int, high: int) -> None:
+    """do_swap_page() on a synchronous device: a page of our own, and the slot is free if nobody else refers to it."""
+    pages = task.mm.pages
+    count = pages.leaves[index].state.count(SWAP, low, high)
+    if not count:
+        return
+    leaf = pages.own(index)
+    for entry in range(low, high):
+        if leaf.state[entry] == SWAP:
+            pages.drop_frames(leaf, entry, entry + 1)
+    pages.translate(index, low, high, _BACK)
+    task.maj_flt += count
+    kernel.vmevents["pswpin"] += count
 
 
 def _huge_fits(kernel: "Kernel", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:
@@ -196,18 +273,23 @@ def _huge_fits(kernel: "Kernel", vma: Vma, index: int, leaf: Leaf | None, *, wri
     if vma.flags & VM_NOHUGEPAGE or not (enabled == "always" or (enabled == "madvise" and vma.flags & VM_HUGEPAGE)):
         return False
     base = index << PMD_SHIFT
-    return vma.start <= base and base + PMD_SIZE <= vma.end
+    if vma.start > base or base + PMD_SIZE > vma.end:
+        return False
+    return not write or page_alloc.fits(kernel, ENTRIES)
 
 
 def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
     """Make the entries writable pages of our own: copied where they are shared."""
     pages = task.mm.pages
     leaf = pages.leaves[index]
+    task.min_flt += leaf.state[low:high].translate(_FAULTS).count(1)
     if leaf.owners > 1 or leaf.frames:
         leaf = pages.own(index)
+        task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)
         if leaf.huge and any(leaf.is_shared(entry) for entry in range(low, high)):
             leaf.huge = False
         pages.drop_frames(leaf, low, high)
+        pages.changed.add(index)
     pages.translate(index, low, high, WRITE_ANON)
 
 
@@ -250,7 +332,7 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int)
 def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> None:
     """Write zeros from the kernel's side; failures are ignored."""
     if length:
-        access(kernel, task, addr, length, write=True)
+        _access(kernel, task, addr, length, write=True, exec=False)
 
 
 def pages_of(addr: int, length: int) -> int:

@@ -19,6 +19,7 @@ from memtui.sim.kernel.vma_merge import modify
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
@@ -122,6 +123,7 @@ def fixup(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, flag
     if flags == old or old & (VM_SPECIAL | VM_DROPPABLE) or vma.name:
         return vma
     vma = modify(kernel, mm, vma, start, end, flags)
+    _move_lists(mm, vma, start, end)
     # nr_pages is an int there: of 2^31 pages and more the upper bits are lost.
     pages = ((end - start) >> PAGE_SHIFT) + (1 << 31) & 0xFFFF_FFFF
     pages -= 1 << 31
@@ -130,6 +132,13 @@ def fixup(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, flag
     elif not old & VM_LOCKED:
         mm.locked_vm += pages
     return vma
+
+
+def _move_lists(mm: "Mm", vma: "Vma", start: int, end: int) -> None:
+    """mlock_vma_pages_range(): the pages change between the evictable lists and the unevictable one."""
+    mm.pages.changed.update(index for index, _, _ in mm.pages.pieces(start, end))
+    if vma.file is not None:
+        vma.file.inode.pages.changed.append((vma.pgoff_at(start), (end - start) >> PAGE_SHIFT))
 
 
 def _apply_all(kernel: "Kernel", task: "Task", flags: int) -> None:

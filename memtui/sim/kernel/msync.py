@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import FILE, FILE_DIRTY, table_of
+from memtui.sim.kernel.page_writeback import write_now
 from memtui.sim.kernel.vm_flags import VM_LOCKED, VM_SHARED
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ def sys_msync(kernel: "Kernel", task: "Task", start: int, length: int, flags: in
     end = (start + page_up(length)) & ((1 << 64) - 1)
     if end < start:
         raise Errno("ENOMEM", "the range overflows")
-    _walk(task, start, end, flags)
+    _walk(kernel, task, start, end, flags)
     return 0
 
 
-def _walk(task: "Task", at: int, end: int, flags: int) -> None:
+def _walk(kernel: "Kernel", task: "Task", at: int, end: int, flags: int) -> None:
     """Sync VMA by VMA; holes are skipped, but remembered."""
     hole = False
     while at < end:
@@ -45,8 +46,10 @@ def _walk(task: "Task", at: int, end: int, flags: int) -> None:
         if flags & MS_INVALIDATE and vma.flags & VM_LOCKED:
             raise Errno("EBUSY", "MS_INVALIDATE on locked memory")
         if flags & MS_SYNC and vma.file is not None and vma.flags & VM_SHARED:
-            for index, low, high in list(task.mm.pages.pieces(at, min(end, vma.end))):
+            stop = min(end, vma.end)
+            for index, low, high in list(task.mm.pages.pieces(at, stop)):
                 task.mm.pages.translate(index, low, high, _CLEAN)
+            write_now(kernel, vma.file.inode, vma.pgoff_at(at), (stop - at) >> PAGE_SHIFT)
         at = vma.end
     if hole:
         raise Errno("ENOMEM", "a part of the range is not mapped; the rest was synced")

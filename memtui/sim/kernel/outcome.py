@@ -53,12 +53,17 @@ def system_call(
     """
 
     def call(kernel: "Kernel", task: "Task", /, *args: P.args, **kwargs: P.kwargs) -> Outcome:
+        if task.exited:
+            return Outcome(-1, "ESRCH", "the process is dead")
         task.mm.why.clear()
         try:
             value = body(kernel, task, *args, **kwargs)
+            outcome = Outcome(value, "", "; ".join(task.mm.why))
         except Errno as failure:
-            return Outcome(-1, failure.name, failure.why)
-        return Outcome(value, "", "; ".join(task.mm.why))
+            outcome = Outcome(-1, failure.name, failure.why)
+        except Fault as fault:
+            outcome = Outcome(-1, "", fault.why, fault.signal)
+        return kernel.finished(task, outcome)
 
     update_wrapper(call, body)
     return call

@@ -1,11 +1,15 @@
 """What one page table holds: a state for each of its 512 entries (arch/x86/include/asm/pgtable_types.h).
 
-Anonymous pages get an identity (`Frame`) only once more than one address space knew them.
+Anonymous pages, in memory or on swap, get an identity (`Frame`) only once more than one address space knew them.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.model.pages import Residence
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.lru import LruRun
+    from memtui.sim.kernel.workingset import Shadow
 
 PMD_SHIFT: Final = 21
 PUD_SHIFT: Final = 30
@@ -54,16 +58,51 @@ _MARK_SHARED: Final = table_of({ANON: ANON | SHARED_BIT, LAZY: LAZY | SHARED_BIT
 class Frame:
     """A page of anonymous memory that more than one page table knew: its identity is the object."""
 
-    __slots__ = ("mapcount",)
+    __slots__ = ("entry", "home", "mapcount", "swapped")
 
-    def __init__(self, mapcount: int) -> None:
+    def __init__(self, mapcount: int, home: "Leaf", entry: int, swapped: bool) -> None:
         self.mapcount = mapcount
+        self.home = home
+        """The table under whose name it is on an LRU list; another one takes over when this one lets go."""
+        self.entry = entry
+        """Its place there."""
+        self.swapped = swapped
+
+    def at_home(self) -> bool:
+        """Whether the table under whose name it is listed still has it."""
+        return self.home.frames.get(self.entry) is self
+
+
+class Sharing:
+    """Mappings of anonymous pages beyond the first of each page, in all address spaces that descend by fork."""
+
+    __slots__ = ("orphaned", "resident", "swapped")
+
+    def __init__(self) -> None:
+        self.resident = 0
+        self.swapped = 0
+        self.orphaned = False
+        """A page lost the table under whose name it is on an LRU list, and others still have it."""
+
+    def add(self, count: int, *, swapped: bool) -> None:
+        """So many mappings more (less, when negative)."""
+        if swapped:
+            self.swapped += count
+        else:
+            self.resident += count
+
+    def drop(self, frame: Frame) -> None:
+        """A table lets go of a page."""
+        if frame.mapcount > 1:
+            self.add(-1, swapped=frame.swapped)
+            self.orphaned = True
+        frame.mapcount -= 1
 
 
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
-    __slots__ = ("frames", "huge", "owners", "state")
+    __slots__ = ("frames", "huge", "index", "old", "owners", "runs", "shadows", "state")
 
     def __init__(self, state: bytearray | None = None) -> None:
         self.state = bytearray(ENTRIES) if state is None else state
@@ -72,13 +111,30 @@ class Leaf:
         self.owners = 1
         self.huge = False
         """Mapped by one 2 MiB entry; the table lies deposited."""
+        self.index = 0
+        """address >> 21 where it was last seen."""
+        self.old: bytearray | None = None
+        """1 for entries whose accessed bit reclaim cleared and nobody set since; None: all are young."""
+        self.runs: list[LruRun] = []
+        """Its anonymous pages on the LRU lists, by ascending entry."""
+        self.shadows: list[Shadow] = []
+        """When its pages that are on swap were evicted."""
 
     def identify(self, low: int, high: int) -> None:
         """Give each anonymous page in the range a frame."""
         state = self.state
         for index in range(low, high):
-            if state[index] in (ANON, LAZY) and index not in self.frames:
-                self.frames[index] = Frame(self.owners)
+            if state[index] in (ANON, LAZY, SWAP) and index not in self.frames:
+                self.frames[index] = Frame(self.owners, self, index, state[index] == SWAP)
+
+    def anonymous(self) -> tuple[int, int]:
+        """Its anonymous pages: in memory, on swap."""
+        return self.state.count(ANON) + self.state.count(LAZY), self.state.count(SWAP)
+
+    def touch(self, low: int, high: int) -> None:
+        """The CPU sets the accessed bits of a range."""
+        if self.old is not None:
+            self.old[low:high] = bytes(high - low)
 
     def marked(self) -> bytearray:
         """The states, with SHARED_BIT on the anonymous pages that are mapped elsewhere too."""

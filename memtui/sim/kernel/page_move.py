@@ -66,6 +66,7 @@ def _move_pmd_table(pages: "PageTable", old: int, new: int) -> bool:
         leaf = pages.leaves.pop(index, None)
         if leaf is not None:
             pages.leaves[index + shift] = leaf
+            pages.changed.add(index + shift)
     return True
 
 
@@ -77,6 +78,7 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
     pages.pmds.add(new >> PUD_SHIFT)
     if step == PMD_SIZE and target not in pages.leaves:
         pages.leaves[target] = pages.leaves.pop(source)
+        pages.changed.add(target)
         return
     low, count = (old >> PAGE_SHIFT) % ENTRIES, step >> PAGE_SHIFT
     to = (new >> PAGE_SHIFT) % ENTRIES
@@ -89,4 +91,8 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
     frames = {entry: leaf.frames.pop(entry) for entry in list(leaf.frames) if low <= entry < low + count}
     pages.put(source, low, bytes(count))
     pages.put(target, to, states)
-    pages.own(target).frames.update({entry - low + to: frame for entry, frame in frames.items()})
+    moved = pages.own(target)
+    for entry, frame in frames.items():
+        if frame.home is leaf:
+            frame.home, frame.entry = moved, entry - low + to
+        moved.frames[entry - low + to] = frame

@@ -1,11 +1,13 @@
 """Which pages of a file are in memory: the part of struct address_space (include/linux/fs.h) that mappings see."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 BLOCK: Final = 512
 """Pages a block, as in a page table."""
 _FULL: Final = b"\1" * BLOCK
+_RUN: Final = re.compile(b"\x01+")
 _NONE: Final = bytes(BLOCK)
 
 
@@ -65,9 +67,60 @@ class PageSet:
             parts.append(_NONE[low:high] if block is None else block[low:high])
         return b"".join(parts)
 
+    def runs(self, first: int, count: int) -> Iterator[tuple[int, int]]:
+        """First page and length of each run of pages in the set, within a range; inside a block at a time."""
+        for number, low, high in self._known(first, count):
+            for match in _RUN.finditer(self._blocks[number], low, high):
+                yield number * BLOCK + match.start(), match.end() - match.start()
+
+    def blocks(self, first: int, count: int) -> list[int]:
+        """The numbers of the blocks with pages that meet a range."""
+        return [number for number, _, _ in self._known(first, count)]
+
+    def _known(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+        """The pieces of a range that have a block, by ascending page."""
+        if count <= BLOCK * (len(self._blocks) + 1):
+            yield from (piece for piece in _pieces(first, count) if piece[0] in self._blocks)
+            return
+        for number in sorted(self._blocks):
+            low, high = max(first - number * BLOCK, 0), min(first + count - number * BLOCK, BLOCK)
+            if low < high:
+                yield number, low, high
+
     def __contains__(self, page: int) -> bool:
         block = self._blocks.get(page // BLOCK)
         return block is not None and block[page % BLOCK] == 1
+
+
+class CachedPages(PageSet):
+    """A file's pages in memory; remembers where they changed until the LRU lists know."""
+
+    __slots__ = ("changed",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed: list[tuple[int, int]] = []
+        """First page and length."""
+
+    def add(self, first: int, count: int = 1) -> int:
+        """As `PageSet.add`."""
+        added = super().add(first, count)
+        if added:
+            self._note(first, count)
+        return added
+
+    def discard(self, first: int, count: int) -> int:
+        """As `PageSet.discard`."""
+        removed = super().discard(first, count)
+        if removed:
+            self._note(first, count)
+        return removed
+
+    def _note(self, first: int, count: int) -> None:
+        if self.changed and sum(self.changed[-1]) == first:
+            first, more = self.changed.pop()
+            count += more
+        self.changed.append((first, count))
 
 
 def _pieces(first: int, count: int) -> Iterator[tuple[int, int, int]]:

@@ -26,6 +26,7 @@ from memtui.sim.kernel.page_leaf import (
     SHARED_BIT,
     STATES,
     Leaf,
+    Sharing,
     table_of,
 )
 
@@ -57,6 +58,10 @@ class PageTable:
         """address >> 39 of each PUD table."""
         self.counts = [0] * STATES
         """Pages of each state."""
+        self.sharing = Sharing()
+        """Of all address spaces that descend from one another by fork."""
+        self.changed: set[int] = set()
+        """Tables whose pages the LRU lists do not know yet (the per-CPU batches of mm/swap.c)."""
 
     @property
     def tables(self) -> int:
@@ -74,6 +79,7 @@ class PageTable:
         if leaf is None:
             leaf = self.leaves[index] = Leaf()
             self.alloc_upper(index)
+            self.changed.add(index)
         return leaf
 
     def alloc_upper(self, index: int) -> None:
@@ -90,8 +96,10 @@ class PageTable:
         copy = Leaf(bytearray(leaf.state))
         copy.frames = dict(leaf.frames)
         copy.huge = leaf.huge
+        copy.old = None if leaf.old is None else bytearray(leaf.old)
         leaf.owners -= 1
         self.leaves[index] = copy
+        self.changed.add(index)
         return copy
 
     def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -118,6 +126,7 @@ class PageTable:
         self.tally(old, -1)
         self.tally(states, 1)
         leaf.state[low:high] = states
+        self.changed.add(index)
 
     def refill(self, index: int, state: int) -> Leaf:
         """Give the table `index`, there or not, 512 pages of one state in place of all that it maps."""
@@ -128,6 +137,7 @@ class PageTable:
             self._abandon(old)
         leaf = self.leaves[index] = Leaf(bytearray(_UNIFORM[state]))
         self.counts[state] += ENTRIES
+        self.changed.add(index)
         return leaf
 
     def zap(self, start: int, end: int) -> None:
@@ -158,7 +168,7 @@ class PageTable:
         """Forget the shared frames of a range: unmapped, or copied on write."""
         if leaf.frames:
             for entry in [entry for entry in leaf.frames if low <= entry < high]:
-                leaf.frames.pop(entry).mapcount -= 1
+                self.sharing.drop(leaf.frames.pop(entry))
 
     def free_tables(self, start: int, end: int, floor: int, ceiling: int | None) -> None:
         """free_pgtables(): drop the tables of [start, end) whose whole span lies in [floor, ceiling)."""
@@ -182,6 +192,7 @@ class PageTable:
         """copy_page_range(): give the child what this table maps in [start, end), and the tables above it."""
         child.puds.update(_present(self.puds, start >> PGDIR_SHIFT, (end - 1) >> PGDIR_SHIFT))
         child.pmds.update(_present(self.pmds, start >> PUD_SHIFT, (end - 1) >> PUD_SHIFT))
+        child.sharing = self.sharing
         for index, low, high in self.pieces(start, end):
             leaf = self.leaves[index]
             inside = (high - low) - leaf.state.count(ABSENT, low, high)
@@ -193,6 +204,9 @@ class PageTable:
                 child.alloc(index)
                 child.leaves[index] = leaf
                 leaf.owners += 1
+                resident, swapped = leaf.anonymous()
+                self.sharing.add(resident, swapped=False)
+                self.sharing.add(swapped, swapped=True)
                 for frame in leaf.frames.values():
                     frame.mapcount += 1
             else:
@@ -210,6 +224,7 @@ class PageTable:
             if frame is not None:
                 frame.mapcount += 1
                 copy.frames[entry] = frame
+                self.sharing.add(1, swapped=frame.swapped)
 
     def marks(self, start: int, end: int) -> Iterator[Mark]:
         """Runs of pages that are not absent, leaf by leaf, with SHARED_BIT on anonymous pages mapped elsewhere."""
@@ -251,9 +266,18 @@ class PageTable:
     def _abandon(self, leaf: Leaf) -> None:
         """This address space no longer has the leaf."""
         self.tally(leaf.state, -1)
+        if leaf.owners > 1:
+            resident, swapped = leaf.anonymous()
+            self.sharing.add(-resident, swapped=False)
+            self.sharing.add(-swapped, swapped=True)
+            for frame in leaf.frames.values():
+                frame.mapcount -= 1
+        else:
+            for run in leaf.runs:
+                run.unlink()
+            for entry in list(leaf.frames):
+                self.sharing.drop(leaf.frames.pop(entry))
         leaf.owners -= 1
-        for frame in leaf.frames.values():
-            frame.mapcount -= 1
 
     def tally(self, states: bytes | bytearray, sign: int) -> None:
         """Add the pages of a range to the counters, or take them off."""

@@ -64,6 +64,16 @@ class Profile:
     """MADV_COLLAPSE (6.1)."""
     cold_advice: bool = True
     """MADV_COLD, MADV_PAGEOUT (5.4)."""
+    thp: bool = True
+    """Transparent huge pages (2.6.38)."""
+    watermark_scale: bool = True
+    """vm.watermark_scale_factor (4.6)."""
+    min_free_kbytes_limit: int = 262144
+    """The most that vm.min_free_kbytes is by default; 65536 before 5.8."""
+    max_swappiness: int = 200
+    """100 before 5.8."""
+    legacy_badness: bool = False
+    """The OOM killer's rules of 2.6.32 (before 2.6.36)."""
     sealed_shows: bool = True
     """VM_SEALED prints as "sl" (6.15)."""
 
@@ -83,17 +93,26 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 1), lambda p: replace(p, collapse_advice=False)),
     ((5, 14), lambda p: replace(p, populate_advice=False)),
     ((5, 13), lambda p: replace(p, dontunmap_any=False)),
+    ((5, 8), lambda p: replace(p, max_swappiness=100, min_free_kbytes_limit=65536)),
     ((5, 7), lambda p: replace(p, dontunmap=False)),
     ((5, 4), lambda p: replace(p, cold_advice=False)),
     ((5, 1), lambda p: replace(p, overcommit_counts_free=True)),
     ((4, 14), lambda p: replace(p, wipe_on_fork=False)),
     ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
     ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
+    ((4, 6), lambda p: replace(p, watermark_scale=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),
     ((3, 9), lambda p: replace(p, free_area_cache=True)),
 )
 """Version -> what the kernels before it lack, newest first."""
+
+
+def _before_3(profile: Profile, release: str) -> Profile:
+    """2.6.x, where the third number counts."""
+    match = re.match(r"\d+\.\d+\.(\d+)", release)
+    third = int(match[1]) if match else 0
+    return replace(profile, thp=third >= 38, legacy_badness=third < 36)
 
 
 def profile_for(release: str) -> Profile:
@@ -109,6 +128,8 @@ def profile_for(release: str) -> Profile:
         raise ValueError(f"not a kernel release: {release!r}")
     version = (int(match[1]), int(match[2]))
     profile = replace(EXACT, name=f"{version[0]}.{version[1]}", exact=version == (6, 18))
+    if version < (2, 7):
+        profile = _before_3(profile, release)
     for since, without in _HISTORY:
         if version < since:
             profile = without(profile)

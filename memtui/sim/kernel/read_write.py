@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SIZE
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, Inode, OpenFile
+from memtui.sim.kernel.lru_add import mark_accessed
 from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.page_writeback import EVERYTHING, balance_dirty_pages, sync, write_now
+from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.readahead import read_pages
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -21,7 +25,7 @@ SEEK_END: Final = 2
 def sys_read(kernel: "Kernel", task: "Task", fd: int, count: int) -> int:
     """read(2) without its buffer: bytes read."""
     file = _readable(task, fd)
-    done = _read(file, file.position, count)
+    done = _read(kernel, task, file, file.position, count)
     file.position += done
     return done
 
@@ -31,7 +35,7 @@ def sys_pread64(kernel: "Kernel", task: "Task", fd: int, count: int, offset: int
     """pread64(2) without its buffer: bytes read."""
     if offset < 0:
         raise Errno("EINVAL", "a negative offset")
-    return _read(_readable(task, fd), offset, count)
+    return _read(kernel, task, _readable(task, fd), offset, count)
 
 
 @system_call
@@ -66,8 +70,18 @@ def sys_lseek(kernel: "Kernel", task: "Task", fd: int, offset: int, whence: int)
 
 @system_call
 def sys_fsync(kernel: "Kernel", task: "Task", fd: int) -> int:
-    """fsync(2), fdatasync(2)."""
-    task.files.get(fd)
+    """fsync(2), fdatasync(2): the file's dirty pages are on the disk."""
+    inode = task.files.get(fd).inode
+    written = write_now(kernel, inode, 0, EVERYTHING)
+    if not inode.shmem:
+        task.mm.note(f"{written:,} dirty pages were written; they are clean cache now")
+    return 0
+
+
+@system_call
+def sys_sync(kernel: "Kernel", task: "Task") -> int:
+    """sync(2): every file's dirty pages are on the disk."""
+    task.mm.note(f"{sync(kernel):,} dirty pages were written; they are clean cache now")
     return 0
 
 
@@ -87,15 +101,19 @@ def _writable(task: "Task", fd: int) -> OpenFile:
     return file
 
 
-def _read(file: OpenFile, at: int, count: int) -> int:
-    """Bytes that can be read at byte `at`; on a disk's file their pages are in memory afterwards."""
+def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -> int:
+    """filemap_read(): bytes that can be read at byte `at`; a disk's file has their pages in memory afterwards."""
     inode = file.inode
     if inode.zero_device:
         return min(count, MAX_RW_COUNT)
     done = max(min(count, MAX_RW_COUNT, inode.size - at), 0)
     if done and not inode.shmem:
         first = at // PAGE_SIZE
-        inode.pages.add(first, (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first)
+        end = (at + done + PAGE_SIZE - 1) // PAGE_SIZE
+        read_pages(kernel, task, file, first, end - first)
+        fresh = first + (first == file.prev_page)  # the page that the last read ended in is not used anew
+        mark_accessed(kernel, inode, fresh, end)
+        file.prev_page = end - 1
     return done
 
 
@@ -115,6 +133,16 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
     if inode.shmem:
         shmem.allocate(kernel, task, inode, first, pages)
     else:
-        inode.pages.add(first, pages)
+        _dirty(kernel, task, inode, first, pages)
     inode.size = max(inode.size, at + done)
     return done
+
+
+def _dirty(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
+    """Pages that the disk does not have yet; a writer of many waits for the flusher now and then."""
+    add_pages(kernel, task, inode, first, count)
+    if inode.regular and inode.fs_type != "ramfs":
+        inode.dirty.add(first, count)
+        happened = balance_dirty_pages(kernel)
+        if happened:
+            task.mm.note(happened)

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.mm import Mm
 
 
+def spaces_of(kernel: "Kernel") -> "list[Mm]":
+    """Every address space once, in the order of the tasks."""
+    return list({id(task.mm): task.mm for task in kernel.tasks.values()}.values())
+
+
 def anon_vma_prepare(kernel: "Kernel", mm: "Mm", vma: Vma) -> Vma:
     """Give a VMA an anon_vma before its first anonymous page: a neighbour's if it fits, else a new one."""
     if vma.anon_vma:

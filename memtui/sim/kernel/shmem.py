@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
+from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.shmem_truncate import truncate_pages as truncate_pages
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -30,16 +33,18 @@ def kernel_inode(kernel: "Kernel", task: "Task", label: str, size: int, *, nores
     pages = (size + PAGE_SIZE - 1) // PAGE_SIZE
     if not noreserve:
         acct_memory(kernel, task, task.mm, pages)
-    return Inode(
-        number=kernel.new_inode_number(),
-        dev=SHMEM_DEV,
-        fs_type="tmpfs",
-        label=label,
-        size=size,
-        nlink=0,
-        shmem=True,
-        charged_whole=0 if noreserve else pages,
-        noreserve=noreserve,
+    return kernel.add_inode(
+        Inode(
+            number=kernel.new_inode_number(),
+            dev=SHMEM_DEV,
+            fs_type="tmpfs",
+            label=label,
+            size=size,
+            nlink=0,
+            shmem=True,
+            charged_whole=0 if noreserve else pages,
+            noreserve=noreserve,
+        )
     )
 
 
@@ -66,6 +71,7 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
     Raises:
         Errno: ENOMEM by the overcommit rules; nothing was allocated then.
     """
+    swapin(kernel, task, inode, first, count)
     missing = inode.pages.missing(first, count)
     if missing and not inode.charged_whole:
         acct_memory(kernel, task, task.mm, missing)
@@ -75,8 +81,24 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
         for at, present in enumerate(inode.pages.mask(first, count), first):
             if not present:
                 inode.clean.add(at)
-    inode.pages.add(first, count)
+    try:
+        add_pages(kernel, task, inode, first, count)
+    except Fault:
+        if not inode.charged_whole:
+            unacct_memory(kernel, inode.pages.missing(first, count))
+        raise
     inode.fresh.discard(first, count)
+
+
+def swapin(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> int:
+    """shmem_swapin_folio(): bring pages back that are out on swap; their slots are free then. How many."""
+    found = list(inode.swapped.runs(first, count)) if inode.swapped.count else []
+    for low, pages in found:
+        add_pages(kernel, task, inode, low, pages)
+        inode.swapped.discard(low, pages)
+        kernel.vmevents["pswpin"] += pages
+        task.maj_flt += pages
+    return sum(pages for _, pages in found)
 
 
 def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
@@ -89,12 +111,3 @@ def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count:
     allocate(kernel, task, inode, first, count)
     for page in new:
         inode.fresh.add(page)
-
-
-def truncate_pages(kernel: "Kernel", inode: Inode, first: int, count: int) -> None:
-    """shmem_undo_range(): free pages of the object."""
-    freed = inode.pages.discard(first, count)
-    inode.fresh.discard(first, count)
-    inode.clean.discard(first, count)
-    if not inode.charged_whole:
-        unacct_memory(kernel, freed)

@@ -75,6 +75,16 @@ class Task:
     """Runs on its parent's mm until it execs or exits."""
     cmdline: tuple[str, ...] = ()
     exited: bool = False
+    dying: bool = False
+    """The OOM killer took it while it runs: it exits at the end of the call, and may take all free pages until then."""
+    killed: str = ""
+    """Who killed it, or ""."""
+    min_flt: int = 0
+    """Page faults without I/O."""
+    maj_flt: int = 0
+    """Page faults that waited for a disk."""
+    oom_score_adj_min: int = 0
+    """Lowering oom_score_adj below it needs CAP_SYS_RESOURCE."""
 
     def capable(self, capability: str) -> bool:
         """Whether the task has a capability."""

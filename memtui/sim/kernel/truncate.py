@@ -7,6 +7,7 @@ from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
+from memtui.sim.kernel.workingset import forget
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -68,7 +69,9 @@ def drop_pages(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_c
     if inode.shmem:
         shmem.truncate_pages(kernel, inode, first, count)
     else:
-        inode.pages.discard(first, count)
+        for pages in (inode.pages, inode.dirty, inode.writeback):
+            pages.discard(first, count)
+        forget(inode, first, first + count)
 
 
 def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copies: bool) -> None:

@@ -1,0 +1,227 @@
+"""Models the walks of mm/rmap.c (6.18): who maps a page, and whether the CPU used it since the last look."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel.page_leaf import (
+    ABSENT,
+    ANON,
+    ENTRIES,
+    FILE,
+    FILE_DIRTY,
+    LAZY,
+    PMD_SHIFT,
+    SHMEM,
+    SWAP,
+    Leaf,
+    table_of,
+)
+from memtui.sim.kernel.page_set import PageSet
+from memtui.sim.kernel.rmap import spaces_of
+from memtui.sim.kernel.vm_flags import VM_EXEC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memtui.sim.kernel.fs import Inode
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
+    from memtui.sim.kernel.page_leaf import Sharing
+    from memtui.sim.kernel.page_table import PageTable
+    from memtui.sim.kernel.vma import Vma
+
+_TO_SWAP = table_of({ANON: SWAP})
+_TO_NOTHING = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM, LAZY), ABSENT))
+_CLEAN = table_of({FILE_DIRTY: FILE})
+_MAPPED = bytes(state in (FILE, FILE_DIRTY, SHMEM) for state in range(256))
+MANY = 2
+"""How many mappings are told apart: none, one, more."""
+
+
+class Mapping(NamedTuple):
+    """Entries [low, high) of a page table that map pages of a file from `first` on."""
+
+    pages: "PageTable"
+    leaf: Leaf
+    low: int
+    high: int
+    first: int
+    executable: bool
+
+
+class Rmap:
+    """The mappings of the machine's pages, as long as no VMA changes."""
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self._spaces = spaces_of(kernel)
+        self._files: dict[int, list[tuple[Mm, Vma]]] | None = None
+
+    def file(self, inode: "Inode", first: int, end: int) -> "Iterator[Mapping]":
+        """Who maps pages [first, end) of a file, a page table at a time."""
+        for mm, vma in self._areas().get(id(inode), ()):
+            low, high = max(first, vma.pgoff), min(end, vma.pgoff + vma.pages)
+            if low >= high:
+                continue
+            start = vma.start + ((low - vma.pgoff) << PAGE_SHIFT)
+            stop = start + ((high - low) << PAGE_SHIFT)
+            for index, bottom, top in list(mm.pages.pieces(start, stop)):
+                page = vma.pgoff_at(index << PMD_SHIFT) + bottom
+                leaf = mm.pages.leaves[index]
+                yield Mapping(mm.pages, leaf, bottom, top, page, bool(vma.flags & VM_EXEC))
+
+    def _areas(self) -> "dict[int, list[tuple[Mm, Vma]]]":
+        if self._files is None:
+            self._files = {}
+            for mm in self._spaces:
+                for vma in mm.tree:
+                    if vma.file is not None:
+                        self._files.setdefault(id(vma.file.inode), []).append((mm, vma))
+        return self._files
+
+    def referenced_file(self, inode: "Inode", first: int, end: int) -> tuple[bytes, bool]:
+        """folio_referenced(): how many young entries map each page (at most `MANY`), and whether as program text.
+
+        The accessed bits are cleared.
+        """
+        young, text = bytearray(end - first), False
+        for entry in self.file(inode, first, end):
+            leaf, low, high = entry.leaf, entry.low, entry.high
+            mapped = leaf.state[low:high].translate(_MAPPED)
+            if leaf.old is None:
+                leaf.old = bytearray(ENTRIES)
+            fresh = bytes(here & ~old for here, old in zip(mapped, leaf.old[low:high], strict=True))
+            leaf.old[low:high] = bytes(old | here for here, old in zip(mapped, leaf.old[low:high], strict=True))
+            text = text or (entry.executable and any(fresh))
+            at = entry.first - first
+            young[at : at + high - low] = bytes(
+                min(have + new, MANY) for have, new in zip(young[at : at + high - low], fresh, strict=True)
+            )
+        return bytes(young), text
+
+    def referenced_anon(self, leaf: Leaf, low: int, high: int) -> bytes:
+        """The same for anonymous pages of one page table; another's entries count as young as this one's."""
+        young = bytearray(bytes([min(leaf.owners, MANY)]) * (high - low))
+        for entry, frame in leaf.frames.items():
+            if low <= entry < high:
+                young[entry - low] = min(frame.mapcount, MANY)
+        if leaf.old is None:
+            leaf.old = bytearray(ENTRIES)
+        else:
+            for at, old in enumerate(leaf.old[low:high]):
+                if old:
+                    young[at] = 0
+        leaf.old[low:high] = b"\1" * (high - low)
+        return bytes(young)
+
+    def mapped(self, inode: "Inode", first: int, end: int) -> bytes:
+        """One byte a page: 1 if somebody maps it."""
+        found = bytearray(end - first)
+        for entry in self.file(inode, first, end):
+            at = entry.first - first
+            here = entry.leaf.state[entry.low : entry.high].translate(_MAPPED)
+            found[at : at + len(here)] = bytes(a | b for a, b in zip(found[at : at + len(here)], here, strict=True))
+        return bytes(found)
+
+    def unmap_file(self, inode: "Inode", first: int, end: int) -> None:
+        """try_to_unmap(): no page table maps the pages any more."""
+        for entry in self.file(inode, first, end):
+            self._change(entry, _TO_NOTHING)
+
+    def clean(self, inode: "Inode", first: int, end: int) -> None:
+        """folio_mkclean(): the next write through a mapping faults, and dirties the page again."""
+        for entry in self.file(inode, first, end):
+            self._change(entry, _CLEAN)
+
+    def _change(self, entry: Mapping, table: bytes) -> None:
+        states = entry.leaf.state[entry.low : entry.high]
+        if states.translate(table) != states:
+            pages, index = entry.pages, _index_of(entry.pages, entry.leaf)
+            entry.leaf.touch(entry.low, entry.high)
+            pages.translate(index, entry.low, entry.high, table)
+
+    def replace_anon(self, leaf: Leaf, low: int, high: int, *, swap: bool) -> None:
+        """Make swap entries (or nothing, for what MADV_FREE gave up) of anonymous pages, in every page table."""
+        table = _TO_SWAP if swap else _TO_NOTHING
+        tables = self._tables_of(leaf)
+        before = leaf.state[low:high]
+        leaf.state[low:high] = after = before.translate(table)
+        leaf.huge = False
+        leaf.touch(low, high)
+        for pages in tables:
+            pages.tally(before, -1)
+            pages.tally(after, 1)
+        sharing = tables[0].sharing
+        extra = (len(tables) - 1) * (high - low)
+        if extra:
+            sharing.add(-extra, swapped=False)
+            if swap:
+                sharing.add(extra, swapped=True)
+        for entry in [entry for entry in leaf.frames if low <= entry < high]:
+            self._replace_frame(leaf, entry, tables, swap=swap)
+
+    def _replace_frame(self, leaf: Leaf, entry: int, tables: "list[PageTable]", *, swap: bool) -> None:
+        """The other page tables that know the page by its frame."""
+        frame = leaf.frames[entry]
+        others = frame.mapcount - len(tables)
+        sharing = tables[0].sharing
+        sharing.add(-others, swapped=False)
+        frame.swapped = swap
+        if swap:
+            sharing.add(others, swapped=True)
+        for other, place, owners in self._others(leaf, entry, sharing) if others else []:
+            before = other.state[place : place + 1]
+            other.state[place] = after = SWAP if swap else ABSENT
+            other.huge = False
+            for pages in owners:
+                pages.tally(before, -1)
+                pages.tally(bytes([after]), 1)
+            if not swap:
+                del other.frames[place]
+        if not swap:
+            del leaf.frames[entry]
+
+    def _others(self, leaf: Leaf, entry: int, sharing: "Sharing") -> "list[tuple[Leaf, int, list[PageTable]]]":
+        """Where else a frame is mapped: page table, entry, and the address spaces that have that table."""
+        frame = leaf.frames[entry]
+        found: dict[int, tuple[Leaf, int, list[PageTable]]] = {}
+        for mm in self._spaces:
+            if mm.pages.sharing is not sharing:
+                continue
+            for other in mm.pages.leaves.values():
+                for place in [at for at, known in other.frames.items() if known is frame and other is not leaf]:
+                    found.setdefault(id(other), (other, place, []))[2].append(mm.pages)
+        return list(found.values())
+
+    def _tables_of(self, leaf: Leaf) -> "list[PageTable]":
+        found = [mm.pages for mm in self._spaces if mm.pages.leaves.get(leaf.index) is leaf]
+        if len(found) != leaf.owners:
+            found = [mm.pages for mm in self._spaces if any(known is leaf for known in mm.pages.leaves.values())]
+        return found
+
+
+def _index_of(pages: "PageTable", leaf: Leaf) -> int:
+    if pages.leaves.get(leaf.index) is leaf:
+        return leaf.index
+    return next(index for index, known in pages.leaves.items() if known is leaf)
+
+
+def mapped_pages(kernel: "Kernel") -> int:
+    """NR_FILE_MAPPED: pages of files and shared memory that at least one page table maps.
+
+    Cost: O(pages of the files that are mapped) where several mappings may overlap.
+    """
+    areas: dict[Inode, list[tuple[Mm, Vma]]] = {}
+    total = 0
+    for mm in spaces_of(kernel):
+        if mm.rss_file + mm.rss_shmem:
+            for vma in mm.tree:
+                if vma.file is not None:
+                    areas.setdefault(vma.file.inode, []).append((mm, vma))
+    for places in areas.values():
+        pages = PageSet()
+        for mm, vma in places:
+            for mark in mm.pages.marks(vma.start, vma.end):
+                if mark.state in (FILE, FILE_DIRTY, SHMEM):
+                    pages.add(vma.pgoff_at(mark.start), mark.pages)
+        total += pages.count
+    return total

@@ -1,0 +1,174 @@
+"""Models lru_add_drain() (mm/swap.c, 6.18): pages that came since the last time are put on the LRU lists.
+
+The kernel collects them in batches of 31 a CPU; here the batch is everything since the last drain, which takes place
+at the end of a step and before reclaim looks at the lists. Pages that went are taken off at the same time.
+"""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel.lru import (
+    ACTIVE_ANON,
+    ACTIVE_FILE,
+    INACTIVE_ANON,
+    INACTIVE_FILE,
+    NEW,
+    UNEVICTABLE,
+    Flags,
+    Owner,
+    Piece,
+)
+from memtui.sim.kernel.page_leaf import ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
+from memtui.sim.kernel.page_set import BLOCK
+from memtui.sim.kernel.rmap import spaces_of
+from memtui.sim.kernel.vm_flags import VM_LOCKED
+from memtui.sim.kernel.workingset import forget, refaults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memtui.sim.kernel.fs import Inode
+    from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
+
+_NOWHERE, _ON_ANON, _ON_FILE, _LOCKED = range(4)
+"""Where a page belongs."""
+_RESIDENT: Final = table_of({state: {ANON: _ON_ANON, LAZY: _ON_FILE}.get(state, _NOWHERE) for state in range(64)})
+_PLACES: Final = (_ON_ANON, _ON_ANON, _ON_FILE, _ON_FILE, _LOCKED)
+"""By list."""
+_WIDE: Final = 1 << 16
+"""Pages."""
+_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
+
+
+def lru_add_drain(kernel: "Kernel") -> None:
+    """Bring the LRU lists up to date. Cost: O(page tables and file ranges that changed)."""
+    spaces = spaces_of(kernel)
+    for mm in spaces:
+        if mm.pages.sharing.orphaned:
+            mm.pages.changed.update(index for index, leaf in mm.pages.leaves.items() if leaf.frames)
+    for mm in spaces:
+        mm.pages.sharing.orphaned = False
+        for index in sorted(mm.pages.changed):
+            leaf = mm.pages.leaves.get(index)
+            if leaf is not None:
+                leaf.index = index
+                _drain_leaf(kernel, mm, leaf)
+        mm.pages.changed.clear()
+    changed = [inode for inode in kernel.inodes if inode.pages.changed]
+    locked = _locked_files(spaces) if changed else {}
+    for inode in changed:
+        _drain_file(kernel, inode, locked.get(id(inode), []))
+
+
+def mark_accessed(kernel: "Kernel", owner: Owner, low: int, high: int) -> None:
+    """folio_mark_accessed(): unreferenced pages are referenced, referenced inactive ones go to the active list."""
+    if low >= high:
+        return
+    lru_add_drain(kernel)
+    lruvec = kernel.lruvec
+    for piece in lruvec.pieces(owner, low, high):
+        if piece.number == UNEVICTABLE:
+            continue
+        if not piece.flags.referenced:
+            _flag(owner, piece, piece.flags._replace(referenced=True), kernel)
+        elif piece.number in (INACTIVE_ANON, INACTIVE_FILE):
+            lruvec.cut(owner, piece.low, piece.high)
+            lruvec.add(piece.number + 1, owner, piece.low, piece.high, piece.flags._replace(referenced=False))
+            kernel.vmevents["pgactivate"] += piece.high - piece.low
+            lruvec.nonresident_age += piece.high - piece.low
+
+
+def _flag(owner: Owner, piece: Piece, flags: Flags, kernel: "Kernel") -> None:
+    """Other flags for pages that stay where they are."""
+    kernel.lruvec.split(owner, piece.low, piece.high).flags = flags
+
+
+def _drain_leaf(kernel: "Kernel", mm: "Mm", leaf: Leaf) -> None:
+    wanted = leaf.state.translate(_RESIDENT)
+    for entry, frame in leaf.frames.items():
+        if frame.at_home():
+            if frame.home is not leaf:
+                wanted[entry] = _NOWHERE
+        else:
+            frame.home, frame.entry = leaf, entry
+    if mm.locked_vm:
+        base = leaf.index << PMD_SHIFT
+        for vma in mm.tree.span(base, base + (ENTRIES << PAGE_SHIFT)):
+            if vma.flags & VM_LOCKED:
+                low, high = max(vma.start - base, 0) >> PAGE_SHIFT, min(vma.end - base >> PAGE_SHIFT, ENTRIES)
+                wanted[low:high] = bytes(_LOCKED if place else _NOWHERE for place in wanted[low:high])
+    _place(kernel, leaf, 0, bytes(wanted))
+    if leaf.shadows and not leaf.state.count(SWAP):
+        forget(leaf, 0, ENTRIES)
+
+
+def _drain_file(kernel: "Kernel", inode: "Inode", locked: list[tuple[int, int]]) -> None:
+    place = _LOCKED if inode.fs_type == "ramfs" else _ON_ANON if inode.shmem else _ON_FILE
+    for first, count in _windows(inode):
+        wanted = inode.pages.mask(first, count)
+        if place != 1:
+            wanted = wanted.replace(b"\1", bytes([place]))
+        for low, high in locked:
+            low, high = max(low - first, 0), min(high - first, count)
+            if low < high:
+                part = wanted[low:high].replace(bytes([place]), bytes([_LOCKED]))
+                wanted = wanted[:low] + part + wanted[high:]
+        _place(kernel, inode, first, wanted)
+
+
+def _windows(inode: "Inode") -> "Iterator[tuple[int, int]]":
+    """What changed; of ranges that may be far larger than the file, only the blocks where something is or was."""
+    windows, inode.pages.changed = inode.pages.changed, []
+    for first, count in windows:
+        if count <= _WIDE:
+            yield first, count
+            continue
+        blocks = set(inode.pages.blocks(first, count))
+        for run in inode.runs:
+            if run.low < first + count and run.high > first:
+                blocks.update(range(run.low // BLOCK, (run.high - 1) // BLOCK + 1))
+        yield from ((block * BLOCK, BLOCK) for block in sorted(blocks))
+
+
+def _locked_files(spaces: "list[Mm]") -> dict[int, list[tuple[int, int]]]:
+    """The ranges of each file that a locked mapping covers."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for mm in spaces:
+        for vma in mm.tree if mm.locked_vm else ():
+            if vma.flags & VM_LOCKED and vma.file is not None:
+                found.setdefault(id(vma.file.inode), []).append((vma.pgoff, vma.pgoff + vma.pages))
+    return found
+
+
+def _place(kernel: "Kernel", owner: Owner, first: int, wanted: bytes) -> None:
+    """Make the lists agree with where the pages of a range belong."""
+    lruvec, end = kernel.lruvec, first + len(wanted)
+    covered = bytearray(len(wanted))
+    for low, high, number, _ in lruvec.pieces(owner, first, end) if owner.runs else ():
+        covered[low - first : high - first] = bytes([_PLACES[number]]) * (high - low)
+    if covered == wanted:
+        return
+    pairs = bytes(new << 2 | old for new, old in zip(wanted, covered, strict=True)) if any(covered) else None
+    for match in _RUN.finditer(wanted if pairs is None else pairs):
+        low, high = first + match.start(), first + match.end()
+        new, old = (match[1][0], 0) if pairs is None else divmod(match[1][0], 4)
+        if new == old:
+            continue
+        if old:
+            lruvec.cut(owner, low, high)
+        if new == _LOCKED:
+            lruvec.add(UNEVICTABLE, owner, low, high)
+        elif new:
+            _add(kernel, owner, low, high, file=new == _ON_FILE)
+
+
+def _add(kernel: "Kernel", owner: Owner, low: int, high: int, *, file: bool) -> None:
+    """New pages go to the head of the inactive list, those that come back early to that of the active one."""
+    for part in refaults(kernel, owner, low, high, file=file):
+        number = (
+            (ACTIVE_FILE if part.active else INACTIVE_FILE) if file else (ACTIVE_ANON if part.active else INACTIVE_ANON)
+        )
+        flags = Flags(workingset=True) if part.workingset else NEW
+        kernel.lruvec.add(number, owner, part.low, part.high, flags)

@@ -1,0 +1,149 @@
+"""Models mm/oom_kill.c (6.18, and 2.6.32's rules by profile): who dies when no page can be freed.
+
+The victim's memory is free at once, as if it exited before anybody asks again; the reaper, which would take its private
+pages 2 s later if it were stuck, has nothing left to do.
+"""
+
+from typing import TYPE_CHECKING, NoReturn
+
+from memtui.model.event import Event, EventKind
+from memtui.model.oom import badness, rank, why_none
+from memtui.model.oom_legacy import LegacyTask, arithmetic, oom_adj_of, sacrifice, select
+from memtui.model.task import Task as Figures
+from memtui.sim.kernel import exit as kernel_exit
+from memtui.sim.kernel.outcome import Fault
+from memtui.sim.kernel.task import CAP_SYS_ADMIN, CAP_SYS_RAWIO, CAP_SYS_RESOURCE, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from memtui.sim.kernel.kernel import Kernel
+
+
+def figures(task: Task) -> Figures:
+    """What the OOM killer and the screens read of a process."""
+    mm = task.mm
+    never = "global init" if task.pid == 1 else "in vfork" if task.in_vfork else None
+    return Figures(
+        pid=task.pid,
+        comm=task.comm,
+        ppid=task.ppid,
+        uid=task.uid,
+        nice=task.nice,
+        total_vm=mm.total_vm,
+        rss_pages=mm.rss,
+        swap_pages=mm.swap_pages,
+        pgtable_pages=mm.pages.tables,
+        oom_score_adj=task.oom_score_adj,
+        min_flt=task.min_flt,
+        maj_flt=task.maj_flt,
+        never=never,
+    )
+
+
+def processes(kernel: "Kernel") -> list[Task]:
+    """The thread group leaders in the order of creation: the kernel's walk."""
+    return [task for task in kernel.tasks.values() if task.pid == task.tgid and not task.dying]
+
+
+def legacy_figures(kernel: "Kernel", task: Task) -> LegacyTask:
+    """What 2.6.32 read; CPU and run time do not pass in a simulation, unless they are set."""
+    children = [
+        child for child in processes(kernel) if child.ppid == task.pid and child is not task and child.mm is not task.mm
+    ]
+    return LegacyTask(
+        pid=task.pid,
+        comm=task.comm,
+        total_vm=task.mm.total_vm,
+        children=tuple(child.mm.total_vm for child in children),
+        nice=task.nice,
+        sys_admin=task.capable(CAP_SYS_ADMIN) or task.capable(CAP_SYS_RESOURCE),
+        sys_rawio=task.capable(CAP_SYS_RAWIO),
+        oom_adj=oom_adj_of(task.oom_score_adj),
+    )
+
+
+def out_of_memory(kernel: "Kernel", current: Task) -> None:
+    """Kill somebody; memory is free afterwards, or `current` is marked as dying.
+
+    Raises:
+        Fault: nobody could be killed: the kernel panics, and the step ends.
+    """
+    if kernel.sysctl["oom_kill_allocating_task"] and why_none(figures(current)) is None:
+        _kill(kernel, current, current, ["vm.oom_kill_allocating_task: whoever asks is killed"])
+    elif kernel.profile.legacy_badness:
+        _select_legacy(kernel, current)
+    else:
+        _select(kernel, current, processes(kernel), kernel.totalram_pages + kernel.total_swap_pages, "RAM + swap")
+
+
+def _select(kernel: "Kernel", current: Task, tasks: "Iterable[Task]", total: int, why_total: str) -> None:
+    """select_bad_process(): the most points; of equals the one created last."""
+    candidates = [figures(task) for task in tasks]
+    ranking = rank(candidates, total, kernel.totalram_pages + kernel.total_swap_pages)
+    if not ranking or ranking[0].points is None:
+        _panic(kernel, current)
+    first = ranking[0]
+    ties = [row.task.pid for row in ranking if row.points == first.points]
+    lines = [f"of {total:,} pages ({why_total})", _arithmetic(first.task, total)]
+    if len(ties) > 1:
+        lines.append(f"{len(ties)} processes have as many: of equals the one created last dies")
+    behind = [row for row in ranking[len(ties) : len(ties) + 1] if row.points is not None]
+    lines += [f"next would be {row.task.pid} ({row.task.comm}) with {row.points:,}" for row in behind]
+    spared = [row for row in ranking if row.points is None]
+    if spared:
+        lines.append("never killed: " + ", ".join(f"{row.task.pid} ({row.why_not})" for row in spared))
+    _kill(kernel, current, kernel.tasks[first.task.pid], lines)
+
+
+def _arithmetic(task: Figures, total: int) -> str:
+    adj = task.oom_score_adj or 0
+    return (
+        f"rss {task.rss_pages:,} + swap {task.swap_pages:,} + page tables {task.pgtable_pages:,}"
+        f" + adj {adj} x {total // 1000:,} = {badness(task, total):,} points"
+    )
+
+
+def _select_legacy(kernel: "Kernel", current: Task) -> None:
+    """2.6.32: address space, children, age and rights; a child dies in its parent's place."""
+    tasks = [task for task in processes(kernel) if task.pid != 1]
+    known = {task.pid: legacy_figures(kernel, task) for task in tasks}
+    chosen = select(known.values())
+    if chosen is None:
+        _panic(kernel, current)
+    terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(chosen))
+    lines = [f"2.6.32 badness of {chosen.pid} ({chosen.comm}): {terms}"]
+    parent = kernel.tasks[chosen.pid]
+    children = [known[task.pid] for task in tasks if task.ppid == chosen.pid and task.mm is not parent.mm]
+    victim = sacrifice(chosen, children)
+    if victim is not chosen:
+        lines.append(f"its child {victim.pid} dies in its place")
+    _kill(kernel, current, kernel.tasks[victim.pid], lines)
+
+
+def _panic(kernel: "Kernel", current: Task) -> NoReturn:
+    text = "Out of memory and no killable processes: the kernel panics; here the step just ends"
+    kernel.note(Event(EventKind.OOM_KILL, text))
+    raise Fault("SIGKILL", 0, text)
+
+
+def _kill(kernel: "Kernel", current: Task, victim: Task, why: "Sequence[str]") -> None:
+    """oom_kill_process() and __oom_kill_process(): every process that shares the address space dies too."""
+    kernel.vmevents["oom_kill"] += 1
+    mm = victim.mm
+    kib = 4
+    freed = f"anon-rss:{mm.rss_anon * kib}kB, file-rss:{mm.rss_file * kib}kB, shmem-rss:{mm.rss_shmem * kib}kB"
+    text = (
+        f"Out of memory: Killed process {victim.pid} ({victim.comm}) total-vm:{mm.total_vm * kib}kB, {freed}, "
+        f"UID:{victim.uid} pgtables:{mm.pages.tables * kib}kB oom_score_adj:{victim.oom_score_adj}; {'; '.join(why)}"
+    )
+    if mm.rss_shmem:
+        text += "; its shared memory stays while anything else refers to it"
+    kernel.note(Event(EventKind.OOM_KILL, text))
+    for task in [task for task in kernel.tasks.values() if task.mm is mm]:
+        task.killed = "the OOM killer"
+        if task.mm is current.mm:
+            task.dying = True
+    if mm is not current.mm:
+        for task in [task for task in kernel.tasks.values() if task.mm is mm]:
+            kernel_exit.do_exit(kernel, task)

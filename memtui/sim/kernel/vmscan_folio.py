@@ -1,0 +1,192 @@
+"""Models shrink_folio_list(), folio_check_references() and shrink_active_list() of mm/vmscan.c (6.18)."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from memtui.sim.kernel import page_writeback
+from memtui.sim.kernel.lru import (
+    ACTIVE_ANON,
+    ACTIVE_FILE,
+    INACTIVE_ANON,
+    INACTIVE_FILE,
+    Flags,
+    Owner,
+    Piece,
+)
+from memtui.sim.kernel.page_leaf import LAZY, Leaf
+from memtui.sim.kernel.shmem_truncate import truncate_pages
+from memtui.sim.kernel.workingset import evicted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from memtui.sim.kernel.file_rmap import Rmap
+    from memtui.sim.kernel.fs import Inode
+    from memtui.sim.kernel.kernel import Kernel
+
+_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
+
+
+class FolioScan:
+    """Takes pages off the tails of the lists and decides about each run of them."""
+
+    def __init__(self, kernel: "Kernel", rmap: "Rmap", who: str, *, swap: bool) -> None:
+        """Set up.
+
+        Args:
+            kernel: whose pages.
+            rmap: who maps them.
+            who: "kswapd" or "direct", for the counters.
+            swap: whether anonymous pages may be written out.
+        """
+        self._kernel = kernel
+        self._lruvec = kernel.lruvec
+        self._rmap = rmap
+        self._who = who
+        self._swap = swap
+
+    def isolate(self, number: int, count: int) -> "Iterator[tuple[Owner, Piece]]":
+        """Take up to `count` pages off the tail of a list, oldest first."""
+        lru = self._lruvec.lists[number]
+        while count > 0:
+            run = lru.tail
+            if run is None:
+                return
+            low, high = run.low, min(run.high, run.low + count)
+            count -= high - low
+            owner, flags = run.owner, run.flags
+            if high == run.high:
+                run.unlink()
+                owner.runs.remove(run)
+            else:
+                run.low = high
+                lru.size -= high - low
+            yield owner, Piece(low, high, number, flags)
+
+    def shrink_inactive(self, number: int, count: int) -> tuple[int, int]:
+        """shrink_inactive_list(): pages scanned and pages freed."""
+        scanned = freed = written = 0
+        for owner, piece in list(self.isolate(number, count)):
+            scanned += piece.high - piece.low
+            for part, young, text in self._referenced(owner, piece):
+                done, swapped = self._shrink(owner, part, young, text=text)
+                freed += done
+                written += swapped
+        file = number == INACTIVE_FILE
+        self._lruvec.note_cost(file, written, scanned - freed)
+        events = self._kernel.vmevents
+        events[f"pgscan_{self._who}"] += scanned
+        events[f"pgsteal_{self._who}"] += freed
+        events["pgscan_file" if file else "pgscan_anon"] += scanned
+        events["pgsteal_file" if file else "pgsteal_anon"] += freed
+        return scanned, freed
+
+    def shrink_active(self, number: int, count: int) -> None:
+        """shrink_active_list(): down to the inactive list, but program text that was used gets another round."""
+        rotated = 0
+        for owner, piece in list(self.isolate(number, count)):
+            for part, young, text in self._referenced(owner, piece):
+                if young and text and number == ACTIVE_FILE:
+                    self._lruvec.add(number, owner, part.low, part.high, part.flags)
+                    rotated += part.high - part.low
+                else:
+                    flags = part.flags._replace(workingset=True)
+                    self._lruvec.add(number - 1, owner, part.low, part.high, flags)
+                    self._kernel.vmevents["pgdeactivate"] += part.high - part.low
+        if rotated:
+            self._lruvec.note_cost(number == ACTIVE_FILE, 0, rotated)
+
+    def _referenced(self, owner: Owner, piece: Piece) -> "Iterator[tuple[Piece, int, bool]]":
+        """Split by how many young entries map the pages."""
+        low, high, _, _ = piece
+        if isinstance(owner, Leaf):
+            young, text = self._rmap.referenced_anon(owner, low, high), False
+        else:
+            young, text = self._rmap.referenced_file(owner, low, high)
+        for match in _RUN.finditer(young):
+            yield piece._replace(low=low + match.start(), high=low + match.end()), match[1][0], text
+
+    def _shrink(self, owner: Owner, piece: Piece, young: int, *, text: bool) -> tuple[int, int]:
+        """What becomes of pages that share everything: pages freed, and pages written to swap."""
+        file = piece.number == INACTIVE_FILE
+        if young:  # folio_check_references()
+            if piece.flags.referenced or young > 1 or (text and file):
+                self._activate(owner, piece)
+            else:
+                self._lruvec.add(piece.number, owner, piece.low, piece.high, piece.flags._replace(referenced=True))
+            return 0, 0
+        flags = piece.flags._replace(referenced=False)
+        piece = piece._replace(flags=flags)
+        if isinstance(owner, Leaf):
+            return self._shrink_anon(owner, piece)
+        if owner.shmem:
+            return self._shrink_shmem(owner, piece)
+        return self._shrink_file(owner, piece), 0
+
+    def _activate(self, owner: Owner, piece: Piece) -> None:
+        self._kernel.vmevents["pgactivate"] += piece.high - piece.low
+        flags = Flags(workingset=piece.flags.workingset)
+        self._lruvec.add(piece.number | 1, owner, piece.low, piece.high, flags)
+        self._lruvec.nonresident_age += piece.high - piece.low
+
+    def _shrink_anon(self, leaf: Leaf, piece: Piece) -> tuple[int, int]:
+        """To swap; what MADV_FREE gave up is just freed. Without slots the pages are activated."""
+        low, high, number, flags = piece
+        pages = high - low
+        if number == INACTIVE_FILE:
+            assert leaf.state.count(LAZY, low, high) == pages
+            self._rmap.replace_anon(leaf, low, high, swap=False)
+            self._kernel.vmevents["pglazyfreed"] += pages
+            return pages, 0
+        got = self._kernel.swap.take(pages) if self._swap else 0
+        if got:
+            self._rmap.replace_anon(leaf, low, low + got, swap=True)
+            evicted(self._lruvec, leaf, low, low + got, workingset=flags.workingset)
+            self._kernel.vmevents["pswpout"] += got
+        if got < pages:
+            self._activate(leaf, piece._replace(low=low + got))
+        return got, got
+
+    def _shrink_shmem(self, inode: "Inode", piece: Piece) -> tuple[int, int]:
+        """To swap; pages that nobody ever wrote are dropped."""
+        freed = swapped = 0
+        at = piece.low
+        for match in _RUN.finditer(inode.clean.mask(piece.low, piece.high - piece.low)):
+            low, high = at + match.start(), at + match.end()
+            if match[1][0]:
+                self._rmap.unmap_file(inode, low, high)
+                truncate_pages(self._kernel, inode, low, high - low)
+                freed += high - low
+                continue
+            got = self._kernel.swap.take(high - low) if self._swap else 0
+            if got:
+                self._rmap.unmap_file(inode, low, low + got)
+                inode.pages.discard(low, got)
+                inode.fresh.discard(low, got)
+                inode.swapped.add(low, got)
+                evicted(self._lruvec, inode, low, low + got, workingset=piece.flags.workingset)
+                self._kernel.vmevents["pswpout"] += got
+            if low + got < high:
+                self._activate(inode, piece._replace(low=low + got, high=high))
+            freed, swapped = freed + got, swapped + got
+        return freed, swapped
+
+    def _shrink_file(self, inode: "Inode", piece: Piece) -> int:
+        """Clean pages go. Dirty ones are never written here: the flusher is woken, and they are next when clean."""
+        freed, at = 0, piece.low
+        for match in _RUN.finditer(inode.dirty.mask(piece.low, piece.high - piece.low)):
+            low, high = at + match.start(), at + match.end()
+            if match[1][0]:
+                self._kernel.vmevents["nr_vmscan_immediate_reclaim"] += high - low
+                self._lruvec.add(INACTIVE_FILE, inode, low, high, piece.flags, tail=True)
+                page_writeback.write_now(self._kernel, inode, low, high - low, self._rmap)
+                continue
+            self._rmap.unmap_file(inode, low, high)
+            inode.pages.discard(low, high - low)
+            evicted(self._lruvec, inode, low, high, workingset=piece.flags.workingset)
+            freed += high - low
+        return freed
+
+
+ACTIVE: Final = (ACTIVE_ANON, ACTIVE_FILE)
+INACTIVE: Final = (INACTIVE_ANON, INACTIVE_FILE)
