@@ -6,6 +6,7 @@ from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.exec import Program, do_execve
 from memtui.sim.kernel.exec_stack import ExecOffsets
 from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.paths import joined
 from memtui.sim.process import Process
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Arg, Array, Call, Number, Text
@@ -25,9 +26,9 @@ def handler(world: World, process: Process, call: Call) -> Effect:
     filename = call.args[0].value if call.args and isinstance(call.args[0], Text) else b""
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
-    program = _program(world, filename, call)
+    program = _program(world, process, filename, call)
     if isinstance(program, Outcome):
-        return _missing(call, filename, program)
+        return _missing(process, call, filename, program)
     outcome = do_execve(world.kernel, process.task, program)
     if outcome.signal:
         world.end(process, f"was killed by {outcome.signal}: {outcome.why}")
@@ -39,10 +40,10 @@ def handler(world: World, process: Process, call: Call) -> Effect:
     return Effect(outcome.value, outcome.errno, outcome.why, events)
 
 
-def _program(world: World, filename: bytes, call: Call) -> Program | Outcome:
+def _program(world: World, process: Process, filename: bytes, call: Call) -> Program | Outcome:
     """What is to be started, or why it cannot be."""
     argv, envp = (_strings(call.args[index]) if index < len(call.args) else () for index in (1, 2))
-    path, argv = _without_scripts(world, filename, argv)
+    path, argv = _without_scripts(world, joined(process.directory, filename), argv)
     image, file = world.host.elf(path), world.inode(path)
     if file is None:
         return Outcome(-1, "ENOENT", f"ENOENT: there is no {path} on this machine")
@@ -76,11 +77,12 @@ def _decode(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _missing(call: Call, filename: bytes, outcome: Outcome) -> Effect:
+def _missing(process: Process, call: Call, filename: bytes, outcome: Outcome) -> Effect:
     if call.result is None:
         return Effect(outcome.value, outcome.errno, outcome.why)
     reason = "is not on this machine" if outcome.errno == "ENOENT" else "is no program that this machine can read"
     text = f"the program {_decode(filename)} {reason}: its mappings are unknown"
+    process.missing = text
     return Effect(None, why=text, events=(Event(EventKind.NO_EFFECT, text),), recorded=True)
 
 

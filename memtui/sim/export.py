@@ -121,7 +121,7 @@ class Exporter:
             start_stack=mm.start_stack,
             cmdline=task.cmdline,
             exe=mm.exe or None,
-            unknown=_NOT_SIMULATED,
+            unknown={**_NOT_SIMULATED, "vmas": process.missing} if process.missing else _NOT_SIMULATED,
             heap=self._heap_of(process) if self.heap_wanted else None,
         )
 
@@ -139,4 +139,5 @@ def _why_no_mm(process: Process | None, focus: int | None) -> str:
     """Why there is no address space to show, or ""."""
     if process is None:
         return "no process has started yet" if focus is None else f"there is no process {focus} at this step"
-    return f"process {process.pid} {process.ended}" if process.ended else ""
+    why = process.ended or process.foreign
+    return f"process {process.pid} {why}" if why else ""

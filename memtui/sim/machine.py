@@ -29,7 +29,7 @@ from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE
 from memtui.sim.world import Effect, Handlers, World
-from memtui.trace.line import Call, Echo, Exited, Result, Signal, Statement
+from memtui.trace.line import Call, Echo, Exited, Mode, NotUnderstood, Result, Signal, Statement
 from memtui.trace.printer import reprint
 
 _HANDLERS: Handlers = {
@@ -87,7 +87,9 @@ class Machine:
         try:
             record = self._run(statement)
         except ParseError as error:
-            raise self._placed(error, statement) from error
+            if not self.world.recorded:
+                raise self._placed(error, statement) from error
+            record = self._not_understood(statement, error.what)
         self.position += 1
         self.events = record.events
         return record
@@ -126,6 +128,8 @@ class Machine:
         what = statement.what
         if isinstance(what, Call) and what.name == "machine":
             return self._record(statement, 0, reprint(statement), Effect(None, why=_described(self.world)))
+        if isinstance(what, NotUnderstood):
+            return self._not_understood(statement, what.why)
         process = process_calls.process_of(self.world, self._program, self.position)
         self.current = process
         match what:
@@ -139,6 +143,12 @@ class Machine:
             case Exited():
                 effect = process_calls.exited(self.world, process, what)
                 return self._record(statement, process.pid, statement.raw, effect)
+            case Mode():
+                return self._record(statement, process.pid, statement.raw, process_calls.mode(process, what))
+
+    def _not_understood(self, statement: Statement, why: str) -> StepRecord:
+        event = Event(EventKind.NO_EFFECT, f"not understood: {why}")
+        return self._record(statement, statement.pid or 0, statement.raw, Effect(None, why=event.text, events=(event,)))
 
     def _call(self, statement: Statement, call: Call, process: Process) -> StepRecord:
         handler = _HANDLERS.get(call.name)
@@ -148,8 +158,8 @@ class Machine:
             why = "the simulator gives this call no effect"
             event = Event(EventKind.NO_EFFECT, f"{call.name}: {why}")
             effect = Effect(None, why=why, events=(event,), recorded=True)
-        elif process.ended:
-            event = Event(EventKind.NO_EFFECT, f"process {process.pid} {process.ended}")
+        elif process.ended or (process.foreign and call.name != "execve"):
+            event = Event(EventKind.NO_EFFECT, f"process {process.pid} {process.ended or process.foreign}")
             effect = Effect(None, why=event.text, events=(event,), recorded=True)
         else:
             effect = handler(self.world, process, call)

@@ -27,7 +27,7 @@ def absolute(world: World, process: Process, call: Call) -> bytes:
     start = process.directory
     if directory_place is not None:
         start = _directory(world, process, call.args[directory_place]) or start
-    return _joined(start, path)
+    return joined(start, path)
 
 
 def _directory(world: World, process: Process, arg: Arg) -> str:
@@ -39,7 +39,8 @@ def _directory(world: World, process: Process, arg: Arg) -> str:
     return opened.inode.label if opened is not None and opened.inode.is_dir else ""
 
 
-def _joined(start: str, path: bytes) -> bytes:
+def joined(start: str, path: bytes) -> bytes:
+    """A path from a directory on; as it is when that is not known."""
     if not start:
         return path
     return posixpath.normpath(posixpath.join(start.encode("utf-8", "surrogateescape"), path))
@@ -54,7 +55,7 @@ def _change_directory(world: World, process: Process, call: Call) -> Effect:
         else:
             path = arguments(call, "s", world.variables)[0]
             assert isinstance(path, bytes)
-            there = _joined(process.directory, path).decode("utf-8", "surrogateescape")
+            there = joined(process.directory, path).decode("utf-8", "surrogateescape")
             facts = world.host.file(there)
             if facts is None and call.result is None:
                 return Effect(-1, "ENOENT", f"ENOENT: there is no {there}")

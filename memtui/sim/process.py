@@ -88,6 +88,10 @@ class Process:
         """Whose thread-local storage its code uses: its own, or that of the caller of vfork."""
         self.ended = ""
         """How it ended, in words; "" while it runs."""
+        self.foreign = ""
+        """Why what it does is not simulated, though it runs; or ""."""
+        self.missing = ""
+        """Why its map lacks something that only the real process had; or ""."""
         self.calls = NotedCalls(kernel, task)
         self.aliases: dict[int, int] = {}
         """Pointers as a log has them -> what the simulated allocator gave instead."""
@@ -145,6 +149,7 @@ class Process:
     def start_program(self, program: Program) -> None:
         """A new program runs: its allocator knows nothing yet."""
         self.program, self.settled = program, False
+        self.foreign = self.missing = ""
         self.calls = NotedCalls(self._kernel, self.task)
         self._allocator, self._brk_told, self._called_brk = None, None, False
         self.thread = self.pid
@@ -155,6 +160,7 @@ class Process:
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
         process = Process(self._kernel, task, self._make_allocator)
         process.aliases = dict(self.aliases)
+        process.foreign, process.missing = self.foreign, self.missing
         process.program, process.settled, process.directory = self.program, self.settled, self.directory
         if task.mm is self.task.mm:
             process.calls, process.aliases, process._allocator = self.calls, self.aliases, self.allocator

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.event import Event, EventKind
 from memtui.sim.kernel import fork, resource
 from memtui.sim.kernel.mman import CLONE_VFORK, CLONE_VM
 from memtui.sim.kernel.rmap import anon_vma_prepare
@@ -12,7 +13,7 @@ from memtui.sim.process import Process
 from memtui.sim.syscall_table import numbers
 from memtui.sim.world import Effect, Handler, World
 from memtui.trace.constants import value_of
-from memtui.trace.line import Arg, Call, Exited, Flags, Keyword, Statement, Struct
+from memtui.trace.line import Arg, Call, Exited, Flags, Keyword, Mode, Statement, Struct
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.outcome import Outcome
@@ -119,6 +120,14 @@ def exited(world: World, process: Process, what: Exited) -> Effect:
         return Effect(None)
     world.end_thread(process, what.text)
     return Effect(None, why="the trace tells only the end, so its memory is freed now")
+
+
+def mode(process: Process, what: Mode) -> Effect:
+    """`[ Process PID=7 runs in 32 bit mode. ]`, which strace says behind the execve that changed it."""
+    process.foreign = "" if what.bits == 64 else f"runs in {what.bits} bit mode, which is not simulated"
+    if not process.foreign:
+        return Effect(None, why="its calls are those of x86-64 again")
+    return Effect(None, why=process.foreign, events=(Event(EventKind.NO_EFFECT, process.foreign),))
 
 
 def _set_limit(world: World, process: Process, call: Call) -> Effect:

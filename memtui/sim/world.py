@@ -57,7 +57,10 @@ class World:
         setup_stack(self.kernel, task, *layout)
         task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
         open_standard(task)
-        return self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
+        process = self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
+        if self.recorded:
+            process.missing = "it ran before the log begins: what it had mapped then is not known"
+        return process
 
     def add(self, process: Process) -> Process:
         """Note a new process."""

@@ -13,9 +13,7 @@ _UNFINISHED_END: Final = re.compile(r" ?<unfinished \.\.\.>(?=\)\s*= )")
 _SUMMARY: Final = re.compile(r"% time\s+seconds\s+usecs/call")
 _RESUMED: Final = re.compile(r"<\.\.\. (?P<name>.+?) resumed>\s?")
 _ATTACHED: Final = re.compile(r"strace: Process \d+ (?:at|de)tached(?: with \d+ threads)?$")
-_CHATTER: Final = re.compile(
-    r"strace: |\[ Process PID=\d+ runs in|Process \d+ (?:attached|detached|resumed|suspended)|^ > \S"
-)
+_CHATTER: Final = re.compile(r"strace: (?!\[ Process PID)|Process \d+ (?:attached|detached|resumed|suspended)|^ > \S")
 _SUPERSEDED: Final = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
 _PADDED: Final = re.compile(r"(.*\))\s*= (.*)", re.DOTALL)
 

@@ -116,10 +116,23 @@ class Exited(NamedTuple):
     signal: str = ""
 
 
+class Mode(NamedTuple):
+    """`[ Process PID=7 runs in 32 bit mode. ]`: from here on its calls are those of another architecture, or not."""
+
+    bits: int
+    pid: int
+
+
+class NotUnderstood(NamedTuple):
+    """A line of a log that is none of the forms: damaged, cut off, or the program's own output."""
+
+    why: str
+
+
 class Statement(NamedTuple):
     """One step of a trace, with its narration and place."""
 
-    what: Call | Echo | Signal | Exited
+    what: Call | Echo | Signal | Exited | Mode | NotUnderstood
     raw: str
     """The line as written, without prefix and time."""
     line: int = 0

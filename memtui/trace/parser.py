@@ -5,15 +5,18 @@ from typing import Final, NamedTuple, NoReturn
 
 from memtui.model.errors import ParseError
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
+from memtui.trace.architecture import of_x86_64
 from memtui.trace.constants import CONSTANTS
 from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
-from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Signal, Statement, Variable
+from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Mode, NotUnderstood, Signal, Statement, Variable
 from memtui.trace.pids import with_children, with_pids
 from memtui.trace.statements import statement, without_time
 
 _MIXED: Final = "if the program's own output is mixed in: record with strace -o FILE"
 _CUT_ERROR: Final = re.compile(r"-|-1 E?|-1 E[A-Z]*(?: ?\([^)]*)?")
+LONGEST: Final = 500
+"""Characters that are kept of a line that is not understood."""
 _PADDING: Final = re.compile(r"\) {2,}= ")
 
 
@@ -24,7 +27,7 @@ class Trace(NamedTuple):
     """In the order in which they take effect: an interrupted call stands where it resumed."""
     file: str = ""
     warnings: tuple[str, ...] = ()
-    """One line each: what was left out and why (a last line that the log cut off, narration without a step)."""
+    """One line each: what was left out and why (narration without a step)."""
     recorded: bool = False
     """Whether it is a log that strace or ltrace wrote, not a trace written by hand."""
 
@@ -68,6 +71,8 @@ class _Parser:
         self.warnings: list[str] = []
         self.narration: list[str] = []
         self.chapter = ""
+        self.not_understood: list[tuple[int, Wrong, Line]] = []
+        """Place among the statements, what is wrong, the line."""
         self.bound: set[str] = set()
         self.by_hand = False
         """Narration, a name, echo or machine() was seen: no log."""
@@ -92,12 +97,7 @@ class _Parser:
                 continue
             if whole.text.startswith("+++"):
                 self._add_all(joiner.ended(whole))
-            try:
-                self._add(whole)
-            except Wrong as wrong:
-                if line is not lines[-1] or not self._is_log():
-                    self._fail(wrong, whole)
-                self.warnings.append(f"line {line.number} is cut off and left out: {wrong.what}")
+            self._try(whole)
         self._add_all(joiner.all_left())
         return self._finish(lines)
 
@@ -111,10 +111,16 @@ class _Parser:
 
     def _add_all(self, open_calls: list[Line]) -> None:
         for line in open_calls:
-            try:
-                self._add(line)
-            except Wrong as wrong:
-                self._fail(wrong, line)
+            self._try(line)
+
+    def _try(self, line: Line) -> None:
+        """Add a line. One that is not understood may belong to a log: that is known at the end."""
+        try:
+            self._add(line)
+        except Wrong as wrong:
+            self.not_understood.append((len(self.statements), wrong, line))
+            text = line.text if len(line.text) <= LONGEST else line.text[:LONGEST] + "..."
+            self.statements.append(Statement(NotUnderstood(wrong.what), text, line.number, line.pid))
 
     def _add(self, line: Line) -> None:
         text = without_time(line.text)
@@ -126,7 +132,8 @@ class _Parser:
             self.like_strace = bool(line.offset) or padded or isinstance(what, Signal | Exited)
         self.by_hand |= isinstance(what, Echo)
         story = "\n".join(self.narration).strip("\n") if self.narration else ""
-        self.statements.append(Statement(what, text, line.number, line.pid, story, self.chapter, line.opened))
+        pid = what.pid if isinstance(what, Mode) else line.pid
+        self.statements.append(Statement(what, text, line.number, pid, story, self.chapter, line.opened))
         self.narration, self.chapter = [], ""
 
     def _check(self, what: Call, text: str) -> Call:
@@ -166,17 +173,21 @@ class _Parser:
         return unknown
 
     def _is_log(self) -> bool:
-        return self.like_strace and not self.by_hand and bool(self.statements)
+        return self.like_strace and not self.by_hand and len(self.statements) > 2 * len(self.not_understood)
 
     def _fail(self, wrong: Wrong, line: Line) -> NoReturn:
         column = max(wrong.position + line.offset + 1, 1)
-        hint = _MIXED if self._is_log() else ""
+        hint = _MIXED if self.like_strace and not self.by_hand and len(self.statements) > 1 else ""
         raise ParseError(wrong.what, file=self.file, line=line.number, column=column, hint=hint) from wrong
 
     def _finish(self, lines: list[Line]) -> Trace:
+        if self.not_understood and not self._is_log():
+            _, wrong, line = self.not_understood[0]
+            self._fail(wrong, line)
         if self._is_log() and (why := self._cut_off()):
-            gone = self.statements.pop()
-            self.warnings.append(f"line {gone.line} is cut off and left out: {why}")
+            self.statements[-1] = self.statements[-1]._replace(what=NotUnderstood(f"cut off: {why}"))
+        if not self.by_hand:
+            self.statements = of_x86_64(self.statements, self.file)
         if not self.statements:
             hint = "only comments" if lines else "only blank lines"
             raise ParseError("no steps in this trace", file=self.file, hint=hint)
@@ -188,7 +199,7 @@ class _Parser:
         """What the last call of a log lacks: all before it have a result, and each error its message."""
         calls = [what for one in self.statements if isinstance(what := one.what, Call) and not what.unfinished]
         last = self.statements[-1].what
-        if len(calls) < 2 or calls[-1] is not last:
+        if len(calls) < 2 or not isinstance(last, Call) or last.unfinished:
             return ""
         if last.result is None:
             return "it has no result" if all(call.result for call in calls[:-1]) else ""

@@ -6,7 +6,7 @@ from typing import Final
 
 from memtui.trace.constants import CONSTANTS, errno_name
 from memtui.trace.lexer import Span, Wrong, arguments
-from memtui.trace.line import Call, Echo, Exited, Result, Signal
+from memtui.trace.line import Call, Echo, Exited, Mode, Result, Signal
 from memtui.trace.signatures import SIGNATURES
 from memtui.trace.values import check, number, value
 
@@ -29,6 +29,7 @@ _VALUE: Final = re.compile(
 _TOOK: Final = re.compile(r" <\d+\.\d+>$")
 _SIGNAL: Final = re.compile(r"--- (?:stopped by )?(?P<name>SIG[A-Z0-9_]+)?(?P<text>.*?) ---$", re.DOTALL)
 _EXITED: Final = re.compile(r"\+\+\+ (?P<text>.+?) \+\+\+$")
+_MODE: Final = re.compile(r"(?:strace: )?\[ Process PID=(\d+) runs in (\d+) bit mode\. \]$")
 _STATUS: Final = re.compile(r"exited (?:with |\(status )(\d+)")
 _KILLED: Final = re.compile(r"killed by (\w+)")
 _ECHO: Final = re.compile(r"echo\s+(?P<value>[^>]*?)\s*>\s*(?P<path>\S*)$")
@@ -47,7 +48,7 @@ def without_time(text: str) -> str:
 
 
 @lru_cache(maxsize=PARSED)
-def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | Exited:
+def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | Exited | Mode:
     """Parse one line without prefix, time and comment.
 
     Args:
@@ -63,6 +64,8 @@ def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | 
         return _exited(text)
     if re.match(r"echo\s", text):
         return _echo(text)
+    if mode := _MODE.match(text):
+        return Mode(int(mode[2]), int(mode[1]))
     try:
         return _unfinished(text) if unfinished or _OPEN_END.search(text) else _call(text)
     except RecursionError:

@@ -54,7 +54,7 @@ NAME = "has no value: expected a constant or a name bound before"
         ("--- SIGSEGV", "x.trace:1:12: expected '--- SIGNAL ... ---'"),
         ("+++ exited", "x.trace:1:11: expected '+++ exited with N +++' or '+++ killed by SIGNAL +++'"),
         (
-            "brk(NULL)        = 0x5000\nhello\nbrk(NULL)        = 0x5000\n",
+            "brk(NULL)        = 0x5000\nhello\nworld\nbrk(NULL)        = 0x5000\n",
             "x.trace:2:6: expected '(' (if the program's own output is mixed in: record with strace -o FILE)",
         ),
         ("<unfinished ...>", f"x.trace:1:1: {FORMS}"),

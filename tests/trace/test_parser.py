@@ -2,6 +2,7 @@
 
 import pytest
 
+from memtui.model.errors import ParseError
 from memtui.trace.constants import value_of
 from memtui.trace.line import (
     Arg,
@@ -12,6 +13,8 @@ from memtui.trace.line import (
     Fd,
     Flags,
     Keyword,
+    Mode,
+    NotUnderstood,
     Number,
     Opaque,
     Result,
@@ -289,7 +292,6 @@ def test_chatter_is_dropped() -> None:
 strace: Process 77 attached
 [pid    77] vfork(strace: Process 78 attached
  <unfinished ...>
-strace: [ Process PID=78 runs in 32 bit mode. ]
 [pid    78] brk(NULL) = 0x5000
  > /usr/lib/libc.so.6(brk+0x7) [0x1fc47]
 [pid    77] <... vfork resumed>) = 78
@@ -369,9 +371,57 @@ LOG = "brk(NULL)                               = 0x5000\nclose(3)               
     ],
 )
 def test_a_log_cut_off_in_its_last_line(rest: str, why: str) -> None:
-    trace = parse(LOG + rest)
-    assert len(trace.statements) == 2
-    assert trace.warnings == (f"line 3 is cut off and left out: {why}",)
+    *whole, last = parse(LOG + rest).statements
+    assert [one.raw for one in whole] == LOG.splitlines()
+    assert isinstance(last.what, NotUnderstood)
+    assert last.what.why.removeprefix("cut off: ") == why
+    assert last.line == 3
+
+
+def test_lines_that_are_not_understood_stay_in_their_place() -> None:
+    first, garbage, last = parse("brk(NULL)        = 0x5000\nhello\nbrk(NULL)        = 0x5000\n").statements
+    assert garbage.what == NotUnderstood("expected '('")
+    assert (garbage.raw, garbage.line) == ("hello", 2)
+    assert first.what == last.what
+
+
+def test_a_file_of_which_little_is_understood_is_no_log() -> None:
+    with pytest.raises(ParseError, match=r"^x:1:6: expected"):
+        parse("hello\nworld\n10 brk(NULL) = 0x5000\n", "x")
+
+
+def test_the_mode_of_a_process() -> None:
+    text = "[ Process PID=78 runs in 32 bit mode. ]"
+    log = (
+        f'78 execve("/bin/true", ["true"], NULL) = 0\nstrace: {text}\n78 mmap2(NULL, 4096, 3, 34, -1, 0) = 0xf7f00000\n'
+    )
+    _, mode, _ = parse(log).statements
+    assert (mode.what, mode.pid) == (Mode(32, 78), 78)
+
+
+def test_a_child_of_another_mode_that_strace_did_not_tell_of() -> None:
+    log = """\
+77 fork() = 78
+78 execve("/bin/true", ["true"], NULL) = 0
+78 brk(NULL) = 0x56000000
+78 mmap2(NULL, 4096, 3, 34, -1, 0) = 0xf7f00000
+77 exit_group(0) = ?
+"""
+    assert [one.what for one in parse(log).statements if isinstance(one.what, Mode)] == [Mode(32, 78)]
+    assert isinstance(parse(log).statements[2].what, Mode)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("mmap2(NULL, 4096, 3, 34, -1, 0) = 0xf7f00000", "x86-64 has no mmap2"),
+        ("brk(NULL) = 0xaaaae0b3b000", "no program of x86-64 has memory at 0xaaaae0b3b000"),
+    ],
+)
+def test_logs_of_other_architectures(line: str, why: str) -> None:
+    with pytest.raises(ParseError) as refused:
+        parse(f'77 execve("/bin/true", ["true"], NULL) = 0\n77 {line}\n', "x.log")
+    assert str(refused.value) == f"x.log:2: a log of another architecture: {why} (only x86-64 is simulated)"
 
 
 def test_line_ends_of_windows() -> None:
