@@ -24,7 +24,8 @@ from memtui.sim.kernel.profile import profile_for
 from memtui.sim.kernel.resource import sys_setrlimit
 from memtui.sim.kernel.task import RLIM_INFINITY
 from memtui.sim.process import NotedCalls
-from memtui.sim.userspace.ptmalloc import Ptmalloc, Tunables
+from memtui.sim.userspace.ptmalloc import Profile, Ptmalloc, Tunables
+from memtui.sim.userspace.ptmalloc.profile import GLIBC_2_36
 from tests.oracle.malloc_series import WORD, Kind, Op
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
@@ -37,11 +38,16 @@ _FIXED_NOREPLACE: Final = 0x10_0022
 _RANDOM: Final = re.compile(r'getrandom\("[^"]*"')
 
 
-def build(directory: Path) -> Path:
-    """The compiled driver."""
+def build(directory: Path, libc: Path | None = None) -> Path:
+    """The compiled driver; of another glibc if its directory is given, with libc.so.6 and ld-linux-x86-64.so.2."""
     program = directory / "driver"
     source = Path(__file__).with_name("malloc_driver.c")
-    subprocess.run(["gcc", "-O1", "-pthread", "-o", program, source], check=True, capture_output=True)
+    linked = []
+    if libc is not None:
+        loader = libc / "ld-linux-x86-64.so.2"
+        libraries = [libc / name for name in ("libc.so.6", "libpthread.so.0") if (libc / name).exists()]
+        linked = [f"-Wl,--dynamic-linker={loader},-rpath={libc}", "-nodefaultlibs", *libraries, loader, "-lgcc"]
+    subprocess.run(["gcc", "-O1", "-pthread", "-o", program, source, *linked], check=True, capture_output=True)
     return program
 
 
@@ -136,13 +142,13 @@ class Real:
 class Model:
     """The allocator's model above the simulated kernel."""
 
-    def __init__(self, real: Real, tunables: Tunables | None = None) -> None:
+    def __init__(self, real: Real, tunables: Tunables | None = None, profile: Profile = GLIBC_2_36) -> None:
         host = LiveHost(read_elf)
         facts = host.machine()
         self.kernel = Kernel(facts, profile_for(facts.release), host.file)
         self.task = import_mm.load(self.kernel, real.before, MMAP_BASE)
         self.calls = NotedCalls(self.kernel, self.task)
-        self.malloc = Ptmalloc(self.calls, self._accessed, tunables or Tunables())
+        self.malloc = Ptmalloc(self.calls, self._accessed, tunables or Tunables(), profile)
         self.written: set[int] = set()
         """Pages written since the last fork."""
         self.at_fork: set[int] = set()

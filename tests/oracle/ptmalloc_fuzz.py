@@ -2,7 +2,9 @@
 
     python -m tests.oracle.ptmalloc_fuzz --seconds 600 --seed 1 [--mix heaps] [--calls 2000] [--strace]
 
-Prints the first call that differs, with the command that repeats it, and ends with status 1 if there is one.
+Another glibc than the installed one is compared with --glibc 2.41 --libc DIRECTORY, where its libc.so.6 and its
+ld-linux-x86-64.so.2 lie. Prints the first call that differs, with the command that repeats it, and ends with status 1
+if there is one.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from memtui.sim.userspace.ptmalloc import HeapCorruption
+from memtui.sim.userspace.ptmalloc import PROFILES, HeapCorruption, Profile
 from tests.oracle.malloc_pair import Model, Real, build
 from tests.oracle.malloc_series import MIXES, THREADED, Op, series
 
@@ -42,11 +44,11 @@ def differs(real: Real, model: Model, ops: list[Op]) -> str:
     return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else ""
 
 
-def run(driver: Path, seed: int, mix: str, calls: int, log: Path | None) -> str:
+def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None) -> str:
     """One series; what differs."""
     ops = series(seed, mix, calls)
     with Real(driver, ops, log=log) as real:
-        model = Model(real)
+        model = Model(real, profile=profile)
         found = differs(real, model, ops)
     if found or log is None:
         return found
@@ -65,13 +67,16 @@ def main() -> int:
     options.add_argument("--mix", choices=MIXES + THREADED, action="append")
     options.add_argument("--calls", type=int, default=2000, help="of each series")
     options.add_argument("--strace", action="store_true", help="compare the system calls too")
+    options.add_argument("--glibc", choices=PROFILES, default="2.36", help="the profile")
+    options.add_argument("--libc", type=Path, help="where that version lies, if it is not the installed one")
     given = options.parse_args()
     end, seed, calls = time.monotonic() + given.seconds, given.seed, 0
     with tempfile.TemporaryDirectory() as directory:
-        driver = build(Path(directory))
+        driver = build(Path(directory), given.libc)
         while time.monotonic() < end:
             for mix in given.mix or MIXES + THREADED:
-                found = run(driver, seed, mix, given.calls, Path(directory, "log") if given.strace else None)
+                log = Path(directory, "log") if given.strace else None
+                found = run(driver, PROFILES[given.glibc], seed, mix, given.calls, log)
                 calls += given.calls
                 if found:
                     sys.stdout.write(f"{found}\n--seed {seed} --mix {mix} --calls {given.calls}\n")

@@ -106,9 +106,17 @@ class Arena:
 
     def put_unsorted(self, chunk: int, size: int) -> None:
         """A chunk becomes free: to the front of the unsorted bin, with its size also at its end."""
+        self.bins.put(UNSORTED, chunk, size)
+        self._written_free(chunk, size)
+
+    def put_small(self, chunk: int, size: int) -> None:
+        """The same to the front of its small bin."""
+        self.bins.file(chunk, size)
+        self._written_free(chunk, size)
+
+    def _written_free(self, chunk: int, size: int) -> None:
         self.sizes[chunk] = size
         self.free_ends[chunk + size] = chunk
-        self.bins.put(UNSORTED, chunk, size)
         self.memory.write(chunk + SIZE_SZ)
         if size >= MIN_LARGE:
             self.memory.write(chunk + 32, 16)
@@ -153,10 +161,10 @@ class Arena:
         self.in_fastbins.discard(chunk)
         return chunk
 
-    def coalesce(self, chunk: int, size: int) -> int:
+    def coalesce(self, chunk: int, size: int, *, to_small: bool = False) -> int:
         """Merge a chunk that is no longer in use with its free neighbours; gives the merged size.
 
-        The result is in the unsorted bin, or part of top.
+        The result is part of top, or in the unsorted bin, or in a small bin if it is small and may go there.
         """
         del self.sizes[chunk]
         end = chunk + size
@@ -174,7 +182,10 @@ class Arena:
             del self.sizes[end]
         else:
             self.memory.write(end + SIZE_SZ)
-        self.put_unsorted(chunk, size)
+        if to_small and size < MIN_LARGE:
+            self.put_small(chunk, size)
+        else:
+            self.put_unsorted(chunk, size)
         return size
 
     def consolidate(self) -> None:

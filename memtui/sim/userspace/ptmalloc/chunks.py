@@ -1,13 +1,15 @@
 """Chunks in and out of an arena (glibc 2.36, malloc/malloc.c: _int_malloc, _int_free)."""
 
+from typing import Final
+
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.mmapped import MappedChunks
+from memtui.sim.userspace.ptmalloc.profile import Profile
 from memtui.sim.userspace.ptmalloc.sizes import (
     FASTBIN_CONSOLIDATION_THRESHOLD,
     HEADER,
     MIN_LARGE,
     MINSIZE,
-    PTRDIFF_MAX,
     UNSORTED,
     bin_index,
     request2size,
@@ -15,32 +17,35 @@ from memtui.sim.userspace.ptmalloc.sizes import (
 from memtui.sim.userspace.ptmalloc.tcache import Tcache
 from memtui.sim.userspace.ptmalloc.tunables import Parameters
 
-_MAX_ITERS = 10000
+_MAX_ITERS: Final = 10000
+TOO_LARGE: Final = "ENOMEM: the request is larger than PTRDIFF_MAX"
 
 
 class Chunks:
     """What lies below malloc's own checks: everything here speaks of chunks and chunk sizes, in bytes."""
 
-    def __init__(self, mapped: MappedChunks, tcache: Tcache, parameters: Parameters) -> None:
+    def __init__(self, mapped: MappedChunks, tcache: Tcache, parameters: Parameters, profile: Profile) -> None:
         self.why = ""
         """The rule that decided, in a sentence."""
         self.mapped = mapped
         self.tcache = tcache
         """Of the thread that calls."""
         self.mp = parameters
+        self.profile = profile
 
     def int_malloc(self, arena: Arena | None, request: int) -> int:
         """A chunk for `request` bytes; 0 when there is no memory. Without an arena only a mapping can serve it."""
-        if request > PTRDIFF_MAX:
-            self.why = "ENOMEM: the request is larger than PTRDIFF_MAX"
+        if request > self.profile.request_max:
+            self.why = TOO_LARGE
             return 0
         size = request2size(request)
-        if arena is None:
-            return self._map(size)
-        chunk = self._from_exact_bin(arena, size) or self._from_bins(arena, size)
+        chunk = self._map(size) if arena is None else self._from_arena(arena, size)
         if chunk and request and self.mp.perturb_byte:
             self.mapped.memory.write(chunk + HEADER, request)
         return chunk
+
+    def _from_arena(self, arena: Arena, size: int) -> int:
+        return self._from_exact_bin(arena, size) or self._from_bins(arena, size)
 
     def _from_bins(self, arena: Arena, size: int) -> int:
         if size >= MIN_LARGE:
@@ -71,6 +76,7 @@ class Chunks:
             chunk = bins.back(index)
             if chunk:
                 arena.reuse(chunk)
+                self._make_tcache(arena)
                 while self.tcache.has_room(size) and (more := bins.back(index)):
                     arena.reuse(more)
                     self.tcache.put(more, size)
@@ -96,6 +102,7 @@ class Chunks:
                     break
                 continue
             arena.reuse(victim)
+            self._make_tcache(arena)
             if not self.tcache.has_room(size):
                 self.why = "a free chunk of just this size was in the unsorted bin"
                 return victim
@@ -121,6 +128,16 @@ class Chunks:
         self.why = f"best fit: a free chunk of {victim_size} bytes"
         return self._split(arena, victim, victim_size, size, remember=remember)
 
+    def _make_tcache(self, arena: Arena) -> None:
+        """2.43: chunks that could be cached are there, so the tcache is made (and asks for 8 bytes too many)."""
+        tcache = self.tcache
+        if self.profile.tcache_by_free and not tcache.address and not tcache.shutting_down:
+            # Only one try: meanwhile, and if there is no memory, the thread does without.
+            tcache.shutting_down = True
+            chunk = self.int_malloc(arena, request2size(tcache.layout.size)) if self.mp.tcache_count else 0
+            if chunk:
+                tcache.start(chunk + HEADER)
+
     def _split(self, arena: Arena, chunk: int, chunk_size: int, size: int, *, remember: bool) -> int:
         """The low part is in use, the rest free; a rest too small stays with it."""
         rest = chunk_size - size
@@ -144,7 +161,7 @@ class Chunks:
             return chunk
         why = arena.heap.why
         if left:
-            self.int_free(arena, left, arena.sizes[left])
+            self.free_rest(arena, left, arena.sizes[left])
         arena.max_system_mem = max(arena.max_system_mem, arena.system_mem)
         if arena.top_size >= size + MINSIZE:
             self.why = why
@@ -159,10 +176,21 @@ class Chunks:
 
     def int_free(self, arena: Arena, chunk: int, size: int) -> None:
         """Into the tcache, a fastbin, or together with its neighbours."""
-        if self.tcache.has_room(size):
+        if self.tcache.accepts(size):
             self.tcache.put(chunk, size)
             self.why = f"into the tcache bin of {size}-byte chunks"
-            return
+        else:
+            self.free_chunk(arena, chunk, size)
+
+    def free_rest(self, arena: Arena, chunk: int, size: int) -> None:
+        """Free what the allocator itself has left over."""
+        if self.profile.internal_frees_cached:
+            self.int_free(arena, chunk, size)
+        else:
+            self.free_chunk(arena, chunk, size)
+
+    def free_chunk(self, arena: Arena, chunk: int, size: int) -> None:
+        """Into a fastbin, or together with its neighbours."""
         arena.lock()
         if self.mp.perturb_byte:
             arena.memory.write(chunk + HEADER, size - HEADER)
@@ -170,13 +198,20 @@ class Chunks:
             arena.put_fast(chunk, size)
             self.why = f"into the fastbin of {size}-byte chunks; it does not merge with its neighbours"
             return
-        merged = arena.coalesce(chunk, size)
+        self.merge(arena, chunk, size)
+
+    def merge(self, arena: Arena, chunk: int, size: int) -> None:
+        """Together with its neighbours into top or a bin; a large result makes top give memory back."""
+        direct = self.profile.free_to_small_bin
+        merged = arena.coalesce(chunk, size, to_small=direct)
         if arena.top <= chunk < arena.top_end:
             self.why = f"merged with top, the free end of the heap: {merged} bytes"
-        elif merged == size:
-            self.why = f"into the unsorted bin: {size} bytes, with no free neighbour to merge with"
         else:
-            self.why = f"merged with its free neighbours to {merged} bytes, into the unsorted bin"
+            target = "its small bin" if direct and merged < MIN_LARGE else "the unsorted bin"
+            if merged == size:
+                self.why = f"into {target}: {size} bytes, with no free neighbour to merge with"
+            else:
+                self.why = f"merged with its free neighbours to {merged} bytes, into {target}"
         if merged >= FASTBIN_CONSOLIDATION_THRESHOLD:
             arena.consolidate()
             self.why += arena.heap.give_back(self.mp.top_pad)

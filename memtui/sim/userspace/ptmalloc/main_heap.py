@@ -6,6 +6,7 @@ from memtui.model.address import PAGE_SIZE, page_down, page_up
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
 from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.profile import Profile
 from memtui.sim.userspace.ptmalloc.sizes import MALLOC_ALIGNMENT, MINSIZE, SIZE_MAX, signed
 from memtui.sim.userspace.ptmalloc.tunables import Parameters
 
@@ -21,11 +22,12 @@ _ALIGNED: Final = "((unsigned long) chunk2mem (brk) & MALLOC_ALIGN_MASK) == 0"
 class MainHeap:
     """The program break as libc knows it, and the growing and shrinking of top by it."""
 
-    def __init__(self, memory: Memory, arena: Arena, parameters: Parameters) -> None:
+    def __init__(self, memory: Memory, arena: Arena, parameters: Parameters, profile: Profile) -> None:
         self.why = ""
         self._memory = memory
         self._arena = arena
         self._mp = parameters
+        self._profile = profile
         self._break = 0
         """__curbrk: the break as libc remembers it; 0 before the first brk."""
 
@@ -115,13 +117,18 @@ class MainHeap:
         return self._new_top(aligned, now - aligned)
 
     def _grow_by_mmap(self, size: int, wanted: int) -> int:
-        """Brk failed: a mapping becomes the heap. 2.35 to 2.37 round to 1 MiB and ask for at least a page."""
-        arena = self._arena
+        """Brk failed: a mapping becomes the heap."""
+        arena, profile = self._arena, self._profile
+        unit, least = PAGE_SIZE, _MMAP_AS_MORECORE_SIZE
+        if profile.fallback_swapped:
+            unit, least = least, unit
         length = wanted
-        if arena.contiguous:
+        if profile.fallback_whole:
+            length = page_up(size + self._mp.top_pad + MINSIZE)
+        elif arena.contiguous:
             length += arena.top_size
-            length = signed(length + -length % _MMAP_AS_MORECORE_SIZE)
-        length = max(length & SIZE_MAX, PAGE_SIZE)
+            length = signed(length + -length % unit)
+        length = max(length & SIZE_MAX, least)
         if length <= size:
             return 0
         address = self._memory.mmap(length)

@@ -8,7 +8,7 @@ from memtui.model.heap import HeapView
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.arenas import Arenas, Thread
 from memtui.sim.userspace.ptmalloc.check import complaint, is_block
-from memtui.sim.userspace.ptmalloc.chunks import Chunks
+from memtui.sim.userspace.ptmalloc.chunks import TOO_LARGE, Chunks
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
 from memtui.sim.userspace.ptmalloc.heaps import Heaps
 from memtui.sim.userspace.ptmalloc.main_heap import MainHeap
@@ -61,19 +61,19 @@ class Ptmalloc:
         cpus: int = 2,
         tid: int = 0,
     ) -> None:
-        self._mp = Parameters(tunables)
+        self._profile = profile
+        self._mp = Parameters(tunables, profile)
         self._memory = Memory(syscalls, accessed)
-        self._mapped = MappedChunks(self._memory, self._mp)
+        self._mapped = MappedChunks(self._memory, self._mp, profile)
         main = Arena(self._memory)
-        self._heap = main.heap = MainHeap(self._memory, main, self._mp)
+        self._heap = main.heap = MainHeap(self._memory, main, self._mp, profile)
         self._arenas = Arenas(main, Heaps(self._memory, self._mp, profile), cpus)
         self._held: set[int] = set()
         self._threads: dict[int, Thread] = {}
         self._thread = self._of(tid)
-        self._chunks = Chunks(self._mapped, self._thread.tcache, self._mp)
-        self._profile = profile
+        self._chunks = Chunks(self._mapped, self._thread.tcache, self._mp, profile)
         self._initialized = False
-        self._single = True
+        self._single = profile.single_thread_path
         """SINGLE_THREAD_P: no thread was ever started."""
         self._first = ""
         """Why the tcache lies where it does, in the call that made it."""
@@ -121,7 +121,7 @@ class Ptmalloc:
             self._arenas.forked(self._thread)
 
     def _of(self, tid: int) -> Thread:
-        thread = self._threads[tid] = Thread(Tcache(self._memory, self._mp, self._held))
+        thread = self._threads[tid] = Thread(Tcache(self._profile.tcache, self._memory, self._mp, self._held))
         return thread
 
     # The malloc family
@@ -129,23 +129,28 @@ class Ptmalloc:
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
         self._initialize()
-        if size > PTRDIFF_MAX:
-            return self._nothing("the request is larger than PTRDIFF_MAX")
-        self._make_tcache()
-        chunk_size = request2size(size)
-        cached = self._thread.tcache.get(chunk_size)
-        if cached:
-            self._chunks.why = f"tcache hit: from the bin of {chunk_size}-byte chunks, the one freed last"
-            return self._user(cached)
-        return self._user(self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
+        if size > PTRDIFF_MAX and self._profile.tcache is not None:
+            return self._nothing(TOO_LARGE)
+        cached = self._cached(request2size(size))
+        return self._user(cached or self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
 
     def calloc(self, count: int, size: int) -> int:
-        """Zeroed memory. Never from the tcache (until 2.41); only memory that may be dirty is cleared."""
-        total = count * size
-        if total > PTRDIFF_MAX:
-            return self._nothing("count times size overflows")
+        """Zeroed memory; only what may be dirty is cleared. Until 2.40 never from the tcache."""
+        total, profile = count * size, self._profile
+        if total > profile.request_max:
+            return self._nothing("ENOMEM: count times size overflows")
+        first = not self._initialized
         self._initialize()
-        self._make_tcache()
+        if first and profile.first_calloc_is_malloc:
+            pointer = self.malloc(total)
+            self._memory.write(pointer, total if pointer else 0)
+            return pointer
+        chunk_size = request2size(total)
+        if not profile.calloc_from_tcache:
+            self._make_tcache(chunk_size)
+        elif chunk := self._cached(chunk_size):
+            self._clear(chunk, total, 0, 0)
+            return self._user(chunk)
         tops: list[tuple[int, int]] = []
 
         def take(arena: Arena | None) -> int:
@@ -171,10 +176,13 @@ class Ptmalloc:
             self.free(pointer)
             return 0
         chunk = self._block(pointer, "realloc")
-        if chunk not in self._mapped:
-            self._make_tcache()
-        if size > PTRDIFF_MAX:
-            return self._nothing("the request is larger than PTRDIFF_MAX")
+        if self._keeps(chunk, size):
+            self._chunks.why = "the block stays as it is: it has just a little more than asked for"
+            return pointer
+        if chunk not in self._mapped and not self._profile.tcache_on_demand:
+            self._make_tcache(MINSIZE)
+        if size > self._profile.request_max:
+            return self._nothing(TOO_LARGE)
         if chunk in self._mapped:
             return self._realloc_mapped(chunk, size)
         arena = self._arenas.of_chunk(chunk)
@@ -194,12 +202,12 @@ class Ptmalloc:
             return
         chunk = self._block(pointer, "free")
         if chunk not in self._mapped:
-            self._make_tcache()
+            self._make_tcache(self._arenas.of_chunk(chunk).sizes[chunk], freeing=True)
         self._release(chunk)
         self._memory.tell()
 
     def memalign(self, alignment: int, size: int) -> int:
-        """Memory at a multiple of `alignment`, which is rounded up to a power of two. Never creates the tcache."""
+        """Memory at a multiple of `alignment`, which is rounded up to a power of two."""
         self._initialize()
         if alignment <= MALLOC_ALIGNMENT:
             return self.malloc(size)
@@ -207,11 +215,23 @@ class Ptmalloc:
             self._chunks.why = "EINVAL: no power of two is so large"
             return 0
         alignment = 1 << (max(alignment, MINSIZE) - 1).bit_length()
+        profile = self._profile
+        if profile.memalign_from_tcache:
+            if size > PTRDIFF_MAX and not profile.tcache_by_free:
+                return self._nothing(TOO_LARGE)
+            if chunk := self._cached_aligned(request2size(size), alignment):
+                return self._user(chunk)
+        elif size > SIZE_MAX - alignment - MINSIZE and profile.tcache is None:
+            return self._nothing("ENOMEM: the size and the alignment overflow")
         room = size + alignment + MINSIZE
         return self._user(self._serve(room, size, lambda arena: int_memalign(self._chunks, arena, alignment, size)))
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
-        """The same as memalign (until 2.37)."""
+        """The same as memalign, but that since 2.38 it takes only powers of two."""
+        if self._profile.aligned_alloc_strict and (not alignment or alignment & (alignment - 1)):
+            self._initialize()
+            self._chunks.why = "EINVAL: the alignment must be a power of two"
+            return 0
         return self.memalign(alignment, size)
 
     def posix_memalign(self, alignment: int, size: int) -> tuple[int, int]:
@@ -228,11 +248,13 @@ class Ptmalloc:
         return self.memalign(PAGE_SIZE, size)
 
     def pvalloc(self, size: int) -> int:
-        """Whole pages. 2.36 masks with -(4096 - 1), so that an odd rest of one byte may stay."""
+        """Whole pages."""
         self._initialize()
-        if size > SIZE_MAX - (PAGE_SIZE - 1):
-            return self._nothing("the size overflows")
-        return self.memalign(PAGE_SIZE, (size + PAGE_SIZE - 1) & -(PAGE_SIZE - 1))
+        profile = self._profile
+        if size > (SIZE_MAX - 2 * PAGE_SIZE - MINSIZE if profile.tcache is None else SIZE_MAX - (PAGE_SIZE - 1)):
+            return self._nothing("ENOMEM: the size overflows")
+        mask = -(PAGE_SIZE - 1) if profile.pvalloc_rounds_oddly else -PAGE_SIZE
+        return self.memalign(PAGE_SIZE, (size + PAGE_SIZE - 1) & mask)
 
     def mallopt(self, option: int, value: int) -> int:
         """1 if the option was taken (or is unknown), else 0. Every call consolidates the fastbins."""
@@ -265,7 +287,7 @@ class Ptmalloc:
         if not pointer:
             return 0
         if chunk in self._mapped:
-            return self._mapped.chunks[chunk].size - HEADER
+            return self._mapped.usable(chunk)
         arena = self._arenas.of_chunk(chunk)
         if chunk in arena.bins.where:
             return 0
@@ -292,19 +314,49 @@ class Ptmalloc:
         self._first = self._arenas.why = ""
         if not self._initialized:
             self._initialized = True
-            self._memory.getrandom(8)
+            if self._profile.key_at_first_call:
+                self._memory.getrandom(8)
             self._thread.arena = self._arenas.main
             self._arenas.main.attached_threads = 1
 
-    def _make_tcache(self) -> None:
+    def _cached(self, chunk_size: int) -> int:
+        """A chunk out of the tcache, which is made if there is none; 0: it has none of this size."""
+        self._make_tcache(chunk_size)
         tcache = self._thread.tcache
-        if not tcache.address and not tcache.shutting_down:
-            size = Tcache.SIZE
-            chunk = self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size), single=False)
-            if chunk:
-                tcache.start(chunk + HEADER)
-                self._first = f"first the tcache itself: {self._arenas.why}{self._chunks.why}; then: "
-                self._arenas.why = ""
+        chunk = tcache.get(chunk_size) if tcache.serves(chunk_size) else 0
+        if chunk:
+            self._chunks.why = f"tcache hit: from the bin of {chunk_size}-byte chunks, the one freed last"
+        return chunk
+
+    def _cached_aligned(self, chunk_size: int, alignment: int) -> int:
+        tcache, profile = self._thread.tcache, self._profile
+        if profile.tcache_on_demand:
+            self._make_tcache(chunk_size)
+        chunk = tcache.get_aligned(chunk_size, alignment) if tcache.serves(chunk_size) else 0
+        if chunk:
+            self._chunks.why = f"tcache hit: a chunk of {chunk_size} bytes that happens to lie at the alignment"
+        return chunk
+
+    def _make_tcache(self, chunk_size: int, *, freeing: bool = False) -> None:
+        """Before the first call that needs it; `chunk_size` is what the call asks for."""
+        tcache, profile = self._thread.tcache, self._profile
+        if tcache.address or tcache.shutting_down:
+            return
+        if profile.tcache_on_demand and (freeing or not tcache.serves(chunk_size)):
+            return
+        if profile.tcache_by_free and not (freeing and tcache.serves(chunk_size)):
+            return
+        size = tcache.layout.size
+        single = profile.tcache_on_demand or profile.tcache_by_free
+        if profile.tcache_by_free:
+            tcache.shutting_down = True
+            if not self._mp.tcache_count:
+                return
+        chunk = self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size), single=single)
+        if chunk:
+            tcache.start(chunk + HEADER)
+            self._first = f"first the tcache itself: {self._arenas.why}{self._chunks.why}; then: "
+            self._arenas.why = ""
 
     def _serve(self, size: int, again: int, take: Callable[[Arena | None], int], *, single: bool = True) -> int:
         """A chunk that `take` finds in the thread's arena, or in another one; 0: nowhere.
@@ -335,7 +387,7 @@ class Ptmalloc:
         self._memory.write(chunk + HEADER, size - SIZE_SZ)
 
     def _nothing(self, why: str) -> int:
-        self._chunks.why = f"ENOMEM: {why}"
+        self._chunks.why = why
         return 0
 
     def _user(self, chunk: int) -> int:
@@ -351,6 +403,14 @@ class Ptmalloc:
             arena = self._arenas.of_chunk(chunk)
             self._chunks.int_free(arena, chunk, arena.sizes[chunk])
 
+    def _keeps(self, chunk: int, size: int) -> bool:
+        """Whether realloc leaves a block alone, since what can be used of it is hardly more than asked for."""
+        if not self._profile.realloc_keeps_padding:
+            return False
+        spare = self.malloc_usable_size(chunk + HEADER) - size
+        page = PAGE_SIZE + 1 if self._profile.realloc_keeps_mapping and chunk in self._mapped else 0
+        return 0 <= spare < max(HEADER, page)
+
     def _block(self, pointer: int, function: str) -> int:
         chunk = pointer - HEADER
         if not is_block(self._chunks, self._arenas, chunk):
@@ -365,7 +425,7 @@ class Ptmalloc:
         old = arena.sizes[chunk]
         why = self.why
         self._memory.copy(chunk + HEADER, new, old - SIZE_SZ)
-        self._chunks.int_free(arena, chunk, old)
+        self._chunks.free_rest(arena, chunk, old)
         self._first, self._arenas.why = "", ""
         self._chunks.why = f"its arena had no memory, so it moved, {old - SIZE_SZ} bytes copied: {why}"
         return new - HEADER
@@ -377,7 +437,7 @@ class Ptmalloc:
             self._chunks.why = self._mapped.why
             return self._user(moved)
         old = self._mapped.chunks[chunk].size
-        if old - SIZE_SZ >= nb:
+        if self._mapped.fits(chunk, size, nb):
             self._chunks.why = "mremap was refused, but the block is large enough"
             return self._user(chunk)
         new = self.malloc(size)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from memtui.model.address import page_up
 from memtui.sim.userspace.ptmalloc.memory import Memory
+from memtui.sim.userspace.ptmalloc.profile import Profile
 from memtui.sim.userspace.ptmalloc.sizes import HEADER, SIZE_MAX, SIZE_SZ
 from memtui.sim.userspace.ptmalloc.tunables import DEFAULT_MMAP_THRESHOLD_MAX, Parameters
 
@@ -19,11 +20,14 @@ class Mapped(NamedTuple):
 class MappedChunks:
     """They belong to no arena, and are unmapped as soon as they are freed."""
 
-    def __init__(self, memory: Memory, parameters: Parameters) -> None:
+    def __init__(self, memory: Memory, parameters: Parameters, profile: Profile) -> None:
         self.chunks: dict[int, Mapped] = {}
         self.why = ""
         self.memory = memory
         self._mp = parameters
+        self._tail = profile.mapped_tail
+        self._uncounted = self._tail - SIZE_SZ and HEADER
+        """Bytes of the mapping that the chunk's size does not count."""
 
     def __contains__(self, chunk: int) -> bool:
         return chunk in self.chunks
@@ -35,13 +39,13 @@ class MappedChunks:
     def map(self, size: int) -> int:
         """A mapping for a chunk of `size` bytes; 0 if the kernel refused."""
         self.why = "ENOMEM: mmap was refused"
-        length = page_up(size + SIZE_SZ) & SIZE_MAX
+        length = page_up(size + self._tail) & SIZE_MAX
         if length <= size:
             return 0
         address = self.memory.mmap(length)
         if address < 0:
             return 0
-        self.chunks[address] = Mapped(0, length)
+        self.chunks[address] = Mapped(0, length - self._uncounted)
         self.memory.write(address, HEADER)
         reason = (
             f"{size} bytes reach mmap_threshold ({self._mp.mmap_threshold})"
@@ -50,6 +54,14 @@ class MappedChunks:
         )
         self.why = f"no free chunk and no room in top; {reason}: mmap of {length} bytes, a mapping of its own"
         return address
+
+    def usable(self, chunk: int) -> int:
+        """Bytes of such a block."""
+        return self.chunks[chunk].size - HEADER + (SIZE_SZ if self._uncounted else 0)
+
+    def fits(self, chunk: int, request: int, size: int) -> bool:
+        """Whether a block that cannot be remapped is large enough anyway."""
+        return request <= self.usable(chunk) if self._uncounted else size <= self.chunks[chunk].size - SIZE_SZ
 
     def free(self, chunk: int) -> None:
         """The program frees such a chunk: the thresholds follow what the program uses, unless it has set one."""
@@ -64,20 +76,21 @@ class MappedChunks:
     def unmap(self, chunk: int) -> None:
         """Give the mapping back."""
         lead, size = self.chunks.pop(chunk)
-        self.memory.munmap(chunk - lead, size + lead)
+        self.memory.munmap(chunk - lead, lead + size + self._uncounted)
 
     def remap(self, chunk: int, size: int) -> int:
         """Another length for a mapping, so that it serves a chunk of `size` bytes; 0 if the kernel refused."""
         lead, old = self.chunks[chunk]
-        length = page_up(size + lead + SIZE_SZ) & SIZE_MAX
-        if length == lead + old:
+        length = page_up(size + lead + self._tail) & SIZE_MAX
+        total = lead + old + self._uncounted
+        if length == total:
             self.why = "the mapping has just this many pages"
             return chunk
-        address = self.memory.mremap(chunk - lead, lead + old, length)
+        address = self.memory.mremap(chunk - lead, total, length)
         if address < 0:
             return 0
         del self.chunks[chunk]
-        self.chunks[address + lead] = Mapped(lead, length - lead)
+        self.chunks[address + lead] = Mapped(lead, length - lead - self._uncounted)
         self.memory.write(address + lead + SIZE_SZ)
         self.why = "it was mmapped, so mremap changes its length, moving page tables instead of bytes"
         return address + lead

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from memtui.sim.userspace.ptmalloc.profile import Profile, TcacheLayout
 from memtui.sim.userspace.ptmalloc.sizes import (
     MALLOC_ALIGNMENT,
     MAX_FAST_SIZE,
@@ -26,6 +27,8 @@ _MALLOPT: Final = {
 }
 """M_MXFAST, M_TRIM_THRESHOLD and so on."""
 _MAX_TCACHE_SIZE: Final = 1032
+_MAX_RANGED_SIZE: Final = (4 << 20) - 1 - SIZE_SZ
+"""The same with the lists of ranges: a chunk below 4 MiB."""
 _MAX_TCACHE_COUNT: Final = 65535
 
 
@@ -60,19 +63,23 @@ DEFAULT: Final = Tunables()
 class Parameters:
     """mp_ and global_max_fast: the knobs as they stand now."""
 
-    def __init__(self, tunables: Tunables) -> None:
+    def __init__(self, tunables: Tunables, profile: Profile) -> None:
+        self._profile = profile
+        layout = profile.tcache or TcacheLayout()
         self.trim_threshold = DEFAULT_MMAP_THRESHOLD
         self.top_pad = 128 << 10
         self.mmap_threshold = DEFAULT_MMAP_THRESHOLD
         self.n_mmaps_max = 65536
         self.no_dyn_threshold = False
         """Whether a freed mapping leaves the thresholds as they are."""
-        self.max_fast = 128
+        self.max_fast = 128 if profile.fastbins else 0
         """Largest chunk size of the fastbins."""
         self.perturb_byte = tunables.perturb
-        self.tcache_count = 7
-        self.tcache_largest = 0x410
-        """Largest chunk size that the tcache holds."""
+        self.tcache_count = layout.count
+        self.tcache_largest = layout.largest
+        """Largest chunk size of the tcache's lists of one size each."""
+        self.tcache_limit = layout.limit
+        """malloc and free ask the tcache for chunk sizes below this."""
         self.tcache_unsorted_limit = tunables.tcache_unsorted_limit
         self.arena_test = tunables.arena_test
         self.arena_max = tunables.arena_max
@@ -85,18 +92,29 @@ class Parameters:
                 self.set_size(name, value)
         if tunables.mmap_max is not None:
             self.set_mmaps_max(tunables.mmap_max)
-        if tunables.mxfast is not None:
+        if tunables.mxfast is not None and self._profile.fastbins:
             self.set_mxfast(tunables.mxfast)
         if tunables.tcache_count is not None and 0 <= tunables.tcache_count <= _MAX_TCACHE_COUNT:
             self.tcache_count = tunables.tcache_count
-        if tunables.tcache_max is not None and 0 <= tunables.tcache_max <= _MAX_TCACHE_SIZE:
-            self.tcache_largest = request2size(tunables.tcache_max)
+        if tunables.tcache_max is not None:
+            self._set_tcache_max(tunables.tcache_max, self._profile.tcache or TcacheLayout())
+
+    def _set_tcache_max(self, value: int, layout: TcacheLayout) -> None:
+        """The largest request that the tcache serves; one that is too large is ignored."""
+        most = _MAX_RANGED_SIZE if layout.lists_of_ranges else _MAX_TCACHE_SIZE
+        if not 0 <= value <= most:
+            return
+        size = request2size(value)
+        self.tcache_limit = size + (layout.limit - layout.largest if layout.limit > layout.largest else 0)
+        self.tcache_largest = min(size, layout.largest)
 
     def mallopt(self, option: int, value: int) -> tuple[str, bool]:
         """Set the knob M_...; gives its name, and whether the value was taken."""
         name = _MALLOPT.get(option, "an option without effect on addresses")
         if name == "mxfast":
-            return name, self.set_mxfast(value)
+            return name, not self._profile.fastbins or self.set_mxfast(value)
+        if name == "mmap_threshold" and value & SIZE_MAX > self._profile.mmap_threshold_max:
+            return name, False
         if name == "mmap_max":
             self.set_mmaps_max(value)
         elif name == "perturb":
