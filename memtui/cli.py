@@ -15,7 +15,7 @@ import click
 
 from memtui import __version__
 from memtui.model.errors import MemtuiError, NotSupported
-from memtui.model.request import Back, Refresh, Request, Seek
+from memtui.model.request import Back, Refresh, Request, Seek, ShowHeap
 from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
@@ -252,6 +252,8 @@ def _show(
             snapshot = source.apply(first)
             if what in {"maps", "smaps"} and first == Seek(ENDING):
                 snapshot = _last_map(source, snapshot)
+            if what in ("json", "summary") and not ranking:
+                snapshot = _with_heap(source, snapshot)
             _write(_text(snapshot, what, ranking=ranking, why=why))
             return
         # A source that cannot be had is one line on stderr, before the screen is opened.
@@ -282,6 +284,23 @@ def _last_map(source: "Source", snapshot: "Snapshot") -> "Snapshot":
         snapshot, steps = source.apply(Back()), steps - 1
     if ended and snapshot.mm is not None and snapshot.steps is not None:
         click.echo(f"memtui: the program has ended: this is the map at step {snapshot.steps.cursor}", err=True)
+    return snapshot
+
+
+def _with_heap(source: "Source", snapshot: "Snapshot") -> "Snapshot":
+    """The same with the heap, which a terminal is told the progress of."""
+    if ShowHeap not in source.accepts or snapshot.mm is None:
+        return snapshot
+    shown = False
+    while (snapshot := source.apply(ShowHeap())).mm is not None:
+        heap = snapshot.mm.heap
+        if heap is None or heap.progress is None:
+            break
+        if sys.stderr.isatty():
+            click.echo(f"\rreading the heap: {heap.progress * 100:3.0f} %", nl=False, err=True)
+            shown = True
+    if shown:
+        click.echo("\r" + " " * 30 + "\r", nl=False, err=True)
     return snapshot
 
 

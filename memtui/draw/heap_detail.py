@@ -183,7 +183,7 @@ def _path(heap: HeapView, place: Place, log: StepLog | None) -> Iterator[tuple[s
         return
     step = log.steps[log.cursor - 1]
     owner = heap.owners.get(place.chunk.user)
-    if (owner is not None and owner.step == step.number) or (owner is None and step.text.startswith("free(")):
+    if (owner is not None and owner.step == step.number) or step.text.startswith(f"free({place.chunk.user:#x}"):
         yield "path", step.why
         for nth, call in enumerate(step.calls):
             yield ("asks" if nth == 0 else ""), call

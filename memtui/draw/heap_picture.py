@@ -54,12 +54,15 @@ class HeapPicture:
         self.width = width
         self.heap = heap
         self._summary = summary_rows(heap, width)
+        self._behind = height < 2 * len(self._summary)
+        """Whether the figures stand below the picture, because there is not room for both."""
         self._cells = max((width - _MARGIN) // _GROUP * _GROUP, 1)
         self._tables = [ChunkTable.of(arena.chunks) for arena in heap.arenas]
         self.shift = self._allowed(self._fitting(height) if shift is None else shift)
         self._blocks = self._laid_out()
         self._firsts = [block.first for block in self._blocks]
         self._length = sum(block.rows + 1 for block in self._blocks) + len(self._summary)
+        self._summary_at = self._length - len(self._summary) if self._behind else 0
 
     @property
     def scale(self) -> str:
@@ -71,8 +74,9 @@ class HeapPicture:
 
     def row(self, index: int) -> Row:
         """Row `index`, or the empty row outside."""
-        if 0 <= index < len(self._summary):
-            return self._summary[index]
+        nth = index - self._summary_at
+        if 0 <= nth < len(self._summary):
+            return self._summary[nth]
         block = self._block(index)
         if block is None:
             return ()
@@ -89,7 +93,7 @@ class HeapPicture:
     def _fitting(self, height: int) -> int:
         size = sum(region.size for arena in self.heap.arenas for region in arena.regions)
         shift = SMALLEST
-        while size >> shift > self._cells * max(height - len(self._summary), 4):
+        while size >> shift > self._cells * max(height - (0 if self._behind else len(self._summary)) - 1, 4):
             shift += 1
         return shift
 
@@ -104,7 +108,7 @@ class HeapPicture:
 
     def _laid_out(self) -> list[_Block]:
         blocks: list[_Block] = []
-        first = len(self._summary)
+        first = 0 if self._behind else len(self._summary)
         for arena, table in zip(self.heap.arenas, self._tables, strict=True):
             for nth, region in enumerate(arena.regions):
                 base = region.start >> self.shift << self.shift
@@ -116,7 +120,8 @@ class HeapPicture:
 
     def _block(self, row: int) -> _Block | None:
         nth = bisect_right(self._firsts, row) - 1
-        return self._blocks[nth] if nth >= 0 and row < self._length else None
+        block = self._blocks[nth] if nth >= 0 else None
+        return block if block is not None and row <= block.first + block.rows else None
 
     # Addresses
 

@@ -84,6 +84,22 @@ def _thresholds(heap: HeapView, width: int) -> Iterator[Row]:
     yield crop((Run(f" {text}", "text.dim"),), width)
 
 
+def heap_line(heap: HeapView) -> str:
+    """The heap in one line of --print summary."""
+    found, lost = all_totals(heap), fragmentation(heap)
+    used = found[ChunkState.USED].size if ChunkState.USED in found else 0
+    parts = [
+        f"heap: {heap.allocator}",
+        f"{plural(len(heap.arenas), 'arena')} of {human(sum(arena.system_mem for arena in heap.arenas))}",
+        f"{human(used)} in use",
+        f"{human(lost.of_free)} free",
+        f"{human(mapped_total(heap).size)} mapped in {plural(len(heap.mmapped), 'chunk')}",
+        f"fragmentation internal {'≥ ' if lost.at_least else ''}{of(lost.internal, lost.of_used)}"
+        f" external {of(lost.external, lost.of_free)}",
+    ]
+    return " · ".join([*parts, *(["torn"] if heap.torn else [])])
+
+
 def arena_title(arena: ArenaView) -> str:
     """One line about an arena."""
     found: Mapping[ChunkState, Total] = totals(arena)

@@ -7,6 +7,7 @@ object says why. Path bytes that are not UTF-8 are lone surrogates, as Python's 
 import json
 from typing import TYPE_CHECKING, Any
 
+from memtui.draw.heap_document import heap_document
 from memtui.model.mm import COUNTER_NAMES, MmSnapshot
 from memtui.model.oom import Verdict, rank
 from memtui.model.pages import PageRun
@@ -31,6 +32,7 @@ def snapshot_document(snapshot: Snapshot) -> Document:
         "title": snapshot.title,
         "process": None if snapshot.mm is None else _process(snapshot.mm),
         "system": _system(snapshot.system),
+        "heap": None if snapshot.mm is None or snapshot.mm.heap is None else heap_document(snapshot.mm.heap),
         "vmas": None if snapshot.mm is None else [_vma(vma) for vma in snapshot.mm.vmas],
         "stale": snapshot.stale,
         "unknown": dict(snapshot.unknown),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from memtui.draw.heap_summary import heap_line
 from memtui.draw.sizes import human
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
@@ -69,6 +70,8 @@ def _process(mm: MmSnapshot) -> list[str]:
         for residence, count in pages.items()
         if count
     ]
+    if mm.heap is not None:
+        lines.append(heap_line(mm.heap))
     lines += [f"unknown: {what}: {why}" for what, why in mm.unknown.items() if what != "brk"]
     lines.append("largest by resident pages:")
     largest = sorted(mm.vmas, key=_resident, reverse=True)[:_LARGEST]
