@@ -42,7 +42,7 @@ def _ledger(heap: HeapView, width: int) -> Iterator[Row]:
             yield _entry(FILLS[state], state_role(state), NAMES[state], total, system, width)
     own = sum(own_bytes(arena) for arena in heap.arenas)
     if own:
-        yield _line(" ", "text", "arenas' own", own, of(own, system), width)
+        yield _line(" ", "text", "no chunks", own, of(own, system), width)
     yield _line("=", "text.dim", plural(len(heap.arenas), "arena"), system, "", width, role="text.strong")
     if mapped.chunks:
         state = ChunkState.MMAPPED

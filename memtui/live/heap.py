@@ -8,9 +8,10 @@ from operator import is_
 from typing import Final
 
 from memtui.live.heap_allocators import Allocators, identify
-from memtui.live.heap_find import Found, Space, find, libc_of
+from memtui.live.heap_find import Found, find, libc_of
 from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_reader import Reading, read_heap
+from memtui.live.heap_space import Space
 from memtui.live.pace import Pace
 from memtui.live.procfs import Procfs
 from memtui.model.errors import NotSupported, SourceError

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -17,7 +17,8 @@ from memtui.live.heap_layout import (
     Layout,
 )
 from memtui.live.heap_memory import ProcessMemory, TornError
-from memtui.live.heap_walk import RegionWalk
+from memtui.live.heap_space import Space
+from memtui.live.heap_walk import RegionWalk, beginnings
 from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin
 from memtui.model.heap_table import NUMBERS, ChunkTable
@@ -96,13 +97,13 @@ class Arena:
         self.top_size = 0
         self.torn: list[str] = []
 
-    def read(self, memory: ProcessMemory, starts: Sequence[Range], room: Callable[[int], int]) -> Generator[int]:
+    def read(self, memory: ProcessMemory, starts: Sequence[Range], space: Space) -> Generator[int]:
         """Follow the chunks of all regions; gives the bytes that were read.
 
         Args:
             memory: of the process.
             starts: each region that is known: from its first chunk to where it ends at most.
-            room: the first byte behind the mapping that an address lies in.
+            space: its VMAs.
         """
         top = self.state.top
         try:
@@ -117,19 +118,26 @@ class Arena:
             yield from walk.follow(memory, top if here else limit, limit)
             self._take(walk, top if here else None, limit)
             if walk.fenceposts and not self._foreign:
-                pending += self._behind(room)
+                pending += self._behind(memory, walk.end, space)
 
     @property
     def _foreign(self) -> bool:
         return self.name != "main"
 
-    def _behind(self, room: Callable[[int], int]) -> list[Range]:
-        """Where the heap goes on after someone else moved the break: what its size says is missing ends with top."""
-        known, top = sum(region.size for region in self.regions), self.state.top
-        start = (top + self.top_size - (self.state.system_mem - known) + 15) & ~15
-        if not any(region.start <= start < region.end for region in self.regions) and start <= top:
-            return [Range(start, room(top))]
-        self.torn.append("the heap goes on elsewhere, but not where its size says")
+    def _behind(self, memory: ProcessMemory, end: int, space: Space) -> list[Range]:
+        """Where the heap goes on after someone else moved the break, or after it could not be moved.
+
+        Nothing tells the place: it is the first from which chunks lead to other fenceposts or to top.
+        """
+        top = self.state.top
+        limit = space.room(top)
+        vma = space.vma(top)
+        if space.room(end) != limit:
+            end = vma.start if vma is not None else top
+        start = next(beginnings(memory, end, top), None)
+        if start is not None:
+            return [Range(start, limit)]
+        self.torn.append("the heap goes on elsewhere, but no chunks are found there")
         return []
 
     def _take(self, walk: RegionWalk, top: int | None, limit: int) -> None:

@@ -1,12 +1,11 @@
 """Where the main arena of a process lies: by the symbols of its libc, or by its shape."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from memtui.live.heap_layout import BEHIND, LAYOUTS, NBINS, TCACHE_BINS, Layout, Version, layout_of, version_in
 from memtui.live.heap_memory import WORD, ProcessMemory, TornError
+from memtui.live.heap_space import Space
 from memtui.live.heap_symbols import ElfFile, debug_symbols, opened_elf
 from memtui.live.procfs import Procfs
 from memtui.model.errors import NotSupported
@@ -14,44 +13,10 @@ from memtui.model.vma import Vma, VmaKind
 
 _LINKED: Final = 120
 """Of the 127 bins, those that must be linked to themselves or to chunks."""
-_START: Final = itemgetter(0)
 _ARENA_TEST: Final = 8
 """malloc_par.arena_test as it is set at the start (NARENAS_FROM_NCORES)."""
 _DATA: Final = 8 << 20
 """Bytes of a file's writable memory that are searched at most."""
-
-
-class Space:
-    """The VMAs of one process, asked by address."""
-
-    def __init__(self, vmas: Sequence[Vma]) -> None:
-        self.vmas = vmas
-
-    def vma(self, address: int) -> Vma | None:
-        """The VMA that holds a byte."""
-        nth = bisect_right(self.vmas, address, key=_START) - 1
-        return self.vmas[nth] if nth >= 0 and address < self.vmas[nth].end else None
-
-    def is_data(self, address: int) -> bool:
-        """Whether a byte is private memory that the program may write and that no file is behind."""
-        vma = self.vma(address)
-        return vma is not None and is_anonymous(vma)
-
-    def room(self, address: int) -> int:
-        """The first byte behind the mappings that an address lies in, which may be several VMAs without a gap."""
-        nth = bisect_right(self.vmas, address, key=_START) - 1
-        if nth < 0 or address >= self.vmas[nth].end:
-            return address
-        while nth + 1 < len(self.vmas) and self.vmas[nth + 1].start == self.vmas[nth].end:
-            if not is_anonymous(self.vmas[nth + 1]) or self.vmas[nth].kind is not self.vmas[nth + 1].kind:
-                break
-            nth += 1
-        return self.vmas[nth].end
-
-
-def is_anonymous(vma: Vma) -> bool:
-    """Whether an allocator may have its memory there: private, writable, without a file."""
-    return vma.kind in (VmaKind.HEAP, VmaKind.ANON) and vma.perms.startswith("rw-p")
 
 
 class Found(NamedTuple):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from memtui.live.heap_find import is_anonymous
 from memtui.live.heap_layout import FLAGS, HEAP_MAX, IS_MMAPPED, Layout
 from memtui.live.heap_memory import ProcessMemory, TornError
+from memtui.live.heap_space import is_anonymous
 from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.heap import ChunkState, HeapChunk, Thresholds
 from memtui.model.vma import Vma, VmaKind

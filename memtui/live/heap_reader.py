@@ -5,9 +5,10 @@ from typing import Final
 
 from memtui.live import heap_tcache
 from memtui.live.heap_arena import Arena, ArenaState, read_state, thread_heaps
-from memtui.live.heap_find import Found, Space
+from memtui.live.heap_find import Found
 from memtui.live.heap_mapped import Parameters, heap_of, mapped_chunks, read_parameters
 from memtui.live.heap_memory import ProcessMemory, TornError
+from memtui.live.heap_space import Space
 from memtui.live.heap_threads import find_threads, pointers
 from memtui.model.address import Range
 from memtui.model.heap import ChunkState, HeapBin, HeapView, ThreadCache
@@ -107,7 +108,7 @@ class _OneReading:
         except TornError as error:
             arena.torn.append(str(error))
             return
-        yield from arena.read(self._memory, starts, self._space.room)
+        yield from arena.read(self._memory, starts, self._space)
 
     def _main_start(self, state: ArenaState) -> Range:
         """sbrk_base, or where the mapping of top begins."""

@@ -7,8 +7,8 @@ thread: it points to itself twice, and holds the thread's number; the blocks of 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from memtui.live.heap_find import Space, is_anonymous
 from memtui.live.heap_memory import WORD, ProcessMemory, TornError
+from memtui.live.heap_space import Space, is_anonymous
 from memtui.model.vma import Vma, VmaKind
 
 _TID: Final = 0x2D0

@@ -1,7 +1,7 @@
 """Following the chunks of one region from header to header, window by window (glibc, malloc/malloc.c)."""
 
 from array import array
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from memtui.live.heap_layout import FLAGS, NON_MAIN_ARENA
@@ -14,6 +14,8 @@ FENCEPOST: Final = 16
 """Size of the last two chunks of a region that the heap has left; the last one of a thread's heap says 0."""
 _NOT_SIZE: Final = 8 | 2
 """Bits that no chunk of an arena has: its size is a multiple of 16, and it is not mmapped."""
+_CONVINCING: Final = 64
+"""Heads in a row that are no accident."""
 _HEAD: Final = 4
 """Words of a chunk that are looked at: prev_size, size, fd, bk."""
 
@@ -109,3 +111,41 @@ class RegionWalk:
     def _stop(self, problem: str) -> bool:
         self.problem = problem
         return True
+
+
+def beginnings(memory: ProcessMemory, start: int, top: int) -> Iterator[int]:
+    """Every place between `start` and `top` from which chunks lead on, by ascending address."""
+    for present in memory.present(start, top + 16):
+        at = max(present.start, start + 15 & ~15)
+        while at < min(present.end, top):
+            end = min(at + WINDOW, present.end)
+            try:
+                words = memory.words(at, (end - at) // WORD)
+            except TornError:
+                return
+            for index in range(0, len(words) - 1, 2):
+                word = words[index + 1]
+                place = at + index * WORD
+                # The first chunk of a region says that the one before it is in use.
+                if word & 15 == 1 and MINSIZE <= word <= top - place + 1 and _leads_on(memory, place, top):
+                    yield place
+            at = end
+    if start <= top:
+        yield top
+
+
+def _leads_on(memory: ProcessMemory, place: int, top: int) -> bool:
+    """Whether so many heads in a row are those of chunks, or lead to top or a fencepost before that."""
+    for _ in range(_CONVINCING):
+        if place == top:
+            return True
+        try:
+            word = memory.words(place + 8, 1)[0]
+        except TornError:
+            return False
+        if word & ~FLAGS == FENCEPOST:
+            return True
+        if word & _NOT_SIZE or word < MINSIZE or place + (word & ~FLAGS) > top:
+            return False
+        place += word & ~FLAGS
+    return True
