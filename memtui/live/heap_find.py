@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from memtui.live.heap_layout import BEHIND, LAYOUTS, NBINS, TCACHE_BINS, Layout, Version, layout_of, version_in
+from memtui.live.heap_layout import (
+    BEHIND,
+    FLAGS,
+    HEAP_MAX,
+    LAYOUTS,
+    NBINS,
+    TCACHE_BINS,
+    Layout,
+    Version,
+    layout_of,
+    version_in,
+)
 from memtui.live.heap_memory import WORD, ProcessMemory, TornError
 from memtui.live.heap_space import Space
 from memtui.live.heap_symbols import ElfFile, debug_symbols, opened_elf
@@ -15,6 +26,10 @@ _LINKED: Final = 120
 """Of the 127 bins, those that must be linked to themselves or to chunks."""
 _ARENA_TEST: Final = 8
 """malloc_par.arena_test as it is set at the start (NARENAS_FROM_NCORES)."""
+_TRIES: Final = 3
+"""Searches of a process that goes on meanwhile."""
+_THREADS: Final = 1 << 22
+"""More threads than any machine runs (PID_MAX_LIMIT)."""
 _DATA: Final = 8 << 20
 """Bytes of a file's writable memory that are searched at most."""
 
@@ -83,26 +98,47 @@ def find(memory: ProcessMemory, libc: Libc, space: Space) -> Found:
             hint="2.26 to 2.42 can be read",
         )
     layouts = LAYOUTS if layout is None else (layout,)
-    if "main_arena" in symbols:
+    if "main_arena" in symbols and layout is not None:
         address = libc.bias + symbols["main_arena"]
         mp = libc.bias + symbols["mp_"] if "mp_" in symbols else None
-        for known in reversed(layouts):
-            if _is_arena(_words_at(memory, address, known), 0, address, known, space):
-                return Found(known, version, address, mp, "debug symbols", libc.path)
-    return _by_shape(memory, libc, space, layouts, version)
+        return Found(layout, version, address, mp, "debug symbols", libc.path)
+    for _ in range(_TRIES):
+        found = list(_by_shape(memory, libc, space, layouts, version))
+        if found:
+            # Versions differ in little: the one whose other parts are found too.
+            return max(found, key=lambda one: _agrees(memory, one))
+    raise NotSupported(f"no arena of glibc is found in {libc.path}")
 
 
 def _by_shape(
     memory: ProcessMemory, libc: Libc, space: Space, layouts: Sequence[Layout], version: Version | None
-) -> Found:
-    for layout in reversed(layouts):
-        for start, words in _data(memory, libc):
-            for at in range(len(words) - layout.size // WORD + 1):
-                if _is_arena(words, at, start + at * WORD, layout, space):
-                    address = start + at * WORD
-                    mp = _mp(memory, libc, layout, space)
-                    return Found(layout, version, address, mp, "its shape", libc.path)
-    raise NotSupported(f"no arena of glibc is found in {libc.path}")
+) -> Iterator[Found]:
+    """One arena for each layout that fits."""
+    for layout in layouts:
+        address = _arena_in(memory, libc, layout, space)
+        if address is not None:
+            mp = _mp(memory, libc, layout, space)
+            yield Found(layout, version, address, mp, "its shape", libc.path)
+
+
+def _arena_in(memory: ProcessMemory, libc: Libc, layout: Layout, space: Space) -> int | None:
+    for start, words in _data(memory, libc):
+        for at in range(len(words) - layout.size // WORD + 1):
+            if _is_arena(words, at, start + at * WORD, layout, space):
+                return start + at * WORD
+    return None
+
+
+def _agrees(memory: ProcessMemory, found: Found) -> tuple[bool, bool, Version]:
+    """How well a layout fits: mp_ is found, and the first chunk has the size of the tcache's structure."""
+    if found.mp is None:
+        return False, False, found.layout.since
+    try:
+        base = memory.words(found.mp + (96 if found.layout.mp_huge else 72), 1)[0] + 15 & ~15
+        first = memory.words(base + 8, 1)[0] & ~FLAGS
+    except TornError:
+        return True, False, found.layout.since
+    return True, first == found.layout.tcache_chunk, found.layout.since
 
 
 def _symbols(elf: ElfFile) -> dict[str, int]:
@@ -126,23 +162,19 @@ def _data(memory: ProcessMemory, libc: Libc) -> Iterator[tuple[int, "memoryview[
             start, end = vma.start, vma.end
 
 
-def _words_at(memory: ProcessMemory, address: int, layout: Layout) -> "memoryview[int]":
-    try:
-        return memory.words(address, layout.size // WORD)
-    except TornError as error:
-        raise NotSupported(f"no arena of glibc is found: {error}") from error
-
-
 def _is_arena(words: "memoryview[int]", at: int, address: int, layout: Layout, space: Space) -> bool:
     """Whether these words can be a main arena: `next` leads to an arena, and the bins to themselves or to chunks."""
-    following = words[at + layout.next // WORD]
-    if following % 8 or (following != address and not following >> 12):
+    following, _, attached, system, most = words[at + layout.next // WORD : at + layout.next // WORD + 5]
+    # The bins alone look the same two words further; what lies behind them does not.
+    if following != address and following % HEAP_MAX != layout.heap_info:
+        return False
+    if attached > _THREADS or system % WORD or system > most:
         return False
     top, first = words[at + layout.top // WORD], at + layout.bins // WORD
     links = words[first : first + 2 * (NBINS - 1)]
     if top == 0:
         # Not set up yet: it is in no bin and all alone in its ring.
-        return following == address and words[at + layout.next // WORD + 2] == 1 and not any(links)
+        return following == address and attached == 1 and not any(links)
     head = address + layout.top
     if top != head and (top % 16 or not space.is_data(top)):
         return False

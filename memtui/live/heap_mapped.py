@@ -7,13 +7,16 @@ from memtui.live.heap_layout import FLAGS, HEAP_MAX, IS_MMAPPED, Layout
 from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_space import is_anonymous
 from memtui.model.address import PAGE_SIZE, Range
-from memtui.model.heap import ChunkState, HeapChunk, Thresholds
+from memtui.model.heap import HEADER, ChunkState, HeapChunk, Thresholds
 from memtui.model.vma import Vma, VmaKind
 
 _PROBES: Final = 100_000
 """Pages whose first words are looked at, at most."""
-_LEADS: Final = (0, *(alignment - 16 for alignment in (32, 64, 128, 256, 512, 1024, 2048, 4096)))
-"""Bytes before the header in the first page: 0, or what memalign of these alignments leaves."""
+_LEADS: Final = (*(alignment - 16 for alignment in (32, 64, 128, 256, 512, 1024, 2048, 4096)), 0)
+"""Bytes before the header in the first page: what memalign of these alignments leaves, or 0. The header at 0 comes last,
+because memalign leaves it standing when it moves the chunk up."""
+_FAR_LEADS: Final = tuple(page * PAGE_SIZE - 16 for page in range(2, 65))
+"""The same in later pages, by larger alignments."""
 
 
 class Parameters(NamedTuple):
@@ -58,15 +61,27 @@ def mapped_chunks(
         count: how many there are.
         size: of their mappings altogether, bytes.
     """
+    found = _found(memory, vmas, taken, count, size, _LEADS)
+    return found if len(found) >= count else _found(memory, vmas, taken, count, size, _FAR_LEADS + _LEADS)
+
+
+def _found(
+    memory: ProcessMemory,
+    vmas: Sequence[Vma],
+    taken: Sequence[Range],
+    count: int,
+    size: int,
+    leads: Sequence[int],
+) -> list[HeapChunk]:
     found: list[HeapChunk] = []
-    total, probes = 0, _PROBES
+    total, probes = 0, _PROBES // len(leads)
     for vma in vmas:
         if len(found) >= count and total >= size:
             break
         if vma.kind is not VmaKind.ANON or not is_anonymous(vma):
             continue
         for piece in _without(Range(vma.start, vma.end), taken):
-            for chunk, mapped, looked in _in_piece(memory, piece, probes):
+            for chunk, mapped, looked in _in_piece(memory, piece, probes, leads):
                 probes -= looked
                 if chunk is not None:
                     found.append(chunk)
@@ -74,29 +89,34 @@ def mapped_chunks(
     return found
 
 
-def _in_piece(memory: ProcessMemory, piece: Range, probes: int) -> Iterator[tuple[HeapChunk | None, int, int]]:
+def _in_piece(
+    memory: ProcessMemory, piece: Range, probes: int, leads: Sequence[int]
+) -> Iterator[tuple[HeapChunk | None, int, int]]:
     """Each chunk, the bytes of its mapping, and the pages that were looked at for it."""
     for present in memory.present(piece.start, piece.end):
         at = max(present.start, piece.start)
         while at < min(present.end, piece.end) and probes > 0:
             probes -= 1
-            chunk = _chunk_at(memory, at, piece.end)
+            chunk = _chunk_at(memory, at, piece.end, leads)
             length = PAGE_SIZE if chunk is None else chunk.end - at
             yield chunk, length, 1
             at += length
             piece = Range(max(piece.start, at), piece.end)
 
 
-def _chunk_at(memory: ProcessMemory, base: int, end: int) -> HeapChunk | None:
+def _chunk_at(memory: ProcessMemory, base: int, end: int, leads: Sequence[int]) -> HeapChunk | None:
     """The mapped chunk whose mapping begins at `base`, if there is one."""
     try:
         words = memory.words(base, PAGE_SIZE // 8)
     except TornError:
         return None
-    for lead in _LEADS:
-        before, field = words[lead // 8], words[lead // 8 + 1]
+    for lead in leads:
+        try:
+            before, field = words[lead // 8 : lead // 8 + 2] if lead < PAGE_SIZE else memory.words(base + lead, 2)
+        except TornError:
+            return None
         size = field & ~FLAGS
-        if field & FLAGS != IS_MMAPPED or before != lead or size < PAGE_SIZE - lead:
+        if field & FLAGS != IS_MMAPPED or before != lead or size < 2 * HEADER:
             continue
         if (lead + size) % PAGE_SIZE == 0 and base + lead + size <= end:
             return HeapChunk(base + lead, size, ChunkState.MMAPPED)

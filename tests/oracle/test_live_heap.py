@@ -98,8 +98,8 @@ def compare_blocks(heap: HeapView, told: Told, *, threads: int) -> None:
     used |= {chunk.user: chunk.size - 16 for chunk in heap.mmapped}
     others = {block: size for block, size in used.items() if block not in told.blocks}
     assert {block: used.get(block) for block in told.blocks} == told.blocks
-    # What pthread_create allocates for each thread: its dynamic thread vector.
-    assert len(others) == threads - 1
+    # What pthread_create allocates for each thread, its dynamic thread vector; and before main, in a static program.
+    assert len(others) == threads - 1 or (not told.tcaches and sum(others.values()) < 4096)
 
 
 @pytest.mark.parametrize("mix", MIXES)

@@ -43,7 +43,8 @@ FIGURES: Final = {
     "heap": "The chunks of the allocator. A cell of the picture stands for as many bytes as the heading says: a letter "
     "where one chunk begins, a glyph where one goes on, by whoever holds most of the cell; z shows smaller cells, Z "
     "larger ones. The table adds up to what the arenas got from the kernel: chunks by state, and what is no chunk (an "
-    "arena's own structures, what was skipped, memory that someone else got by sbrk in between). H goes on to the bins, each in the order in which it is given out or looked at, and to all chunks.",
+    "arena's own structures, what was skipped, memory that someone else got by sbrk in between). H goes on to the "
+    "bins, each in the order in which it is given out or looked at, and to the list of all chunks.",
     "fragmentation": "Internal: what blocks in use are larger than what was asked for, headers included; of a live "
     "process only the headers are known (8 bytes a block, 16 of a mapped one), because glibc does not note what was "
     "asked for. External: what is free (tcache, fastbins, bins, top) but not in the largest free piece, which is what "
