@@ -13,8 +13,8 @@ from memtui.model.vma import Vma, VmaKind
 _PROBES: Final = 100_000
 """Pages whose first words are looked at, at most."""
 _LEADS: Final = (*(alignment - 16 for alignment in (32, 64, 128, 256, 512, 1024, 2048, 4096)), 0)
-"""Bytes before the header in the first page: what memalign of these alignments leaves, or 0. The header at 0 comes last,
-because memalign leaves it standing when it moves the chunk up."""
+"""Bytes before the header in the first page: what memalign of these alignments leaves, or 0. That comes last: memalign
+leaves the header there standing when it moves the chunk up."""
 _FAR_LEADS: Final = tuple(page * PAGE_SIZE - 16 for page in range(2, 65))
 """The same in later pages, by larger alignments."""
 
