@@ -21,6 +21,7 @@ RSEQ_LENGTH: Final = 32
 RSEQ_SIGNATURE: Final = 0x53053053
 STDERR: Final = 2
 KIB: Final = 1024
+_MODE_BITS: Final = ((0o4000, "S_ISUID"), (0o2000, "S_ISGID"), (0o1000, "S_ISVTX"))
 _Arg = int | str | bytes
 
 
@@ -50,11 +51,11 @@ class LinkerCalls(NotedCalls):
         self._open[fd], self._positions[fd] = path, 0
         return self._noted_result("openat", args, fd)
 
-    def read(self, fd: int, length: int) -> bytes | int:
+    def read(self, fd: int, length: int, buffer: int) -> bytes | int:
         """What comes next, or a negative errno."""
         facts = self._facts(fd)
         if facts.is_dir:
-            return self._noted_result("read", [fd, "0x7fffffffdf88", length], -1, "EISDIR")
+            return self._noted_result("read", [fd, buffer, length], -1, "EISDIR")
         data = self._host.read(self._open[fd], self._positions[fd], length)
         self._positions[fd] += len(data)
         self._noted_result("read", [fd, quote(data), length], len(data))
@@ -75,12 +76,12 @@ class LinkerCalls(NotedCalls):
             self._noted_result("newfstatat", [fd, b"", _stat_text(facts), AT_EMPTY_PATH], 0)
         return _stat(facts)
 
-    def stat(self, path: str, buffer: int) -> Stat | None:
-        """None if there is none."""
+    def stat(self, path: str, buffer: int) -> Stat | int:
+        """Of a path, or a negative errno."""
         facts = self._host.file(path)
         if facts is None:
-            self._noted_result("newfstatat", [AT_FDCWD, _encoded(path), buffer, 0], -1, self._why_not(path))
-            return None
+            args: list[_Arg] = [AT_FDCWD, _encoded(path), buffer, 0]
+            return self._noted_result("newfstatat", args, -1, self._why_not(path))
         self._noted_result("newfstatat", [AT_FDCWD, _encoded(path), _stat_text(facts), 0], 0)
         return _stat(facts)
 
@@ -99,7 +100,7 @@ class LinkerCalls(NotedCalls):
     def readlink(self, path: str, target: str, length: int) -> None:
         """Of a link that leads to `target`."""
         data = _encoded(target)
-        self._noted_result("readlink", [_encoded(path), data, length], len(data))
+        self._noted_result("readlink", [_encoded(path), quote(data), length], len(data))
 
     def getcwd(self, length: int) -> str:
         """Where the simulation started."""
@@ -187,7 +188,8 @@ def _stat(facts: FileFacts) -> Stat:
 def _stat_text(facts: FileFacts) -> str:
     """A struct stat as strace shortens it."""
     kind = "S_IFDIR" if facts.is_dir else "S_IFREG"
-    return f"{{st_mode={kind}|0{facts.mode:o}, st_size={facts.size}, ...}}"
+    special = "".join(f"|{name}" for bit, name in _MODE_BITS if facts.mode & bit)
+    return f"{{st_mode={kind}{special}|0{facts.mode & 0o777:03o}, st_size={facts.size}, ...}}"
 
 
 def _limit(number: int) -> str:

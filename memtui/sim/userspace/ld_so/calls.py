@@ -45,8 +45,8 @@ class LoaderCalls(Syscalls, Protocol):
         """openat(AT_FDCWD, path, O_RDONLY|O_CLOEXEC): the descriptor."""
         ...
 
-    def read(self, fd: int, length: int) -> bytes | int:
-        """Up to `length` bytes from where the last read ended."""
+    def read(self, fd: int, length: int, buffer: int) -> bytes | int:
+        """Up to `length` bytes from where the last read ended; they go to `buffer`."""
         ...
 
     def pread64(self, fd: int, length: int, offset: int) -> bytes:
@@ -57,8 +57,8 @@ class LoaderCalls(Syscalls, Protocol):
         """Of an open file, by newfstatat with AT_EMPTY_PATH, or by the older call."""
         ...
 
-    def stat(self, path: str, buffer: int) -> Stat | None:
-        """newfstatat(AT_FDCWD, path, buffer, 0); None if there is none."""
+    def stat(self, path: str, buffer: int) -> Stat | int:
+        """newfstatat(AT_FDCWD, path, buffer, 0)."""
         ...
 
     def close(self, fd: int) -> None:

@@ -1,6 +1,7 @@
 """Models elf/dl-deps.c and elf/dl-sort-maps.c (glibc 2.36): what a program depends on, and in which order."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from memtui.model.elf_dynamic import DT_AUXILIARY, DT_NEEDED
 from memtui.sim.userspace.ld_so.errors import LoadError
@@ -8,6 +9,9 @@ from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace
 from memtui.sim.userspace.ld_so.load import map_object
 from memtui.sim.userspace.ld_so.minimal_malloc import length
 from memtui.sim.userspace.ld_so.tokens import has_tokens, substitute
+
+LIST: Final = 24
+"""sizeof (struct list)."""
 
 
 def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkMap], rtld: LinkMap) -> list[LinkMap]:
@@ -26,8 +30,12 @@ def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkM
         LoadError: a library is missing or broken.
     """
     known = [program, *preloads]
+    if preloads:
+        space.alloca(8 * len(preloads))
+    space.alloca(LIST * (len(known) + 1))
     done: set[int] = set()
     failure = None
+    space.errno = 0
     while failure is None:
         map_ = next((each for each in known if id(each) not in done), None)
         if map_ is None:
@@ -57,29 +65,34 @@ def _load_needed(space: Namespace, map_: LinkMap, known: list[LinkMap]) -> list[
         try:
             found = map_object(space, name, map_)
         except LoadError as error:
-            message = space.malloc.malloc(length(error.name) + length(error.text))
+            space.malloc.malloc(length(error.name) + length(error.text))
             if dependency.tag != DT_AUXILIARY:
                 raise
-            space.malloc.free(message)
             continue
         needed.append(found)
         if dependency.tag == DT_NEEDED:
             if found not in known:
                 known.append(found)
-                space.listed += 1
+                space.alloca(LIST)
         else:
-            _put_before(found, known, map_)
+            _put_before(space, found, known, map_)
     return needed
 
 
-def _put_before(filter_: LinkMap, known: list[LinkMap], map_: LinkMap) -> None:
-    """A filter stands before the object that names it, unless it stands further ahead already."""
+def _put_before(space: Namespace, filter_: LinkMap, known: list[LinkMap], map_: LinkMap) -> None:
+    """A filter stands before the object that names it, unless it stands further ahead already.
+
+    The list of all objects follows.
+    """
     place = known.index(map_)
     if filter_ in known[:place]:
         return
     if filter_ in known:
         known.remove(filter_)
     known.insert(place, filter_)
+    if filter_ is not map_ and map_ in space.loaded:
+        space.loaded.remove(filter_)
+        space.loaded.insert(space.loaded.index(map_), filter_)
 
 
 def sort_maps(maps: Sequence[LinkMap], program: LinkMap) -> list[LinkMap]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 ENOENT: Final = 2
+EACCES: Final = 13
 
 
 class LoadError(Exception):
@@ -13,10 +14,6 @@ class LoadError(Exception):
         self.text = text
         self.errno = errno
         super().__init__(f"{name}: {text}")
-
-
-class Exit(Exception):
-    """The dynamic linker has ended the process."""
 
 
 class NotModelled(Exception):

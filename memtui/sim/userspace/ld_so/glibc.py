@@ -29,8 +29,12 @@ class Glibc:
     """Offsets in struct pthread."""
     tls_surplus: int = 1664
     """Static TLS kept for libraries that are loaded later."""
-    stat_buffer: int = 0xF20
-    """From the stack pointer at the start down to the struct stat of a search, before any dependency is listed."""
+    stat_buffer: int = 0xEE0
+    """From the stack pointer at the start down to the struct stat of a search, without what alloca() put between."""
+    read_buffer: int = 0x168
+    """From that struct stat up to where the start of a file is read to."""
+    preload_stat_buffer: int = 0x1AC0
+    """The same while LD_PRELOAD is worked off: its names are copied to the stack."""
 
 
 GLIBC_2_36: Final = Glibc()

@@ -92,8 +92,14 @@ class Namespace:
     cache: Cache | None = None
     cache_tried: bool = False
     executable_stack: bool = False
-    listed: int = 0
-    """Entries that the list of dependencies has on the stack."""
+    on_stack: int = 0
+    """Bytes of the lists of dependencies, which lie on the stack."""
+    errno: int = 0
+    """Of the last system call that failed, unless it was reset."""
+    other_class: bool = False
+    """Whether a 32-bit library was met in the search under way."""
+    preloading: bool = False
+    """Whether a list of names to preload lies on the stack."""
 
     @property
     def lib(self) -> str:
@@ -101,9 +107,20 @@ class Namespace:
         return self.system_dirs[0].strip("/") if self.system_dirs else "lib64"
 
     @property
+    def read_buffer(self) -> int:
+        """Where on the stack the start of a file is read to."""
+        return self.stat_buffer + self.glibc.read_buffer
+
+    @property
     def stat_buffer(self) -> int:
         """Where on the stack a search puts its struct stat."""
-        return self.stack_end - self.glibc.stat_buffer - 32 * self.listed
+        if self.preloading:
+            return self.stack_end - self.glibc.preload_stat_buffer
+        return self.stack_end - self.glibc.stat_buffer - self.on_stack
+
+    def alloca(self, size: int) -> None:
+        """Room on the stack, as gcc rounds it."""
+        self.on_stack += (size + 23) & -16
 
 
 def new_object(space: Namespace, realname: str, libname: str, image: ElfImage, loader: LinkMap | None) -> LinkMap:

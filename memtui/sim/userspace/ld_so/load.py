@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from memtui.model.address import PAGE_SIZE
+from memtui.model.address import PAGE_SIZE, page_down
 from memtui.model.elf import ET_DYN, ElfImage
 from memtui.model.elf_dynamic import DF_1_PIE, Dynamic
 from memtui.sim.userspace.ld_so.errors import LoadError
 from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace, add_name, new_object
-from memtui.sim.userspace.ld_so.map_segments import map_segments
+from memtui.sim.userspace.ld_so.map_segments import map_segments, total_size
 from memtui.sim.userspace.ld_so.open_verify import PHDR, Opened, open_verify
 from memtui.sim.userspace.ld_so.search import find, not_found
 from memtui.sim.userspace.ld_so.tokens import expanded
@@ -24,6 +24,7 @@ def map_object(space: Namespace, name: str, loader: LinkMap | None) -> LinkMap:
     known = _already_loaded(space, name)
     if known is not None:
         return known
+    space.other_class = False
     opened, path = _open(space, name, loader)
     return _map_from_fd(space, name, opened, path, loader)
 
@@ -59,13 +60,13 @@ def _open(space: Namespace, name: str, loader: LinkMap | None) -> tuple[Opened, 
     if "/" not in name:
         found = find(space, name, loader)
         if found is None:
-            raise not_found(name)
+            raise not_found(space, name)
         return found
     path, copy = expanded(space, loader, name) if loader is not None else (name, space.malloc.string(name))
     opened = open_verify(space, path)
     if opened is None:
         space.malloc.free(copy)
-        raise not_found(name)
+        raise not_found(space, name)
     return opened, path
 
 
@@ -96,14 +97,14 @@ def _bring_in(space: Namespace, name: str, made: LinkMap, opened: Opened) -> Non
     image, calls = made.image, space.calls
     if not opened.headers_read:
         calls.pread64(opened.fd, opened.phnum * PHDR, opened.phoff)
-    problem = _problem(made)
-    if not problem:
-        problem = map_segments(calls, made, opened.fd)
-    if not problem and made.dynamic.flags_1 & DF_1_PIE and not made.is_program:
-        problem = "cannot dynamically load position-independent executable"
-    if problem:
+    problem = _problem(made) or map_segments(calls, made, opened.fd)
+    program = not problem and made.dynamic.flags_1 & DF_1_PIE and not made.is_program
+    if problem or program:
         calls.close(opened.fd)
-        raise LoadError(name, problem)
+        if program:
+            calls.munmap(made.addr + page_down(image.loads[0].vaddr), total_size(image.loads))
+        space.malloc.free_last()
+        raise LoadError(name, problem or "cannot dynamically load position-independent executable")
     if not _headers_mapped(image):
         space.malloc.malloc(image.phnum * PHDR)
     if image.execstack and not space.executable_stack:

@@ -46,13 +46,13 @@ def map_segments(calls: LoaderCalls, made: LinkMap, fd: int) -> str:
 
 def _map_first(calls: LoaderCalls, loads: tuple[Segment, ...], fd: int) -> int:
     """_dl_map_segment(): the first segment with room for all; aligned as the most demanding one asks for."""
-    first, length = loads[0], loads[-1].vaddr + loads[-1].memsz - page_down(loads[0].vaddr)
+    first, length = loads[0], total_size(loads)
     offset = page_down(first.offset)
     align = max((load.align for load in loads if load.align & (load.align - 1) == 0), default=0)
     if align <= PAGE_SIZE:
-        return calls.mmap(0, length, prot_of(first), MAP_COPY, fd, offset)
+        return calls.mmap(page_down(first.vaddr), length, prot_of(first), MAP_COPY, fd, offset)
     room = length + align if length >= align else 2 * align
-    start = calls.mmap(0, room, PROT_NONE, MAP_PRIVATE_ANONYMOUS)
+    start = calls.mmap(page_down(first.vaddr), room, PROT_NONE, MAP_PRIVATE_ANONYMOUS)
     if start < 0:
         return start
     aligned = (start + align - 1) & -align
@@ -102,6 +102,11 @@ def _fill(calls: LoaderCalls, load: Segment, addr: int) -> str:
     if end > page and calls.mmap(page, end - page, prot, MAP_PRIVATE_ANONYMOUS | MAP_FIXED) < 0:
         return CANNOT_ZERO
     return ""
+
+
+def total_size(loads: tuple[Segment, ...]) -> int:
+    """Bytes from the page of the first segment to the end of the last one."""
+    return loads[-1].vaddr + loads[-1].memsz - page_down(loads[0].vaddr)
 
 
 def prot_of(load: Segment) -> int:

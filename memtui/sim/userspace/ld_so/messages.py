@@ -5,7 +5,14 @@ from typing import Final
 from memtui.sim.userspace.ld_so.errors import LoadError
 
 FATAL: Final = "error while loading shared libraries"
-ERRORS: Final = {2: "No such file or directory", 21: "Is a directory"}
+ERRORS: Final = {
+    1: "Operation not permitted",
+    2: "No such file or directory",
+    12: "Cannot allocate memory",
+    13: "Permission denied",
+    22: "Invalid argument",
+}
+"""The errnos whose text ld.so's own strerror_r() knows (elf/dl-minimal.c)."""
 
 
 def message(*parts: str) -> list[str]:

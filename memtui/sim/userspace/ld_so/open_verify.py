@@ -3,7 +3,7 @@
 import struct
 from typing import Final, NamedTuple
 
-from memtui.sim.userspace.ld_so.errors import LoadError
+from memtui.sim.userspace.ld_so.errors import ENOENT, LoadError
 from memtui.sim.userspace.ld_so.link_map import Namespace
 
 BUFFER: Final = 832
@@ -14,8 +14,10 @@ EM_X86_64: Final = 62
 ET_EXEC: Final = 2
 ET_DYN: Final = 3
 _MAGIC: Final = b"\x7fELF"
-_OSABI: Final = frozenset({0, 3})
-"""ELFOSABI_SYSV and ELFOSABI_GNU."""
+ELFCLASS64: Final = 2
+ELFOSABI_SYSV: Final = 0
+ELFOSABI_GNU: Final = 3
+LIBC_ABI_MAX: Final = 4
 
 
 class Opened(NamedTuple):
@@ -37,20 +39,23 @@ def open_verify(space: Namespace, path: str) -> Opened | None:
     """
     fd = space.calls.open(path)
     if fd < 0:
+        space.errno = -fd
         return None
-    start = space.calls.read(fd, BUFFER)
+    space.errno = 0
+    start = space.calls.read(fd, BUFFER, space.read_buffer)
     try:
         if isinstance(start, int):
             raise LoadError(path, "cannot read file data", -start)
         if len(start) < EHDR:
             _read_rest(space, fd, start)
             raise LoadError(path, "file too short")
-        opened = _checked(path, fd, start)
+        opened = _checked(space, path, fd, start)
     except LoadError:
         space.calls.close(fd)
         raise
     if opened is None:
         space.calls.close(fd)
+        space.errno = ENOENT
     elif not opened.headers_read:
         space.calls.pread64(fd, opened.phnum * PHDR, opened.phoff)
     return opened
@@ -59,19 +64,23 @@ def open_verify(space: Namespace, path: str) -> Opened | None:
 def _read_rest(space: Namespace, fd: int, start: bytes) -> None:
     """A file that is too short is read until nothing comes."""
     if start:
-        space.calls.read(fd, BUFFER - len(start))
+        space.calls.read(fd, BUFFER - len(start), space.read_buffer + len(start))
 
 
-def _checked(path: str, fd: int, start: bytes) -> Opened | None:
-    _check_ident(path, start)
-    if start[4] != 2:
+def _checked(space: Namespace, path: str, fd: int, start: bytes) -> Opened | None:
+    """The order in which Debian's build looks: what is for another machine is passed over, whatever else is wrong."""
+    if not start.startswith(_MAGIC):
+        raise LoadError(path, "invalid ELF header")
+    if start[4] != ELFCLASS64:
+        space.other_class = True
         return None
     e_type, machine, version, _entry, phoff = struct.unpack_from("<HHIQQ", start, 16)
     phentsize, phnum = struct.unpack_from("<HH", start, 54)
-    if version != 1:
-        raise LoadError(path, "ELF file version does not match current one")
     if machine != EM_X86_64:
         return None
+    _check_ident(path, start)
+    if version != 1:
+        raise LoadError(path, "ELF file version does not match current one")
     if e_type not in (ET_DYN, ET_EXEC):
         raise LoadError(path, "only ET_DYN and ET_EXEC can be loaded")
     if phentsize != PHDR:
@@ -80,15 +89,13 @@ def _checked(path: str, fd: int, start: bytes) -> Opened | None:
 
 
 def _check_ident(path: str, start: bytes) -> None:
-    if not start.startswith(_MAGIC):
-        raise LoadError(path, "invalid ELF header")
-    if start[4] != 2:
-        return
     if start[5] != 1:
         raise LoadError(path, "ELF file data encoding not little-endian")
     if start[6] != 1:
         raise LoadError(path, "ELF file version ident does not match current one")
-    if start[7] not in _OSABI:
+    if start[7] not in (ELFOSABI_SYSV, ELFOSABI_GNU):
         raise LoadError(path, "ELF file OS ABI invalid")
+    if start[8] and not (start[7] == ELFOSABI_GNU and start[8] < LIBC_ABI_MAX):
+        raise LoadError(path, "ELF file ABI version invalid")
     if any(start[9:16]):
         raise LoadError(path, "nonzero padding in e_ident")

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from memtui.sim.userspace.ld_so.command_line import Options
-from memtui.sim.userspace.ld_so.errors import LoadError
+from memtui.sim.userspace.ld_so.errors import ENOENT, LoadError
 from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace
 from memtui.sim.userspace.ld_so.load import map_object
 from memtui.sim.userspace.ld_so.messages import message
@@ -18,11 +18,15 @@ PROT_READ_WRITE: Final = 3
 def preload(space: Namespace, program: LinkMap, options: Options) -> list[LinkMap]:
     """Load what is asked for before the program's own dependencies; gives what is new."""
     before = len(space.loaded)
+    space.preloading = True
     for text, where in ((options.preload, "LD_PRELOAD"), (options.preload_option, "--preload")):
         for name in re.split("[ :]", text):
             if name:
                 _preload_one(space, program, name, where)
-    if space.calls.readable(FILE):
+    space.preloading = False
+    if not space.calls.readable(FILE):
+        space.errno = ENOENT
+    else:
         whole = map_file(space, FILE, PROT_READ_WRITE)
         if whole is not None:
             data, address = whole

@@ -5,7 +5,7 @@ from typing import Final
 
 from memtui.model.elf_dynamic import DF_1_NODEFLIB
 from memtui.sim.userspace.ld_so import cache as ld_so_cache
-from memtui.sim.userspace.ld_so.errors import ENOENT, LoadError
+from memtui.sim.userspace.ld_so.errors import EACCES, ENOENT, LoadError
 from memtui.sim.userspace.ld_so.link_map import Directory, LinkMap, Namespace, SearchPath
 from memtui.sim.userspace.ld_so.minimal_malloc import length
 from memtui.sim.userspace.ld_so.open_verify import Opened, open_verify
@@ -135,6 +135,7 @@ def _open_path(space: Namespace, path: SearchPath, name: str) -> tuple[Opened, s
     """open_path(): the first folder, with its subfolders, that has the file."""
     found_any = False
     for folder in path.dirs:
+        here_any = False
         for number, subfolder in enumerate(space.hwcaps.subfolders):
             if folder.exists[number] is False:
                 continue
@@ -142,10 +143,13 @@ def _open_path(space: Namespace, path: SearchPath, name: str) -> tuple[Opened, s
             opened = open_verify(space, file)
             if folder.exists[number] is None:
                 folder.exists[number] = opened is not None or _is_dir(space, folder.name + subfolder)
+            here_any |= bool(folder.exists[number])
             if opened is not None:
                 space.malloc.string(file)
                 return opened, file
-        found_any |= any(folder.exists)
+        if here_any and space.errno not in (ENOENT, EACCES):
+            return None
+        found_any |= here_any
     if not found_any and path.forgettable:
         path.dirs = []
     return None
@@ -153,7 +157,10 @@ def _open_path(space: Namespace, path: SearchPath, name: str) -> tuple[Opened, s
 
 def _is_dir(space: Namespace, folder: str) -> bool:
     facts = space.calls.stat(folder.rstrip("/"), space.stat_buffer)
-    return facts is not None and facts.is_dir
+    if isinstance(facts, int):
+        space.errno = -facts
+        return False
+    return facts.is_dir
 
 
 def _from_cache(space: Namespace, name: str, loader: LinkMap | None) -> tuple[Opened, str] | None:
@@ -208,6 +215,8 @@ def map_file(space: Namespace, path: str, prot: int) -> tuple[bytes, int] | None
     return None if address < 0 else (data, address)
 
 
-def not_found(name: str) -> LoadError:
+def not_found(space: Namespace, name: str) -> LoadError:
     """What is said of a library that is nowhere."""
-    return LoadError(name, "cannot open shared object file", ENOENT)
+    if space.other_class:
+        return LoadError(name, "wrong ELF class: ELFCLASS32")
+    return LoadError(name, "cannot open shared object file", space.errno)

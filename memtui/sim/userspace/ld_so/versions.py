@@ -17,7 +17,7 @@ def check_versions(space: Namespace, maps: Sequence[LinkMap]) -> bool:
     for map_ in maps:
         for required in map_.dynamic.required:
             needed = next((other for other in maps if other.is_called(required.file)), None)
-            for about, text, fatal in _problems(map_, required, needed):
+            for about, text, fatal in _problems(map_, required, needed, space.program):
                 space.malloc.malloc(length(about) + length(text))
                 space.calls.writev([space.program, ": ", about, ": ", text, "\n"])
                 complete &= not fatal
@@ -26,12 +26,14 @@ def check_versions(space: Namespace, maps: Sequence[LinkMap]) -> bool:
     return complete
 
 
-def _problems(map_: LinkMap, required: Required, needed: LinkMap | None) -> Iterator[tuple[str, str, bool]]:
+def _problems(
+    map_: LinkMap, required: Required, needed: LinkMap | None, program: str
+) -> Iterator[tuple[str, str, bool]]:
     """match_symbol() for each version: the object at fault, what is said, and whether it is fatal."""
     if needed is None:
         return
     for version, weak in required.versions:
-        user = map_.name
+        user = map_.name or program
         if not needed.dynamic.defined:
             yield needed.name, f"no version information available (required by {user})", False
         elif version not in needed.dynamic.defined:
