@@ -6,21 +6,23 @@ from typing import Final
 
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
+from memtui.live.content import read_content
 from memtui.live.heap import HeapReader
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
 from memtui.live.procfs import Procfs
 from memtui.live.status import printable
+from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
-from memtui.model.request import Focus, Refresh, Request, SetOomScoreAdj, ShowHeap
+from memtui.model.request import Focus, Peek, Refresh, Request, SetOomScoreAdj, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
-_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, SetOomScoreAdj, ShowHeap})
+_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, Peek, SetOomScoreAdj, ShowHeap})
 
 
 class LiveSource:
@@ -47,6 +49,7 @@ class LiveSource:
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
         self._tasks_pace = Pace()
+        self._peek: int | None = None
         self._closed = False
         self._heap: HeapReader | None = None
         """Of the process in focus; None: the heap is not asked for."""
@@ -55,7 +58,7 @@ class LiveSource:
 
     @property
     def accepts(self) -> frozenset[type[Request]]:
-        """Refresh, Focus, ShowHeap and SetOomScoreAdj."""
+        """Refresh, Focus, Peek, ShowHeap and SetOomScoreAdj."""
         return _ACCEPTS
 
     def apply(self, request: Request) -> Snapshot:
@@ -70,12 +73,15 @@ class LiveSource:
             raise SourceError("this source is closed")
         began = time.monotonic()
         match request:
+            case Peek(page=page):
+                self._peek = page
+                mm = None if self._reader is None else self._reader.read()
             case Refresh():
                 mm = None if self._reader is None else self._reader.read()
             case Focus(pid=pid):
                 reader = self._reader_of(pid)
                 mm = reader.read()
-                self._reader = reader
+                self._reader, self._peek = reader, None
                 if self._heap is not None:
                     self._want_heap(wanted=False)
                     self._want_heap(wanted=True)
@@ -149,9 +155,15 @@ class LiveSource:
             tasks=self._tasks,
             domain=self._domain,
             mm=mm,
+            content=self._content(mm),
             cost_ms=(time.monotonic() - began) * 1000,
             unknown=unknown,
         )
+
+    def _content(self, mm: MmSnapshot | None) -> Content | None:
+        if mm is None or self._peek is None:
+            return None
+        return read_content(self._procfs, str(mm.pid), self._peek)
 
     def _title(self, mm: MmSnapshot | None) -> str:
         if mm is not None:

@@ -46,6 +46,12 @@ class ShowHeap(NamedTuple):
     wanted: bool = True
 
 
+class Peek(NamedTuple):
+    """Read the page at `page` of the process in focus, now and with every further picture; None: no more."""
+
+    page: int | None
+
+
 class SetOomScoreAdj(NamedTuple):
     """Write oom_score_adj of `pid`: the one thing that memtui ever writes to the kernel."""
 
@@ -53,4 +59,4 @@ class SetOomScoreAdj(NamedTuple):
     value: int
 
 
-Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | SetOomScoreAdj
+Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | Peek | SetOomScoreAdj

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from memtui.model.content import Content
 from memtui.model.event import Event
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
@@ -36,3 +37,5 @@ class Snapshot:
     """What taking it cost."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""
+    content: Content | None = None
+    """The bytes of the page that was asked for (`request.Peek`)."""

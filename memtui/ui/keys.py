@@ -104,7 +104,14 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     Key("full_stop", "find_next(1)", "next", "the next VMA that was looked for, upwards", _MOVE),
     Key("comma", "find_next(-1)", "previous", "the one before, downwards", _MOVE),
-    Key("z", "zoom(1)", "zoom", "closer: from the address space to the pages of a VMA", _VIEW, footer=2),
+    Key(
+        "z",
+        "zoom(1)",
+        "zoom",
+        "closer: from all VMAs to the pages of one, to the bytes of a page",
+        _VIEW,
+        footer=2,
+    ),
     Key("Z,escape", "zoom(-1)", "out", "further away; from the whole address space back to the list", _VIEW),
     Key(
         "enter",

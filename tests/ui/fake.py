@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memtui.model.address import Range
+from memtui.model.content import Content
 from memtui.model.errors import ParseError, SourceError
 from memtui.model.event import Event, EventKind
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Owner, Thresholds
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.pages import PageRun, Residence
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Peek, Refresh, Request, Seek, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -167,13 +168,14 @@ class Simulated:
 class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, ShowHeap})
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, ShowHeap})
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
         self.closed = False
         self.fails: SourceError | None = None
         self._mm = mm(3)
+        self._content: Content | None = None
 
     def apply(self, request: Request) -> Snapshot:
         self.seen.append(request)
@@ -184,7 +186,11 @@ class Live:
             self._mm = replace(self._mm, unknown=denied)
         if isinstance(request, Focus):
             self._mm = mm(5, request.pid, "postgres")
-        return Snapshot("live", f"{self._mm.pid} {self._mm.comm}", SYSTEM, TASKS, DOMAIN, self._mm, cost_ms=3.2)
+        if isinstance(request, Peek):
+            page = request.page
+            self._content = Content(page, bytes(range(256)) * 16) if page is not None else None
+        title = f"{self._mm.pid} {self._mm.comm}"
+        return Snapshot("live", title, SYSTEM, TASKS, DOMAIN, self._mm, content=self._content, cost_ms=3.2)
 
     def close(self) -> None:
         self.closed = True

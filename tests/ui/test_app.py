@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Input
 
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone
-from memtui.model.request import Back, Focus, Refresh, Seek, Step
+from memtui.model.request import Back, Focus, Peek, Refresh, Seek, Step
 from memtui.model.source import Source
 from memtui.ui.app import MemtuiApp
 from memtui.ui.home import Home
@@ -249,6 +249,38 @@ async def test_zoom_goes_through_scales_and_back(run: Run) -> None:
         assert shifts[-1] is None
         await pilot.press("Z")
         assert isinstance(pilot.app.screen, MainScreen)
+
+
+async def test_the_closest_are_the_bytes_of_a_page(run: Run) -> None:
+    source = Live()
+    async with run(source) as pilot:
+        board = pilot.app.screen.query_one(MapPane)
+        board.go(HEAP)
+        await pilot.press("z", "z")
+        await settle(pilot)
+        assert source.seen[-1] == Peek(HEAP)
+        assert board.text_of(0).split()[:3] == [f"{HEAP:012x}", "00", "01"]
+        await pilot.press("right", "down")
+        address = board.address or 0
+        assert address - HEAP in (17, 9, 33)
+        await pilot.press("left", "up", "left")
+        assert board.address == HEAP
+        board.go(HEAP + 4095)
+        await pilot.press("right")
+        await settle(pilot)
+        assert source.seen[-1] == Peek(HEAP + 4096)
+        assert "bytes of page" in board.title
+        await pilot.press("z", "Z")
+        await settle(pilot)
+        assert source.seen[-1] == Peek(None)
+        assert (board.shift, board.address) == (0, HEAP + 4096)
+
+
+async def test_a_simulation_has_no_bytes_and_says_so(run: Run) -> None:
+    async with run(Simulated(at=3)) as pilot:
+        await pilot.press("z", "z")
+        assert "has none" in next(iter(pilot.app._notifications)).message
+        assert not pilot.app.screen.query_one(MapPane).bytes
 
 
 # Sizes

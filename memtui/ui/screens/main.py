@@ -8,7 +8,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
 
 from memtui.draw.search import HINT, find, matches
-from memtui.model.request import Focus, Request, ShowHeap, Step
+from memtui.model.request import Focus, Peek, Request, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
@@ -74,6 +74,7 @@ class MainScreen(HeapScreen, KnowingScreen):
 
     def on_mount(self) -> None:
         """Watch the app's snapshot; a live source is looked at again and again."""
+        self.query_one(MapPane).peeks = self.memtui.accepts(Peek)
         self.set_class(not self.memtui.accepts(Step), "-no-steps")
         self._bring(self._start, beside="steps" if self.memtui.accepts(Step) else "residence")
         self._paint()
@@ -223,6 +224,8 @@ class MainScreen(HeapScreen, KnowingScreen):
             self._point()
         elif direction < 0:
             self.run_worker(self.memtui.leave())
+        elif not self.memtui.accepts(Peek) and self.query_one(MapPane).shift == 0:
+            self.notify("closer are the bytes of the page: this source has none", timeout=3)
 
     def action_enter(self) -> None:
         """Into what the cursor is on."""

@@ -1,4 +1,4 @@
-"""The address map and the page grid: from the cursor's address to a cell and back."""
+"""The address map, the page grid and the bytes of a page: from the cursor's address to a cell and back."""
 
 from bisect import bisect_right
 from operator import itemgetter
@@ -7,11 +7,15 @@ from typing import ClassVar, Final
 from memtui.draw.address_map import AddressMap
 from memtui.draw.changes import changed
 from memtui.draw.fit import shorten, wrap
+from memtui.draw.hex_dump import HexDump
+from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.run import Run
-from memtui.model.address import Range
+from memtui.model.address import Range, page_down
+from memtui.model.content import Content
 from memtui.model.mm import MmSnapshot
+from memtui.model.request import Peek
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 from memtui.ui.widgets.pane import Pane
@@ -32,7 +36,13 @@ class MapPane(Pane):
         """The byte under the cursor; None before there is a map."""
         self.shift: int | None = None
         """log2 of the pages in a cell of the page grid; None: the whole address space is shown."""
-        self._drawing: AddressMap | PageGrid | None = None
+        self.bytes = False
+        """Whether the bytes of the page under the cursor are shown."""
+        self.peeks = False
+        """Whether the source can read them."""
+        self._peeked: int | None = None
+        """The page that was asked for."""
+        self._drawing: AddressMap | PageGrid | HexDump | None = None
         self._mm: MmSnapshot | None = None
         self._marks: tuple[Range, ...] = ()
 
@@ -60,7 +70,7 @@ class MapPane(Pane):
         self._mm = mm
         self._marks = () if mm is None else changed(before, mm)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
-            self.address, self.shift = _start(mm), None
+            self.address, self.shift, self.bytes, self._peeked = _start(mm), None, False, None
         super().update_from(snapshot)
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
@@ -69,7 +79,9 @@ class MapPane(Pane):
         A mark of () is always the same object.
         """
         vma = self.vma if self.shift is not None else None
-        return snapshot.mm, self._marks, self.shift, vma, self.room.height, self.elf.objects
+        page = page_down(self.address) if self.bytes and self.address is not None else None
+        height = self.room.height
+        return snapshot.mm, self._marks, self.shift, vma, height, page, snapshot.content, self.elf.objects
 
     def draw(self, snapshot: Snapshot) -> None:
         """The map, or the pages of one VMA; the cursor stays on its address."""
@@ -77,16 +89,28 @@ class MapPane(Pane):
         if mm is None:
             self._draw_nothing(snapshot)
             return
-        if self.shift is not None and vma is not None:
+        if self.bytes and vma is not None and self.address is not None:
+            self._draw_bytes(vma, page_down(self.address), snapshot.content)
+        elif self.shift is not None and vma is not None:
             grid = PageGrid(vma, width, self.shift)
             self._drawing = grid
             self.show(grid, title=grid.title, subtitle=grid.scale)
         else:
-            self.shift = None
+            self.shift, self.bytes = None, False
             whole = AddressMap(mm, width, marks=self._marks, elf=self.elf.objects)
             self._drawing = whole
             self.show(whole, title=self.TITLE, subtitle=whole.scale)
         self._place()
+
+    def _draw_bytes(self, vma: Vma, page: int, content: Content | None) -> None:
+        if self._peeked != page:
+            self._peeked = page
+            self.post_message(self.Wanted(Peek(page)))
+        dump = HexDump(
+            content if content is not None and content.page == page else Content(page, None), self.room.width
+        )
+        self._drawing = dump
+        self.show(dump, title=f"{vma_label(vma)} · bytes of page {page:x}", subtitle=dump.scale)
 
     def _draw_nothing(self, snapshot: Snapshot) -> None:
         self._drawing = self.cursor = None
@@ -113,6 +137,9 @@ class MapPane(Pane):
     def by_rows(self, rows: int) -> None:
         """So many rows down (up: negative), in the same column."""
         if self._drawing is not None and self.address is not None:
+            if self.bytes:
+                self._by_bytes(rows * max(self._drawing.address_at(1, 0) - self._drawing.address_at(0, 0), 1))
+                return
             row = min(max(self._drawing.row_of(self.address) + rows, 0), len(self._drawing) - 1)
             self.go(self._drawing.address_at(row, self._drawing.column_of(self.address)))
 
@@ -120,12 +147,21 @@ class MapPane(Pane):
         """So many cells to the right (left: negative) in the row."""
         if self._drawing is None or self.address is None:
             return
+        if self.bytes:
+            self._by_bytes(cells)
+            return
         row, column = self._drawing.row_of(self.address), self._drawing.column_of(self.address)
         address = self._drawing.address_at(row, column + cells)
         if self._drawing.row_of(address) == row and self._drawing.column_of(address) == column:
             # A gap between groups of cells: the next one stands a cell further.
             address = self._drawing.address_at(row, column + cells + (1 if cells > 0 else -1))
         self.go(address)
+
+    def _by_bytes(self, count: int) -> None:
+        """Bytes further on, over the pages of the VMA."""
+        vma = self.vma
+        if vma is not None and self.address is not None:
+            self.go(min(max(self.address + count, vma.start), vma.end - 1))
 
     def choose(self, row: int, column: int) -> None:
         """Put the cursor on the cell under the mouse."""
@@ -144,14 +180,25 @@ class MapPane(Pane):
             self.shift = self._fitting(vma)
         elif vma is None:
             self.shift = None
+        elif self.bytes or (direction > 0 and self.shift == 0):
+            return self._zoom_bytes(direction)
         elif direction > 0:
-            if self.shift == 0:
-                return False
             self.shift = max(self.shift - _CLOSER, 0)
         else:
             further = self.shift + _CLOSER
             fitting = self._fitting(vma)
             self.shift = None if self.shift >= fitting else min(further, fitting)
+        self.redraw()
+        return True
+
+    def _zoom_bytes(self, direction: int) -> bool:
+        """Between the pages and the bytes of one."""
+        if self.bytes == (direction > 0) or not self.peeks:
+            return False
+        self.bytes = not self.bytes
+        if not self.bytes:
+            self._peeked = None
+            self.post_message(self.Wanted(Peek(None)))
         self.redraw()
         return True
 
