@@ -12,6 +12,14 @@ from memtui.sim.world import Effect, World
 from memtui.trace.line import Arg, Array, Call, Number, Text
 
 NO_OFFSETS: Final = ExecOffsets()
+_EHDR: Final = 64
+"""sizeof(Elf64_Ehdr)."""
+_NO_INTERPRETER: Final = {
+    "ENOENT": "this machine does not have it",
+    "EACCES": "it is no file that can be executed",
+    "EIO": "it is too short",
+    "ELIBBAD": "it is no x86-64 ELF file",
+}
 SCRIPT_LEVELS: Final = 5
 """Scripts that may run one another (exec_binprm, fs/exec.c)."""
 
@@ -47,16 +55,30 @@ def _program(world: World, process: Process, filename: bytes, call: Call) -> Pro
     image, file = world.host.elf(path), world.inode(path)
     if file is None:
         return Outcome(-1, "ENOENT", f"ENOENT: there is no {path} on this machine")
-    if image is None or not image.loads:
+    if image is None:
         return Outcome(-1, "ENOEXEC", f"ENOEXEC: {path} is no x86-64 program")
+    if image.interp_errno:
+        return Outcome(-1, image.interp_errno, f"{image.interp_errno}: {path} names no interpreter that can be read")
     interpreter = interpreter_file = None
     if image.interp is not None:
-        interpreter = world.host.elf(image.interp)
         interpreter_file = world.inode(image.interp)
-        if interpreter is None or interpreter_file is None:
-            return Outcome(-1, "ENOENT", f"ENOENT: {path} needs {image.interp}, which this machine does not have")
+        interpreter = world.host.elf(image.interp)
+        failure = _interpreter_failure(world, image.interp)
+        if interpreter_file is None or interpreter is None or failure:
+            errno = failure or "ELIBBAD"
+            return Outcome(-1, errno, f"{errno}: {path} needs {image.interp}: {_NO_INTERPRETER[errno]}")
     offsets = world.aslr.offsets() if world.aslr is not None else NO_OFFSETS
     return Program(filename, argv, envp, image, file, interpreter, interpreter_file, offsets)
+
+
+def _interpreter_failure(world: World, path: str) -> str:
+    """Why open_exec() refuses the interpreter, or "" (do_open_execat, fs/exec.c); an empty path is the folder."""
+    facts = world.host.file(path or ".")
+    if facts is None:
+        return "ENOENT"
+    if facts.is_dir or not facts.mode & 0o111:
+        return "EACCES"
+    return "EIO" if facts.size < _EHDR else ""
 
 
 def _without_scripts(world: World, filename: bytes, argv: tuple[bytes, ...]) -> tuple[str, tuple[bytes, ...]]:

@@ -170,7 +170,7 @@ def test_a_simulated_program_and_its_look_ups_agree(build: Callable[[str], Progr
     with running(program.path, aslr=False) as told:
         own = {name: address for name, address in told.addresses.items() if "library" not in name}
     host = LiveHost(elf_reader.read_elf)
-    machine = Machine(host, parse(f'execve("{program.path}", ["x"], [])', "test").statements, "test")
+    machine = Machine(host, list(parse(f'execve("{program.path}", ["x"], [])', "test").statements), "test")
     machine.step()
     mm = Exporter("").export(machine, None).mm
     assert mm is not None

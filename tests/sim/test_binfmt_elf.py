@@ -44,8 +44,9 @@ class Space:
     def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> None:
         self.calls.append(("brk", addr, length, executable))
 
-    def clear_user(self, addr: int, length: int) -> None:
+    def clear_user(self, addr: int, length: int) -> bool:
         self.calls.append(("clear", addr, length))
+        return True
 
 
 def image(loads: tuple[Segment, ...], e_type: int = ET_DYN, interp: str | None = "/ld.so") -> ElfImage:

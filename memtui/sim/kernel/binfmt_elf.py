@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, Protocol
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_down, page_up
 from memtui.model.elf import ET_DYN, ET_EXEC, PF_R, PF_W, PF_X, ElfImage, Segment
+from memtui.sim.kernel.outcome import Errno
 
 ELF_ET_DYN_BASE: Final = TASK_SIZE // 3 * 2
 """Where a position-independent program starts before alignment: 0x555555554aaa."""
@@ -12,12 +13,14 @@ _PROT: Final = ((PF_R, 1), (PF_W, 2), (PF_X, 4))
 MAP_PRIVATE: Final = 0x2
 MAP_FIXED: Final = 0x10
 MAP_FIXED_NOREPLACE: Final = 0x100000
+_WORD: Final = (1 << 64) - 1
+"""The kernel adds and subtracts addresses modulo 2^64, which damaged headers show."""
 
 
 class ImageMapper(Protocol):
     """What exec needs of mm/: bound to one open file and one mm. Addresses and lengths in bytes.
 
-    All but clear_user raise `Errno` when they fail.
+    All but clear_user and vm_munmap raise `Errno` when they fail.
     """
 
     def vm_mmap(self, addr: int, length: int, prot: int, flags: int, offset: int) -> int:
@@ -32,8 +35,8 @@ class ImageMapper(Protocol):
         """Map anonymous memory at `addr` as brk does."""
         ...
 
-    def clear_user(self, addr: int, length: int) -> None:
-        """Write zeros, if the page can be written; failures are ignored."""
+    def clear_user(self, addr: int, length: int) -> bool:
+        """Write zeros; False if the page cannot be written."""
         ...
 
 
@@ -56,8 +59,9 @@ def segment_prot(segment: Segment) -> int:
 
 
 def total_mapping_size(loads: Sequence[Segment]) -> int:
-    """Bytes from the page of the first segment to the end of the last one."""
-    return loads[-1].vaddr + loads[-1].memsz - page_down(loads[0].vaddr)
+    """Bytes from the page of the lowest segment to the highest end."""
+    first = min((page_down(load.vaddr) for load in loads), default=0)
+    return max((load.vaddr + load.memsz & _WORD for load in loads), default=0) - first & _WORD
 
 
 def maximum_alignment(loads: Sequence[Segment]) -> int:
@@ -80,15 +84,20 @@ def load_program(image: ElfImage, mapper: ImageMapper, rnd: int = 0) -> LoadedIm
     flags, bias = 0, 0
     if image.e_type == ET_EXEC:
         flags = MAP_FIXED_NOREPLACE
+    elif not image.loads:
+        pass  # nothing to place: the bias is reckoned at the first segment
     elif image.interp is not None:
         flags = MAP_FIXED_NOREPLACE
         bias = ELF_ET_DYN_BASE + rnd & -maximum_alignment(image.loads)
     elif maximum_alignment(image.loads) > PAGE_SIZE:
         flags = MAP_FIXED_NOREPLACE
         bias = _search_aligned(image, mapper)
-    if image.e_type == ET_DYN:
-        bias = page_down(bias - image.loads[0].vaddr)
-    return _load_segments(image, mapper, bias, flags)
+    if image.e_type == ET_DYN and image.loads:
+        bias = page_down(bias - image.loads[0].vaddr & _WORD)
+    loaded = _load_segments(image, mapper, bias, flags)
+    if image.interp is None and loaded.entry >= TASK_SIZE:
+        raise Errno("EINVAL", f"the entry point {loaded.entry:#x} is outside of the address space")
+    return loaded
 
 
 def load_interpreter(image: ElfImage, mapper: ImageMapper) -> LoadedImage:
@@ -97,9 +106,15 @@ def load_interpreter(image: ElfImage, mapper: ImageMapper) -> LoadedImage:
     Raises:
         Errno: a mapping failed; the kernel kills the process then.
     """
+    if not total_mapping_size(image.loads):
+        raise Errno("EINVAL", "the interpreter has nothing to map")
     if image.e_type == ET_EXEC:
-        return _load_segments(image, mapper, 0, MAP_FIXED)
-    return _load_segments(image, mapper, -image.loads[0].vaddr, 0)
+        loaded = _load_segments(image, mapper, 0, MAP_FIXED)
+    else:
+        loaded = _load_segments(image, mapper, -image.loads[0].vaddr & _WORD, 0)
+    if loaded.entry >= TASK_SIZE:
+        raise Errno("EINVAL", f"the interpreter's entry point {loaded.entry:#x} is outside of the address space")
+    return loaded
 
 
 def start_brk(image: ElfImage, loaded: LoadedImage) -> int:
@@ -116,6 +131,8 @@ def start_brk(image: ElfImage, loaded: LoadedImage) -> int:
 def _search_aligned(image: ElfImage, mapper: ImageMapper) -> int:
     """A place for a static position-independent program that wants more than page alignment."""
     total = total_mapping_size(image.loads)
+    if not total:
+        raise Errno("EINVAL", "there is nothing to map")
     place = _elf_load(image.loads[0], mapper, 0, 0, total)
     mapper.vm_munmap(place, total)
     return place & -maximum_alignment(image.loads)
@@ -124,12 +141,27 @@ def _search_aligned(image: ElfImage, mapper: ImageMapper) -> int:
 def _load_segments(image: ElfImage, mapper: ImageMapper, bias: int, first_flags: int) -> LoadedImage:
     flags = first_flags
     total = total_mapping_size(image.loads) if image.e_type == ET_DYN else 0
+    if image.e_type == ET_DYN and image.loads and not total:
+        raise Errno("EINVAL", "there is nothing to map")
     for number, load in enumerate(image.loads):
-        place = _elf_load(load, mapper, bias + load.vaddr, flags, total)
+        place = _elf_load(load, mapper, bias + load.vaddr & _WORD, flags, total)
         if number == 0 and image.e_type == ET_DYN:
-            bias += place - page_down(bias + load.vaddr)
+            bias = bias + place - page_down(bias + load.vaddr & _WORD) & _WORD
+        _check_size(load)
         flags, total = MAP_FIXED, 0
     return _loaded(image, bias)
+
+
+def _check_size(load: Segment) -> None:
+    """What load_elf_binary() checks once the segment is mapped.
+
+    Raises:
+        Errno: it would overflow the address space, or has more in the file than in memory.
+    """
+    if load.vaddr >= TASK_SIZE or load.memsz > TASK_SIZE or TASK_SIZE - load.memsz < load.vaddr:
+        raise Errno("EINVAL", f"a segment of {load.memsz:#x} bytes at {load.vaddr:#x} leaves the address space")
+    if load.filesz > load.memsz:
+        raise Errno("EINVAL", f"a segment has {load.filesz:#x} bytes in the file but {load.memsz:#x} in memory")
 
 
 def _elf_load(load: Segment, mapper: ImageMapper, addr: int, flags: int, total: int) -> int:
@@ -141,22 +173,30 @@ def _elf_load(load: Segment, mapper: ImageMapper, addr: int, flags: int, total: 
     else:
         place = page_down(addr)
     if load.memsz > load.filesz:
-        zero_start = place + in_page + load.filesz
+        zero_start = place + in_page + load.filesz & _WORD
         if load.filesz and zero_start % PAGE_SIZE:
-            mapper.clear_user(zero_start, page_up(zero_start) - zero_start)
-        start, end = page_up(zero_start) if load.filesz else place, page_up(place + in_page + load.memsz)
-        if end > start:
-            mapper.vm_brk_flags(start, end - start, executable=bool(load.flags & PF_X))
+            cleared = mapper.clear_user(zero_start, page_up(zero_start) - zero_start)
+            if not cleared and load.flags & PF_W:
+                raise Errno("EFAULT", "the bss begins in a page that the file does not have")
+        start, end = page_up(zero_start) if load.filesz else place, page_up(place + in_page + load.memsz & _WORD)
+        length = (end & _WORD) - (start & _WORD) & _WORD
+        if length:
+            mapper.vm_brk_flags(start & _WORD, length, executable=bool(load.flags & PF_X))
+    if place >= TASK_SIZE:
+        raise Errno("EINVAL", f"a segment would lie at {place:#x}, outside of the address space")
     return place
 
 
 def _elf_map(load: Segment, mapper: ImageMapper, addr: int, prot: int, flags: int, total: int) -> int:
     """elf_map(): the first mapping takes the room of the whole image, and its tail is given back at once."""
     in_page = load.vaddr % PAGE_SIZE
-    size = page_up(load.filesz + in_page)
-    place = mapper.vm_mmap(addr, page_up(total) or size, prot, flags, load.offset - in_page)
-    if page_up(total) > size:
-        mapper.vm_munmap(place + size, page_up(total) - size)
+    size = page_up(load.filesz + in_page & _WORD) & _WORD
+    if not size:
+        return addr
+    whole = page_up(total) & _WORD
+    place = mapper.vm_mmap(addr, whole or size, prot, flags, load.offset - in_page & _WORD)
+    if whole > size:
+        mapper.vm_munmap(place + size, whole - size)
     return place
 
 
@@ -164,10 +204,10 @@ def _loaded(image: ElfImage, bias: int) -> LoadedImage:
     code = [load for load in image.loads if load.flags & PF_X]
     return LoadedImage(
         load_bias=bias,
-        entry=bias + image.entry,
+        entry=bias + image.entry & _WORD,
         start_code=bias + min((load.vaddr for load in code), default=0),
         end_code=bias + max((load.vaddr + load.filesz for load in code), default=0),
-        start_data=bias + max(load.vaddr for load in image.loads),
-        end_data=bias + max(load.vaddr + load.filesz for load in image.loads),
-        end=bias + max(load.vaddr + load.memsz for load in image.loads),
+        start_data=bias + max((load.vaddr for load in image.loads), default=0),
+        end_data=bias + max((load.vaddr + load.filesz for load in image.loads), default=0),
+        end=bias + max((load.vaddr + load.memsz for load in image.loads), default=0),
     )

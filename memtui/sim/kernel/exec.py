@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
 from memtui.model.elf import ElfImage
 from memtui.sim.kernel.binfmt_elf import LoadedImage, load_interpreter, load_program, start_brk
 from memtui.sim.kernel.brk import brk_region
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
+_POINTER: Final = 8
 COMM_LENGTH: Final = 15
 """TASK_COMM_LEN without the NUL."""
 
@@ -113,6 +114,9 @@ def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage
         mm.base = interpreter.load_bias
     mm.entry = loaded.entry
     _map_vdso(kernel, task)
+    # create_elf_tables(): argc is the lowest of what it writes.
+    if not clear_user(kernel, task, mm.start_stack, _POINTER):
+        raise Errno("EFAULT", "a segment lies where the stack was")
     mm.start_brk = start_brk(program.image, loaded)
     if offsets.randomize:
         moved = mm.start_brk != page_up(loaded.end)
@@ -130,17 +134,21 @@ class _Mapper:
         self._file = open_inode(inode, writable=False)
 
     def vm_mmap(self, addr: int, length: int, prot: int, flags: int, offset: int) -> int:
+        if offset % PAGE_SIZE or offset + page_up(length) >= 1 << 64:
+            raise Errno("EINVAL", f"{offset:#x} is no offset that can be mapped")
         return vm_mmap(self._kernel, self._task, self._file, addr, length, prot, flags, offset >> PAGE_SHIFT)
 
     def vm_munmap(self, addr: int, length: int) -> None:
         do_munmap(self._kernel, self._task.mm, addr, length)
 
     def vm_brk_flags(self, addr: int, length: int, *, executable: bool) -> None:
+        if length > TASK_SIZE - addr:
+            raise Errno("ENOMEM", f"a bss of {length:#x} bytes at {addr:#x} leaves the address space")
         do_munmap(self._kernel, self._task.mm, addr, length)
         brk_region(self._kernel, self._task, addr, length, VM_EXEC if executable else 0)
 
-    def clear_user(self, addr: int, length: int) -> None:
-        clear_user(self._kernel, self._task, addr, length)
+    def clear_user(self, addr: int, length: int) -> bool:
+        return clear_user(self._kernel, self._task, addr, length)
 
 
 def _map_vdso(kernel: "Kernel", task: "Task") -> None:

@@ -329,10 +329,9 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int)
     fault_range(kernel, task, vma, start, end, write=write)
 
 
-def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> None:
-    """Write zeros from the kernel's side; failures are ignored."""
-    if length:
-        _access(kernel, task, addr, length, write=True, exec=False)
+def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:
+    """Write zeros from the kernel's side; False if something of it cannot be written."""
+    return not length or not _access(kernel, task, addr, length, write=True, exec=False).signal
 
 
 def pages_of(addr: int, length: int) -> int:
