@@ -9,7 +9,9 @@ from memtui.live.host import LiveHost
 from memtui.model.elf import ElfImage
 from memtui.model.host import FileFacts, MachineFacts
 from memtui.model.step import StepRecord
+from memtui.sim.aslr import Aslr
 from memtui.sim.export import Exporter
+from memtui.sim.kernel.exec_stack import ExecOffsets
 from memtui.sim.machine import Machine
 from memtui.trace.constants import ERRNO_NUMBERS, value_of
 from memtui.trace.line import Arg, Array, Call, Number, Statement, Text
@@ -49,14 +51,34 @@ class Remembering(LiveHost):
         return self.bytes(path, offset, length)
 
 
+class Drawn(Aslr):
+    """A draw that has been made."""
+
+    def __init__(self, offsets: ExecOffsets) -> None:
+        super().__init__(0)
+        self._offsets = offsets
+
+    def offsets(self) -> ExecOffsets:
+        return self._offsets
+
+
 class Predicted:
     """A simulated program, from its execve on."""
 
-    def __init__(self, host: LiveHost, path: str, argv: Sequence[str] = (), env: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        host: LiveHost,
+        path: str,
+        argv: Sequence[str] = (),
+        env: Sequence[str] = (),
+        offsets: ExecOffsets | None = None,
+    ) -> None:
         strings, variables = (Array(tuple(map(_text, texts))) for texts in (argv or [path], env))
         call = Call("execve", (_text(path), strings, variables if env else Number(0, "0")))
         self.program = [Statement(call, format_call("execve", call.args))]
         self.machine = Machine(host, self.program)
+        if offsets is not None:
+            self.machine.world.aslr = Drawn(offsets)
         self.exec = self.machine.step()
         self.exec_maps = self.maps()
 

@@ -30,6 +30,7 @@ class RealRun:
     """One program up to its entry point."""
 
     path: str
+    start_brk: int = 0
     maps: dict[str, str] = field(default_factory=dict)
     """Text of /proc/PID/maps by moment: "exec", "linked", "entry"."""
     linking: list[RealCall] = field(default_factory=list)
@@ -43,14 +44,19 @@ class RealRun:
 def build(folder: Path) -> Path:
     """Compile the tracer."""
     tracer = folder / "ld_so_trace"
-    source = Path(__file__).with_name("ld_so_trace.c")
-    subprocess.run(["gcc", "-O1", "-o", tracer, source], check=True)
+    compile_program(Path(__file__).with_name("ld_so_trace.c"), tracer, "-O1")
     return tracer
 
 
-def runs(tracer: Path, programs: Sequence[str]) -> Iterator[RealRun]:
+def compile_program(source: Path, target: Path, options: str) -> None:
+    """Run gcc."""
+    subprocess.run(["gcc", *options.split(), "-o", target, source], check=True)
+
+
+def runs(tracer: Path, programs: Sequence[str], *, randomize: bool = False) -> Iterator[RealRun]:
     """Run programs under the tracer, one after the other."""
-    told = subprocess.run([tracer, *programs], capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    options = ["-r"] if randomize else []
+    told = subprocess.run([tracer, *options, *programs], capture_output=True, check=True, stdin=subprocess.DEVNULL)
     yield from parse(told.stdout.decode("utf-8", "surrogateescape").splitlines())
 
 
@@ -67,6 +73,8 @@ def parse(lines: Sequence[str]) -> Iterator[RealRun]:
                 run = RealRun(rest)
             case "M":
                 moment = rest
+            case "B":
+                run.start_brk = int(rest, 16)
             case "F":
                 file = rest.partition(" ")[2]
             case "S":

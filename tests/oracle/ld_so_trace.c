@@ -1,9 +1,12 @@
-/* Runs programs with ASLR off up to their entry point and tells what their address spaces were on the way.
+/* Runs programs up to their entry point and tells what their address spaces were on the way.
 
-   usage: ld_so_trace PROGRAM...
+   usage: ld_so_trace [-r] PROGRAM...
+
+   ASLR is off, unless -r is given.
 
    Each program gets itself as its only argument and an empty environment. For each, on stdout:
      P path
+     B address         start_brk
      M exec            maps right after execve
      ...lines of /proc/PID/maps
      S nr a0 a1 a2 a3 a4 a5 result       a system call, all in hexadecimal
@@ -27,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void start(char *path)
+static void start(char *path, int randomize)
 {
 	char *argv[] = {path, NULL}, *envp[] = {NULL};
 	int null = open("/dev/null", O_RDWR);
@@ -37,7 +40,7 @@ static void start(char *path)
 	dup2(null, 2);
 	if (null > 2)
 		close(null);
-	personality(ADDR_NO_RANDOMIZE);
+	personality(randomize ? 0 : ADDR_NO_RANDOMIZE);
 	ptrace(PTRACE_TRACEME, 0, 0, 0);
 	execve(path, argv, envp);
 	_exit(127);
@@ -70,6 +73,25 @@ static unsigned long auxv(pid_t pid, unsigned long wanted)
 			value = one.a_un.a_val;
 	close(fd);
 	return value;
+}
+
+/* start_brk is field 47 of /proc/PID/stat; the command's name may hold anything up to the last bracket. */
+static void show_break(pid_t pid)
+{
+	char name[64], line[4096], *at;
+	unsigned long value = 0;
+
+	snprintf(name, sizeof name, "/proc/%d/stat", pid);
+	FILE *stat = fopen(name, "r");
+	if (stat && fgets(line, sizeof line, stat) && (at = strrchr(line, ')'))) {
+		for (int field = 2; field < 47 && at; field++)
+			at = strchr(at + 1, ' ');
+		if (at)
+			value = strtoul(at, NULL, 10);
+	}
+	if (stat)
+		fclose(stat);
+	printf("B %lx\n", value);
 }
 
 static void show_file(pid_t pid, int fd)
@@ -107,6 +129,7 @@ static void follow(pid_t pid)
 	int inside = 0, last = 0, status;
 	long word;
 
+	show_break(pid);
 	show_maps(pid, "exec");
 	ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
 	errno = 0;
@@ -148,13 +171,15 @@ static void follow(pid_t pid)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
+	int randomize = argc > 1 && strcmp(argv[1], "-r") == 0;
+
+	for (int i = 1 + randomize; i < argc; i++) {
 		int status;
 		printf("P %s\n", argv[i]);
 		fflush(stdout);
 		pid_t pid = fork();
 		if (pid == 0)
-			start(argv[i]);
+			start(argv[i], randomize);
 		if (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
 			follow(pid);
 			kill(pid, SIGKILL);
