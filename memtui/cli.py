@@ -16,6 +16,7 @@ import click
 from memtui import __version__
 from memtui.model.errors import MemtuiError, NotSupported
 from memtui.model.request import Back, Refresh, Request, Seek, ShowHeap
+from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
@@ -368,8 +369,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Exit status: 0 done, 1 a source that cannot be had, 2 a wrong call, 130 interrupted.
     """
+    settings = read_settings()
+    for problem in settings.problems:
+        click.echo(f"memtui: {problem}", err=True)
     try:
-        commands.main(args=None if argv is None else list(argv), prog_name="memtui", standalone_mode=False)
+        commands.main(
+            args=None if argv is None else list(argv),
+            prog_name="memtui",
+            standalone_mode=False,
+            default_map=settings.default_map,
+        )
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

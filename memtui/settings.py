@@ -1,0 +1,72 @@
+"""The user's settings: config.toml in the platform's configuration folder, as defaults of the command line.
+
+    theme = "paper"
+    interval = 0.5
+    size = "120x40"
+
+An option on the command line beats the file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from platformdirs import user_config_path
+
+NAME: Final = "config.toml"
+KEYS: Final[Mapping[str, tuple[type, ...]]] = {"theme": (str,), "interval": (int, float), "size": (str,)}
+"""Key -> what it may be: the name of a theme, seconds between looks, cells of a picture as in 120x40."""
+_COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "attach": ("theme", "interval", "size"),
+    "sim": ("theme", "size"),
+    "run": ("theme", "size"),
+    "oom": ("theme", "interval", "size"),
+}
+"""Which command knows which option."""
+
+
+class Settings(NamedTuple):
+    """What the file says."""
+
+    values: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+    """One line each: file, key, what. What is wrong is left out."""
+
+    @property
+    def default_map(self) -> dict[str, Any]:
+        """The same in click's form: for the group, and for each of its commands."""
+        found: dict[str, Any] = {key: self.values[key] for key in ("theme", "interval") if key in self.values}
+        for command, keys in _COMMANDS.items():
+            found[command] = {key: self.values[key] for key in keys if key in self.values}
+        return found
+
+
+def read(path: Path | None = None) -> Settings:
+    """The settings; without a file there are none.
+
+    Args:
+        path: of the file; by default `memtui/config.toml` in the platform's configuration folder.
+    """
+    path = path or user_config_path("memtui") / NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings({})
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        return Settings({}, (f"{path}: {why}",))
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Settings({}, (f"{path}: {error}",))
+    problems = [f"{path}: {problem}" for key, value in table.items() if (problem := _wrong(key, value))]
+    return Settings({key: value for key, value in table.items() if not _wrong(key, value)}, tuple(problems))
+
+
+def _wrong(key: str, value: object) -> str:
+    if key not in KEYS:
+        return f"{key!r} is none of {', '.join(KEYS)}"
+    if not isinstance(value, KEYS[key]) or isinstance(value, bool):
+        return f"{key} is to be {'a number' if float in KEYS[key] else 'text'}"
+    return ""
