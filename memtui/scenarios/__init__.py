@@ -7,6 +7,7 @@ from typing import Final
 
 from memtui.model.elf import ET_DYN, PF_R, PF_W, PF_X, ElfImage, Segment, Tls
 from memtui.model.host import FileFacts, MachineFacts
+from memtui.scenarios import linked
 
 _SUMMARIES: Final = MappingProxyType(
     {
@@ -51,7 +52,8 @@ class ScenarioHost:
     """A recorded machine (`model.host.Host`): a small Debian 12 with the demo program /demo/hello.
 
     The program is a position-independent "hello, world" as gcc 12 builds it; ld.so and libc are those of
-    glibc 2.36-9.
+    glibc 2.36-9. Of /demo/linked, the same program, there also is what the dynamic linker reads, so that its work
+    follows an execve.
     """
 
     def machine(self) -> MachineFacts:
@@ -107,6 +109,7 @@ _LD_SO: Final = ElfImage(
     soname="ld-linux-x86-64.so.2",
     phnum=9,
     phoff=64,
+    linking=linked.LD_SO,
 )
 _LIBC: Final = ElfImage(
     path=f"{_LIB}libc.so.6",
@@ -125,17 +128,25 @@ _LIBC: Final = ElfImage(
     needed=("ld-linux-x86-64.so.2",),
     phnum=14,
     phoff=64,
+    linking=linked.LIBC,
 )
-_IMAGES: Final = MappingProxyType({image.path: image for image in (_HELLO, _LD_SO, _LIBC)})
+_LINKED: Final = _HELLO._replace(path="/demo/linked", linking=linked.PROGRAM)
+_IMAGES: Final = MappingProxyType({image.path: image for image in (_HELLO, _LINKED, _LD_SO, _LIBC)})
 _DISK: Final = (254, 0)
 _FILES: Final = MappingProxyType(
     {
         "/": FileFacts(4096, "ext4", _DISK, 2, is_dir=True, mode=0o755),
         "/demo": FileFacts(4096, "ext4", _DISK, 131073, is_dir=True, mode=0o755),
         "/demo/hello": FileFacts(15960, "ext4", _DISK, 131074, mode=0o755),
+        "/demo/linked": FileFacts(15960, "ext4", _DISK, 131075, mode=0o755),
         "/etc/ld.so.cache": FileFacts(34547, "ext4", _DISK, 262145),
         _LD_SO.path: FileFacts(215000, "ext4", _DISK, 393217, mode=0o755),
         _LIBC.path: FileFacts(1926232, "ext4", _DISK, 393218, mode=0o755),
     }
 )
-_CONTENTS: Final[Mapping[str, bytes]] = MappingProxyType({})
+_CONTENTS: Final[Mapping[str, bytes]] = MappingProxyType(
+    {
+        _LIBC.path: linked.elf_start(_LIBC, 1922136),
+        "/etc/ld.so.cache": linked.ld_so_cache({"libc.so.6": "/lib/x86_64-linux-gnu/libc.so.6"}, 34547),
+    }
+)

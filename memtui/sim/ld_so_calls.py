@@ -40,6 +40,13 @@ class LinkerCalls(NotedCalls):
         self._open: dict[int, str] = {}
         """Path by descriptor."""
         self._positions: dict[int, int] = {}
+        self.told: dict[int, str] = {}
+        """What was told, by the number of the call that it is about."""
+
+    def tell(self, text: str) -> None:
+        """What the next call begins, in a sentence for the reader."""
+        number = len(self._noted)
+        self.told[number] = f"{self.told[number]} {text}" if number in self.told else text
 
     def open(self, path: str) -> int:
         """The descriptor, or a negative errno."""

@@ -63,7 +63,8 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
         run(calls, _started(program, task, has_vdso=bool(facts.vdso_pages)), glibc, caps)
     except NotModelled as problem:
         note = f"the dynamic linker's work is not simulated to its end: {problem}"
-    return Plan(tuple(_step(text, pid) for text in calls.take()), note)
+    texts = enumerate(calls.take())
+    return Plan(tuple(_step(text, pid, calls.told.get(number, "")) for number, text in texts), note)
 
 
 def told(program: Sequence[Statement], position: int, pid: int | None) -> bool:
@@ -120,10 +121,10 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _step(text: str, pid: int | None) -> Statement:
+def _step(text: str, pid: int | None, narration: str) -> Statement:
     """A step of the trace: calls on memory compute their own result, all others have the one that was noted."""
     statement = parse_line(text)
     call = statement.what
     if isinstance(call, Call) and call.name in TABLE:
         statement = parse_line(text[: text.rindex(")") + 1])
-    return statement._replace(pid=pid, made=True, line=0)
+    return statement._replace(pid=pid, made=True, line=0, narration=narration)

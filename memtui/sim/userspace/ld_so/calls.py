@@ -41,6 +41,10 @@ class Started(NamedTuple):
 class LoaderCalls(Syscalls, Protocol):
     """System calls of the task in which the dynamic linker runs; a negative number is an errno."""
 
+    def tell(self, text: str) -> None:
+        """What the next call begins, in a sentence for the reader."""
+        ...
+
     def open(self, path: str) -> int:
         """openat(AT_FDCWD, path, O_RDONLY|O_CLOEXEC): the descriptor."""
         ...

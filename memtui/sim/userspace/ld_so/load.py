@@ -24,6 +24,7 @@ def map_object(space: Namespace, name: str, loader: LinkMap | None) -> LinkMap:
     known = _already_loaded(space, name)
     if known is not None:
         return known
+    space.calls.tell(f"{loader.name or space.program if loader is not None else space.program} asks for {name}.")
     space.other_class = False
     opened, path = _open(space, name, loader)
     return _map_from_fd(space, name, opened, path, loader)

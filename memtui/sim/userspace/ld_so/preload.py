@@ -24,6 +24,7 @@ def preload(space: Namespace, program: LinkMap, options: Options) -> list[LinkMa
             if name:
                 _preload_one(space, program, name, where)
     space.preloading = False
+    space.calls.tell(f"Libraries to be loaded before all others may be listed in {FILE}.")
     if not space.calls.readable(FILE):
         space.errno = ENOENT
     else:

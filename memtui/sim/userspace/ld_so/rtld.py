@@ -77,6 +77,7 @@ def _main(space: Namespace, started: Started, options: Options, *, direct: bool)
     calls, malloc = space.calls, space.malloc
     if options.tunables:
         malloc.malloc(length(options.tunables) + 1)
+    calls.tell("The kernel has started the dynamic linker, which asks first where the break is.")
     calls.brk(0)
     program = _load_program(space, options.program) if direct else _known_program(space, started)
     rtld = _own_map(started, program, direct=direct)
@@ -89,14 +90,18 @@ def _main(space: Namespace, started: Started, options: Options, *, direct: bool)
     if not check_versions(space, maps):
         calls.exit_group(1)
         return
+    calls.tell("Memory for thread-local variables, with the descriptor of the first thread behind them.")
     init_tls(space, maps)
     _relocate_all(space, scope, program, rtld, bind_now=options.bind_now)
     if rtld in scope:
         malloc.malloc(space.glibc.find_object * _found_objects(maps, program))
+        calls.tell("Last it relocates itself, as libraries refer to it.")
         protect_relro(calls, rtld)
     if any(map_.image.soname == LIBC_SONAME for map_ in scope):
+        calls.tell("libc starts: the limit of the stack is what the stacks of new threads get.")
         calls.stack_limit()
     if space.cache is not None:
+        calls.tell("All libraries are there; constructors and the program come next.")
         calls.munmap(space.cache.address, space.cache.size)
 
 
@@ -144,6 +149,9 @@ def _relocate_all(space: Namespace, scope: list[LinkMap], program: LinkMap, rtld
     for map_ in reversed(sort_maps(scope, program)):
         if map_ is rtld:
             continue
+        if map_.image.relro is not None or map_.dynamic.textrel:
+            name = map_.name or space.program
+            space.calls.tell(f"{name} is relocated; what only relocations write is read-only from now on (RELRO).")
         opened = open_text(space.calls, map_)
         unique.relocate(map_, lazy=not (bind_now or map_.dynamic.bind_now))
         for start, size, prot in opened:

@@ -169,6 +169,7 @@ def _from_cache(space: Namespace, name: str, loader: LinkMap | None) -> tuple[Op
         return None
     if not space.cache_tried:
         space.cache_tried = True
+        space.calls.tell(f"{ld_so_cache.PATH} tells where the libraries of the usual folders are.")
         space.cache = _map_cache(space)
     if space.cache is None:
         return None
