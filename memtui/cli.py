@@ -20,6 +20,7 @@ from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
+    from memtui.model.elf_objects import ObjectMap
     from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
     from memtui.ui.screens.loading import Opening
@@ -255,7 +256,8 @@ def _show(
                 snapshot = _last_map(source, snapshot)
             if what in ("json", "summary") and not ranking:
                 snapshot = _with_heap(source, snapshot)
-            _write(_text(snapshot, what, ranking=ranking, why=why))
+            objects = _objects(source, snapshot) if what == "json" and not ranking else None
+            _write(_text(snapshot, what, ranking=ranking, why=why, objects=objects))
             return
         # A source that cannot be had is one line on stderr, before the screen is opened.
         source.apply(first)
@@ -331,12 +333,18 @@ def _home(theme: str | None, interval: float) -> None:
     app.run()
 
 
-def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool) -> str:
+def _objects(source: "Source", snapshot: "Snapshot") -> "ObjectMap | None":
+    """The ELF files that are mapped; None: this source has none."""
+    elf = elf_of(source)
+    return None if elf is None or snapshot.mm is None else elf.objects(snapshot.mm)
+
+
+def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool, objects: "ObjectMap | None" = None) -> str:
     match what:
         case "json":
             from memtui.draw.json_document import dump, oom_document, snapshot_document
 
-            return dump(oom_document(snapshot) if ranking else snapshot_document(snapshot))
+            return dump(oom_document(snapshot) if ranking else snapshot_document(snapshot, objects))
         case "trace":
             from memtui.draw.trace_text import trace_text
 

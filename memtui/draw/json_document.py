@@ -7,7 +7,9 @@ object says why. Path bytes that are not UTF-8 are lone surrogates, as Python's 
 import json
 from typing import TYPE_CHECKING, Any
 
+from memtui.draw.elf_document import elf_document, vma_elf
 from memtui.draw.heap_document import heap_document
+from memtui.model.elf_objects import ObjectMap
 from memtui.model.mm import COUNTER_NAMES, MmSnapshot
 from memtui.model.oom import Verdict, rank
 from memtui.model.pages import PageRun
@@ -24,8 +26,13 @@ SCHEMA = 1
 Document = dict[str, Any]
 
 
-def snapshot_document(snapshot: Snapshot) -> Document:
-    """`attach --print json` and `sim --print json`: process, system, vmas, and the steps of a simulation."""
+def snapshot_document(snapshot: Snapshot, objects: ObjectMap | None = None) -> Document:
+    """`attach --print json` and `sim --print json`: process, system, vmas, and the steps of a simulation.
+
+    Args:
+        snapshot: the picture.
+        objects: the ELF files that it has mapped; None: they are left out.
+    """
     document: Document = {
         "schema": SCHEMA,
         "source": snapshot.source,
@@ -37,6 +44,10 @@ def snapshot_document(snapshot: Snapshot) -> Document:
         "stale": snapshot.stale,
         "unknown": dict(snapshot.unknown),
     }
+    if objects is not None and snapshot.mm is not None:
+        document["elf"] = elf_document(objects)
+        for vma, row in zip(snapshot.mm.vmas, document["vmas"], strict=True):
+            row["elf"] = vma_elf(vma, objects)
     if snapshot.steps is not None:
         document["steps"] = _steps(snapshot.steps)
     return document

@@ -67,7 +67,7 @@ def _named(parts: list[SymbolPart], origin: str, image: ElfImage) -> SymbolTable
     table = table_of(parts, origin)
     if not table:
         reason = image.unknown.get("sections", "it is stripped, and there is no debug file for it")
-        raise ParseError(f"no symbols: {f'{origin} is empty' if origin else reason}", file=image.path)
+        raise ParseError(f"no symbols: {reason}", file=image.path)
     return table
 
 

@@ -199,3 +199,16 @@ def test_a_broken_theme_is_reported_and_the_default_used(tmp_path: Path):
     assert len(done.stderr.splitlines()) == 1
     assert b"bad.toml" in done.stderr
     assert done.stdout == memtui("sim", "--print", "svg").stdout
+
+
+def test_json_names_the_elf_files(sleeper: subprocess.Popen[bytes]):
+    document = json.loads(memtui("attach", str(sleeper.pid), "--print", "json").stdout)
+    objects = document["elf"]["objects"]
+    assert objects[0]["path"] == document["process"]["exe"]
+    libc = next(one for one in objects if one["soname"] == "libc.so.6")
+    assert libc["needed_by"]
+    assert libc["path"] in objects[0]["needs"].values() or objects[0]["path"] not in libc["needed_by"]
+    text = next(vma for vma in document["vmas"] if vma["path"] == libc["path"] and "x" in vma["perms"])
+    assert text["elf"]["object"] == libc["path"]
+    assert ".text" in text["elf"]["sections"]
+    assert next(vma for vma in document["vmas"] if vma["kind"] == "stack")["elf"] is None

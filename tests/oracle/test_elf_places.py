@@ -178,3 +178,38 @@ def test_a_simulated_program_and_its_look_ups_agree(build: Callable[[str], Progr
     assert check(elf, mm, own, stripped=variant == "stripped") >= 13
     vdso = next(one for one in elf.objects(mm).objects if one.name == "[vdso]")
     assert elf.symbols(mm, vdso).find("__vdso_clock_gettime") is not None
+
+
+def stripped_of_root(elf: LiveElf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without the right to /proc/PID/map_files."""
+    monkeypatch.setattr(elf, "_path", elf._path_by_name)
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_not_there_any_more_is_not_taken_for_another(
+    build: Callable[[str], Program], how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    program = build(VARIANTS["pie"])
+    path = tmp_path / "mapped"
+    path.write_bytes(program.path.read_bytes())
+    path.chmod(0o755)
+    with running(path) as told:
+        before = live_mm(told.pid)
+        path.unlink()
+        if how == "replaced":
+            path.write_bytes(b"another file")
+        direct = LiveElf(elf_reader)
+        mm = live_mm(told.pid)
+        if any(one.name == "mapped" for one in direct.objects(mm).objects):
+            # root reaches the mapped file itself
+            assert check(direct, mm, told.addresses) >= 13
+        elf = LiveElf(elf_reader)
+        stripped_of_root(elf, monkeypatch)
+        reasons = [why for key, why in elf.objects(mm).unknown.items() if key.name.startswith(str(path))]
+        assert reasons == ["its file was deleted since it was mapped"]
+        if how == "replaced":
+            # The map was read before the file went.
+            elf = LiveElf(elf_reader)
+            stripped_of_root(elf, monkeypatch)
+            (why,) = (why for key, why in elf.objects(before).unknown.items() if key.name == str(path))
+            assert why.startswith("another file (inode")
