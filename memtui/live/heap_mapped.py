@@ -114,7 +114,7 @@ def _chunk_at(memory: ProcessMemory, base: int, end: int, leads: Sequence[int]) 
         try:
             before, field = words[lead // 8 : lead // 8 + 2] if lead < PAGE_SIZE else memory.words(base + lead, 2)
         except TornError:
-            return None
+            continue
         size = field & ~FLAGS
         if field & FLAGS != IS_MMAPPED or before != lead or size < 2 * HEADER:
             continue

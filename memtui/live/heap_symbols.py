@@ -43,7 +43,7 @@ class ElfFile:
         if data[:5] == b"\x7fELF\x02" and len(data) >= _EHDR.size:
             try:
                 self._read()
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, OverflowError):
                 self._sections = []
 
     def _read(self) -> None:
@@ -65,7 +65,7 @@ class ElfFile:
     def build_id(self) -> str | None:
         """In hex."""
         for section in self._sections:
-            if section.type == _SHT_NOTE and section.size >= 16:
+            if section.type == _SHT_NOTE and 16 <= section.size <= len(self.data) - section.offset:
                 namesz, descsz, kind = struct.unpack_from("<3I", self.data, section.offset)
                 if kind == _NT_GNU_BUILD_ID and namesz == 4:
                     start = section.offset + 16
@@ -78,12 +78,14 @@ class ElfFile:
         for section in self._sections:
             if section.type in (_SHT_SYMTAB, _SHT_DYNSYM) and section.link < len(self._sections):
                 strings = self._sections[section.link]
+                if strings.offset > len(self.data) or section.offset > len(self.data):
+                    continue
                 wanted = {place: name for name in names for place in self._places(strings, name)}
                 if wanted:
                     table = memoryview(self.data)[section.offset : section.offset + section.size]
                     with table:
                         for name_at, _, _, shndx, value, _ in _SYM.iter_unpack(
-                            table[: section.size // _SYM.size * _SYM.size]
+                            table[: len(table) // _SYM.size * _SYM.size]
                         ):
                             if name_at in wanted and shndx:
                                 found.setdefault(wanted[name_at], value)

@@ -70,6 +70,8 @@ class RegionWalk:
             if self._window(words, (stop - self.end) // WORD):
                 return
             yield self.end - before
+        if self.end > stop and not self.fenceposts:
+            self._stop("a chunk reaches beyond top")
 
     def _window(self, words: "memoryview[int]", top: int) -> bool:
         """The chunks whose heads lie in the window; True: the chain has ended, well or not."""
