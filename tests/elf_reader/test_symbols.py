@@ -9,7 +9,7 @@ import pytest
 
 from memtui.elf_reader import read_elf, read_symbols
 from memtui.model.errors import ParseError
-from memtui.model.symbols import SymbolTable
+from memtui.model.symbols import STT_FUNC, SymbolTable
 from tests.elf_reader.elves import needs_binutils, output, real_files
 
 ADDRESSES = 300
@@ -86,3 +86,26 @@ def test_every_name_of_nm_is_found(path: Path):
         assert found is not None, name
         assert found.value in by_name[name]
         assert symbols.find(name + "?") is None
+
+
+@needs_binutils
+@pytest.mark.parametrize("path", real_files(3, seed=9), ids=lambda path: path.name)
+def test_functions_are_those_of_addr2line(path: Path):
+    symbols = table(path)
+    if symbols is None:
+        return
+    source = Path(symbols.origin) if symbols.origin.startswith("/") else path
+    functions = [symbol for symbol in symbols if symbol.kind == STT_FUNC and symbol.size > 4]
+    places = [
+        symbol.value + symbol.size // 2 for symbol in random.Random(3).sample(functions, min(ADDRESSES, len(functions)))
+    ]
+    if not places:
+        return
+    lines = output("addr2line", "-fe", source, *(f"{place:#x}" for place in places)).splitlines()
+    for place, name in zip(places, lines[::2], strict=True):
+        holding = {symbol.name.partition("@")[0] for symbol in functions if 0 <= place - symbol.value < symbol.size}
+        found = symbols.nearest(place)
+        assert found is not None
+        assert found.name.partition("@")[0] in holding
+        # From the line table addr2line knows also what was inlined, which is no symbol.
+        assert name in holding or symbols.find(name) is None or source != path
