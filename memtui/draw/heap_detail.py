@@ -108,10 +108,11 @@ def _field(key: str, value: str, width: int) -> tuple[Row, ...]:
 def _facts(heap: HeapView, place: Place, log: StepLog | None, last: HeapView | None) -> Iterator[tuple[str, str]]:
     chunk = place.chunk
     yield "state", _MEANINGS[chunk.state]
-    usable = usable_size(chunk.size, chunk.state)
-    size = f"{count(chunk.size)} bytes with its header"
+    usable = usable_size(chunk.size, chunk.state) if chunk.header else None
+    size = f"{count(chunk.size)} bytes" + (" with its header" if chunk.header else "")
     yield "size", size if usable is None else f"{size}, {count(usable)} usable from {chunk.user:x}"
-    yield "flags", _flags(place)
+    if chunk.header:
+        yield "flags", _flags(place)
     held = bin_of(heap, chunk.address)
     if held is not None:
         yield "bin", _in_bin(held, chunk.address)

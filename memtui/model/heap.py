@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from memtui.model.address import Range
 
 HEADER: Final = 16
-"""Bytes from a chunk to what malloc returned for it."""
+"""Bytes from one of glibc's chunks to what malloc returned for it."""
 
 
 class ChunkState(StrEnum):
@@ -41,6 +41,8 @@ class HeapChunk(NamedTuple):
     size: int
     """With its header."""
     state: ChunkState
+    header: int = HEADER
+    """Bytes from the chunk to what malloc returned for it; 0 for allocators that put nothing before a block."""
 
     @property
     def end(self) -> int:
@@ -50,7 +52,7 @@ class HeapChunk(NamedTuple):
     @property
     def user(self) -> int:
         """What malloc returned for it."""
-        return self.address + HEADER
+        return self.address + self.header
 
 
 class BinKind(StrEnum):

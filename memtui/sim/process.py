@@ -10,12 +10,16 @@ from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.task import Task
+from memtui.sim.settings import setting
 from memtui.sim.syscall_table import run
 from memtui.sim.userspace.allocator import Allocator
 from memtui.trace.constants import ERRNO_NUMBERS
 from memtui.trace.printer import format_syscall
 
 GRND_NONBLOCK: Final = 1
+PATH_MAX: Final = 4096
+FIRST_FD: Final = 3
+"""The lowest descriptor that is free when a program starts."""
 
 
 class NotedCalls:
@@ -72,6 +76,31 @@ class NotedCalls:
     def sysctl(self, name: str) -> int:
         """What /proc/sys/vm/`name` says."""
         return self.kernel.sysctl[name]
+
+    def read_link(self, path: str) -> int:
+        """ENOENT: the simulated machine has no such configuration files."""
+        self._noted.append(format_syscall("readlink", [path.encode(), "...", PATH_MAX], -1, "ENOENT"))
+        return -ERRNO_NUMBERS["ENOENT"]
+
+    def read_file(self, path: str, length: int, flags: str) -> bytes:
+        """The first `length` bytes of one of the machine's settings; nothing of another file."""
+        data = setting(self.kernel, path)[:length]
+        if not data:
+            self._noted.append(format_syscall("openat", ["AT_FDCWD", path.encode(), flags], -1, "ENOENT"))
+            return b""
+        self._noted += (
+            format_syscall("openat", ["AT_FDCWD", path.encode(), flags], FIRST_FD),
+            format_syscall("read", [FIRST_FD, data, length], len(data)),
+            format_syscall("close", [FIRST_FD], 0),
+        )
+        return data
+
+    def sched_getaffinity(self) -> int:
+        """Every CPU of the machine."""
+        count = self.kernel.facts.nr_cpus
+        listed = " ".join(str(cpu) for cpu in range(count))
+        self._noted.append(format_syscall("sched_getaffinity", [0, 128, f"[{listed}]"], 32))
+        return count
 
     def _call(self, name: str, *args: int) -> int:
         outcome = run(self.kernel, self.task, name, *args)

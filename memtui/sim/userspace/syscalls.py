@@ -41,3 +41,18 @@ class Syscalls(Protocol):
     def sysctl(self, name: str) -> int:
         """What /proc/sys/vm/`name` says: opened, read and closed, which is not noted."""
         ...
+
+    def read_link(self, path: str) -> int:
+        """Length of the link's target, bytes, or a negative errno."""
+        ...
+
+    def read_file(self, path: str, length: int, flags: str) -> bytes:
+        """Open (`flags` as strace names them), read, close: the first `length` bytes of a setting of the machine.
+
+        Empty: it cannot be had.
+        """
+        ...
+
+    def sched_getaffinity(self) -> int:
+        """How many CPUs the task may run on."""
+        ...

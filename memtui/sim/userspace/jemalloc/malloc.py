@@ -1,0 +1,372 @@
+"""malloc, free and their family as libjemalloc.so.2 has them (jemalloc 5.3.0, src/jemalloc.c)."""
+
+from collections import Counter
+from typing import Final
+
+from memtui.model.heap import HeapView
+from memtui.sim.userspace.allocator import HeapCorruption
+from memtui.sim.userspace.jemalloc.arena import Arena
+from memtui.sim.userspace.jemalloc.base import Base
+from memtui.sim.userspace.jemalloc.chance import Chance
+from memtui.sim.userspace.jemalloc.extent import Extent, ExtentMap
+from memtui.sim.userspace.jemalloc.pac import Pac
+from memtui.sim.userspace.jemalloc.pages import Pages
+from memtui.sim.userspace.jemalloc.rtree import Rtree
+from memtui.sim.userspace.jemalloc.sizes import (
+    CACHED_CLASSES,
+    CACHELINE,
+    LARGE_MAXCLASS,
+    LARGE_MINCLASS,
+    OVERSIZE_THRESHOLD,
+    PAGE,
+    SIZES,
+    SMALL_MAXCLASS,
+    s2u,
+    sa2u,
+    size2index,
+)
+from memtui.sim.userspace.jemalloc.tcache import BYTES as TCACHE_BYTES
+from memtui.sim.userspace.jemalloc.tcache import Tcache
+from memtui.sim.userspace.jemalloc.view import view
+from memtui.sim.userspace.page_writes import Accessed, PageWrites, unseen
+from memtui.sim.userspace.syscalls import Syscalls
+
+EINVAL: Final = 22
+ENOMEM: Final = 12
+LIBSTDCXX_POOL: Final = 72704
+"""What libstdc++, which the library needs, allocates before main for its emergency exceptions (gcc 12); bytes."""
+_WORD: Final = (1 << 64) - 1
+_ARENA_BYTES: Final = 78 << 10
+"""sizeof(arena_t) with its bins, nearly."""
+SOME_TSD: Final = 0x7FFF_F7D8_0000
+"""Where a thread's data might lie, for programs whose thread-local storage is not simulated."""
+
+
+class Jemalloc:
+    """The allocator of one program with the default options.
+
+    The first thread's addresses are the real ones. Further threads get arenas and caches of their own by the
+    same rules, with other offsets in the first page of large blocks, which depend on their thread-local storage.
+
+    Args:
+        syscalls: the kernel that it sees.
+        accessed: is told which memory the allocator itself reads or writes (address, length, whether it writes).
+        tsd: address of the first thread's own data: the seed for where large blocks start in their first page.
+        tid: of the first thread.
+    """
+
+    def __init__(self, syscalls: Syscalls, accessed: Accessed = unseen, tsd: int = SOME_TSD, tid: int = 0) -> None:
+        self._syscalls = syscalls
+        self._writes = PageWrites(accessed)
+        self.pages = Pages(syscalls, self._writes)
+        self._chance = Chance(tsd)
+        self.emap = ExtentMap()
+        self.bases: list[Base] = []
+        self.arenas: dict[int, Arena] = {}
+        """By number; the one of very large blocks comes behind those of threads."""
+        self._tid = tid
+        self.tcaches: dict[int, Tcache] = {}
+        """By thread."""
+        self._chosen: dict[int, int] = {}
+        """Thread -> number of its arena."""
+        self._huge = 1
+        """Number of the arena of very large blocks: there are four arenas for each CPU before it."""
+        self.started = False
+        self.why = ""
+        """The rule that decided the last call, in a sentence."""
+        self.own: list[int] = []
+        """Blocks that libstdc++ and the library itself hold."""
+
+    def start(self) -> None:
+        """What the constructors of libstdc++ and of the library do before main; nothing when it was done."""
+        if self.started:
+            return
+        self.started = True
+        self._syscalls.read_link("/etc/malloc.conf")
+        self.pages.boot()
+        base = Base(self.pages, self._writes)
+        self.bases.append(base)
+        self._rtree = Rtree(base, self._writes)
+        self.pages.boot_dss()
+        base.alloc(2 * CACHED_CLASSES, CACHELINE)
+        self.arenas[0] = self._new_arena(0, base)
+        self._new_tcache()
+        self._huge = 4 * max(1, self._syscalls.sched_getaffinity())
+        self.own.append(self.malloc(LIBSTDCXX_POOL))
+
+    # The malloc family
+
+    def malloc(self, size: int) -> int:
+        """The address of `size` bytes; 0 when there is no memory."""
+        self.start()
+        return self._end(self._allocate(size))
+
+    def calloc(self, count: int, size: int) -> int:
+        """Zeroed memory; recycled extents are zeroed by madvise, what a thread had cached by writing."""
+        self.start()
+        total = count * size
+        if total > _WORD:
+            return self._nothing("count times size overflows")
+        return self._end(self._allocate(total, zero=True))
+
+    def realloc(self, pointer: int, size: int) -> int:
+        """Another size for a block: in place if its class stays, or its extent can grow or shrink.
+
+        Raises:
+            HeapCorruption: `pointer` is no block.
+        """
+        if not pointer:
+            return self.malloc(size)
+        if not size:
+            self.free(pointer)
+            return 0
+        extent = self._extent(pointer, "realloc")
+        old, usable = SIZES[extent.index or 0], s2u(size)
+        if usable > LARGE_MAXCLASS:
+            return self._nothing("the request is larger than the largest class")
+        new = self._resize(extent, pointer, old, usable)
+        if not new:
+            return self._nothing("the kernel gives no more")
+        self.tcache.count(False, usable)
+        self.tcache.count(True, old)
+        self._writes.tell()
+        return new
+
+    def free(self, pointer: int) -> None:
+        """Give a block back.
+
+        Raises:
+            HeapCorruption: `pointer` is no block.
+        """
+        if not pointer:
+            self.why = "free(NULL) does nothing"
+            return
+        extent = self._extent(pointer, "free")
+        size = SIZES[extent.index or 0]
+        self._release(extent, pointer)
+        self.tcache.count(True, size)
+        self._writes.tell()
+
+    def memalign(self, alignment: int, size: int) -> int:
+        """Memory at a multiple of `alignment`."""
+        self.start()
+        if not alignment or alignment & (alignment - 1):
+            self.why = "EINVAL: the alignment must be a power of two"
+            return 0
+        return self._end(self._aligned(alignment, size))
+
+    def aligned_alloc(self, alignment: int, size: int) -> int:
+        """The same as memalign, but that nothing is taken for one byte."""
+        return self.memalign(alignment, size or 1)
+
+    def posix_memalign(self, alignment: int, size: int) -> tuple[int, int]:
+        """0 or an errno, and the address (0 if there is none)."""
+        if not alignment or alignment % 8 or alignment & (alignment - 1):
+            self.why = "EINVAL: the alignment must be a power of two and a multiple of 8"
+            return EINVAL, 0
+        pointer = self.aligned_alloc(alignment, size)
+        return (0, pointer) if pointer else (ENOMEM, 0)
+
+    def valloc(self, size: int) -> int:
+        """Memory that starts at a page."""
+        self.start()
+        return self._end(self._aligned(PAGE, size))
+
+    def mallopt(self, option: int, value: int) -> int:
+        """The library has no mallopt: glibc's own sets glibc's options."""
+        self.why = f"mallopt({option}, {value}) is glibc's and does not concern jemalloc"
+        return 1
+
+    def malloc_trim(self, pad: int) -> int:
+        """The library has no malloc_trim: glibc's own trims glibc's heap, which is empty."""
+        self.why = f"malloc_trim({pad}) is glibc's and knows nothing of jemalloc's memory"
+        return 0
+
+    def malloc_usable_size(self, pointer: int) -> int:
+        """How many bytes of the block may be used: its size class; 0 for NULL.
+
+        Raises:
+            HeapCorruption: `pointer` is no block.
+        """
+        return SIZES[self._extent(pointer, "malloc_usable_size").index or 0] if pointer else 0
+
+    def sbrk(self, increment: int) -> int:
+        """Libc's sbrk, which the program may call too: the break before, or -1 (ENOMEM)."""
+        return self.pages.sbrk(increment)
+
+    def brk_moved(self, brk: int) -> None:
+        """The program called libc's brk(), and this is the break now."""
+        self.pages.brk_moved(brk)
+
+    def heap_view(self) -> HeapView:
+        """Extents, slabs and caches as they are now. O(blocks)."""
+        return view(self)
+
+    # Threads
+
+    def run_as(self, tid: int) -> None:
+        """The next calls are made by this thread."""
+        if tid != self._tid:
+            self._chance.switch(self._tid, tid)
+            self._tid = tid
+
+    def thread_start(self, tid: int) -> None:
+        """The program started a thread; it gets its cache with its first call."""
+
+    def thread_exit(self, tid: int) -> None:
+        """The thread returned: what it cached goes back to the arenas, and so does the cache itself."""
+        if tid in self.tcaches:
+            self.run_as(tid)
+            tcache = self.tcaches.pop(tid)
+            tcache.flush_all()
+            del self._chosen[tid]
+            self.arenas[0].free_large(self._extent(tcache.stacks, "thread_exit"))
+            self.own.remove(tcache.stacks)
+            self._writes.tell()
+
+    def forked(self, tid: int) -> None:
+        """This allocator is the copy in a child that `tid` forked: no other thread exists there."""
+        self.run_as(tid)
+        self._chosen = {thread: number for thread, number in self._chosen.items() if thread == tid}
+
+    @property
+    def tcache(self) -> Tcache:
+        """Of the thread that runs."""
+        return self.tcaches.get(self._tid) or self._new_tcache()
+
+    # Inside
+
+    def _allocate(self, size: int, zero: bool = False) -> int:
+        index = size2index(size)
+        if index >= len(SIZES):
+            return 0
+        block = self._from_class(index, size, zero)
+        if block:
+            self.tcache.count(False, SIZES[index])
+        return block
+
+    def _from_class(self, index: int, size: int, zero: bool) -> int:
+        """arena_malloc: the thread's cache, else the arena; `size`, as it was asked for, decides which."""
+        usable = SIZES[index]
+        if index >= CACHED_CLASSES:
+            return self._large(usable, CACHELINE, zero, size)
+        tcache = self.tcaches.get(self._tid) or self._new_tcache()
+        block = tcache.get(index) or (tcache.refill(index) if usable <= SMALL_MAXCLASS else 0)
+        if not block:
+            return self._large(usable, CACHELINE, zero, size) if usable > SMALL_MAXCLASS else 0
+        self.why = tcache.why
+        if zero:
+            self._writes.write_range(block, usable)
+        return block
+
+    def _large(self, usable: int, alignment: int, zero: bool, size: int) -> int:
+        arena = self._huge_arena() if size >= OVERSIZE_THRESHOLD else self.tcache.arena
+        if arena is None:
+            return 0
+        block = arena.large(usable, alignment, zero)
+        self.why = arena.why
+        return block
+
+    def _aligned(self, alignment: int, size: int) -> int:
+        """ipalloct: small classes are aligned by themselves; larger blocks come from the arena, not the cache."""
+        usable = sa2u(size, alignment)
+        if not usable:
+            return 0
+        if usable <= SMALL_MAXCLASS:
+            block = self._from_class(size2index(usable), usable, zero=False)
+        else:
+            block = self._large(usable, max(alignment, CACHELINE), False, usable)
+        if block:
+            self.tcache.count(False, usable)
+        return block
+
+    def _resize(self, extent: Extent, pointer: int, old: int, usable: int) -> int:
+        """arena_ralloc."""
+        if usable <= SMALL_MAXCLASS and usable == old:
+            self._chance.tick()
+            self.why = "the size class stays the same"
+            return pointer
+        if old >= LARGE_MINCLASS and usable >= LARGE_MINCLASS:
+            arena = self.arenas[extent.arena]
+            if old == usable:
+                self._chance.tick()
+                self.why = "the size class stays the same"
+                return pointer
+            if arena.resize(extent, usable):
+                self.why = arena.why
+                return pointer
+            new = self._large(usable, CACHELINE, False, usable)
+        else:
+            new = self._from_class(size2index(usable), usable, zero=False)
+        if new:
+            why = f"moved, {min(old, usable)} bytes copied: {self.why}"
+            self._writes.copy(pointer, new, min(old, usable))
+            self._release(extent, pointer)
+            self.why = why
+        return new
+
+    def _release(self, extent: Extent, pointer: int) -> None:
+        """arena_dalloc: to the thread's cache, or the arena."""
+        index = extent.index or 0
+        if index < CACHED_CLASSES:
+            self.tcache.put(index, pointer)
+            self.why = self.tcache.why
+            return
+        arena = self.arenas[extent.arena]
+        arena.free_large(extent)
+        self._chance.tick()
+        self.why = arena.why
+
+    def _new_tcache(self) -> Tcache:
+        """The first call of a thread: its cache, from arena 0, and its arena."""
+        stacks = self.arenas[0].large(sa2u(TCACHE_BYTES, PAGE), PAGE, zero=True)
+        self.own.append(stacks)
+        number = self._choose_arena()
+        self._chosen[self._tid] = number
+        tcache = Tcache(self.arenas, number, self.emap, self._chance, stacks)
+        self.tcaches[self._tid] = tcache
+        return tcache
+
+    def _choose_arena(self) -> int:
+        """arena_choose_hard: one without threads, else a new one, else the one with the fewest."""
+        loads = Counter(self._chosen.values())
+        least = min((number for number in self.arenas if number < self._huge), key=lambda number: loads[number])
+        unused = next((number for number in range(self._huge) if number not in self.arenas), None)
+        if not loads[least] or unused is None:
+            return least
+        base = Base(self.pages, self._writes)
+        if not base.works:
+            return least
+        self.bases.append(base)
+        self.arenas[unused] = self._new_arena(unused, base)
+        return unused
+
+    def _new_arena(self, number: int, base: Base) -> Arena:
+        base.alloc(_ARENA_BYTES, CACHELINE)
+        return Arena(Pac(number, self.pages, base, self.emap, self._rtree), self.emap, self._chance)
+
+    def _huge_arena(self) -> Arena | None:
+        """The arena of blocks of OVERSIZE_THRESHOLD and more, made when it is first needed."""
+        arena = self.arenas.get(self._huge)
+        if arena is None:
+            base = Base(self.pages, self._writes)
+            if not base.works:
+                return None
+            self.bases.append(base)
+            arena = self.arenas[self._huge] = self._new_arena(self._huge, base)
+            arena.pac.purges_at_once = True
+        return arena
+
+    def _extent(self, pointer: int, function: str) -> Extent:
+        extent = self.emap.find(pointer)
+        if extent is None or extent.index is None:
+            raise HeapCorruption(f"{function}: {pointer:#x} is no block, which jemalloc does not notice")
+        return extent
+
+    def _end(self, block: int) -> int:
+        self._writes.tell()
+        return block or self._nothing("the kernel gives no more")
+
+    def _nothing(self, why: str) -> int:
+        self.why = f"ENOMEM: {why}"
+        return 0
