@@ -16,6 +16,7 @@ import click
 from memtui import __version__
 from memtui.model.errors import MemtuiError, NotSupported
 from memtui.model.request import Back, Refresh, Request, Seek, ShowHeap
+from memtui.settings import is_first_start
 from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
 
@@ -269,6 +270,7 @@ def _show(
         app = MemtuiApp(themes, theme_name=screen.theme, source=source, interval=screen.interval, pane=pane, elf=elf_of)
         if what is None:
             _needs_terminal()
+            app.tour = is_first_start()
             app.run()
             return
         import asyncio
@@ -330,6 +332,7 @@ def _home(theme: str | None, interval: float) -> None:
     )
     app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval, elf=elf_of)
     _needs_terminal()
+    app.tour = is_first_start()
     app.run()
 
 

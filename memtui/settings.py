@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_state_path
 
 NAME: Final = "config.toml"
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {"theme": (str,), "interval": (int, float), "size": (str,)}
@@ -62,6 +62,22 @@ def read(path: Path | None = None) -> Settings:
         return Settings({}, (f"{path}: {error}",))
     problems = [f"{path}: {problem}" for key, value in table.items() if (problem := _wrong(key, value))]
     return Settings({key: value for key, value in table.items() if not _wrong(key, value)}, tuple(problems))
+
+
+def is_first_start(path: Path | None = None) -> bool:
+    """Whether nobody has been shown around yet; from now on somebody has.
+
+    Args:
+        path: the marker that is left; by default in the platform's folder for state. Where none can be left, the
+            answer is no: better never than every time.
+    """
+    path = path or user_state_path("memtui") / "tour-seen"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+    except OSError:
+        return False
+    return True
 
 
 def _wrong(key: str, value: object) -> str:

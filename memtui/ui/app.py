@@ -37,6 +37,7 @@ class MemtuiApp(App[None]):
         interval: seconds between two looks at a live source.
         elf: where the ELF knowledge of a source comes from.
         pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
+        tour: show the user around before anything else.
 
     Raises:
         NotSupported: there is no theme of this name.
@@ -59,6 +60,7 @@ class MemtuiApp(App[None]):
         first: Request | None = None,
         interval: float = 1.0,
         pane: str = "map",
+        tour: bool = False,
         elf: Callable[[Source], ElfSource | None] = lambda source: None,
     ) -> None:
         self.themes = themes
@@ -75,6 +77,8 @@ class MemtuiApp(App[None]):
         self._opening = opening
         self._first = first or Refresh()
         self._pane = pane
+        self.tour = tour
+        """Whether the user is to be shown around first."""
         self._said = ""
         self._elf_of = elf
 

@@ -48,6 +48,7 @@ class Key(NamedTuple):
 _SHOWN: Final = {
     "colon": ":",
     "question_mark": "?",
+    "f1": "F1",
     "slash": "/",
     "full_stop": ".",
     "comma": ",",
@@ -152,6 +153,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("T", "theme", "theme", "the next theme", _OTHER),
     Key("ctrl+p", "palette", "commands", "find a command by its name", _OTHER),
     Key("question_mark", "help", "help", "what the keys and the figures mean", _OTHER, footer=1),
+    Key("f1", "tour", "tour", "a first look: what the parts of the screen are for", _OTHER),
     Key("q", "quit", "quit", "leave", _OTHER, footer=1),
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from memtui.settings import read
+from memtui.settings import is_first_start, read
 
 
 def folder(tmp_path: Path, text: str) -> Path:
@@ -52,3 +52,10 @@ def test_an_option_beats_the_file(tmp_path: Path) -> None:
     assert "'bogus' is none of" in small.stderr
     large = subprocess.run([*command, "--size", "100x30"], capture_output=True, text=True, env=environment, check=True)
     assert len(large.stdout) > len(small.stdout)
+
+
+def test_only_the_first_start_is_the_first(tmp_path: Path) -> None:
+    marker = tmp_path / "state" / "tour-seen"
+    assert is_first_start(marker)
+    assert not is_first_start(marker)
+    assert not is_first_start(marker / "cannot" / "be")

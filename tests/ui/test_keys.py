@@ -13,9 +13,11 @@ from memtui.draw.run import plain
 from memtui.model.request import Back, Focus, Inject, Refresh, Seek, ShowHeap, Step
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
+from memtui.ui.line_view import LineView
 from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
+from memtui.ui.screens.tour import CARDS, CardView, TourScreen
 from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
@@ -371,6 +373,28 @@ async def help_screen(stage: Stage) -> None:
     assert isinstance(stage.app.screen, HelpScreen)
     await stage.press("j", "G", "escape")
     assert isinstance(stage.app.screen, MainScreen)
+    await stage.press("o")
+    await stage.press()
+    here = stage.app.screen.query_one(LineView)
+    assert here.text_of(1).strip() == "Here"
+    assert here.text_of(2).startswith(" OOM ranking")
+    await stage.press("escape")
+
+
+async def tour(stage: Stage) -> None:
+    await stage.press()
+    assert isinstance(stage.app.screen, TourScreen)
+    seen = []
+    while isinstance(stage.app.screen, TourScreen):
+        seen.append(CARDS[stage.app.screen.nth].pane)
+        assert stage.app.screen.query_one(CardView).text_of(0).strip()
+        await stage.press("enter")
+    assert seen == [card.pane for card in CARDS]
+    assert stage.app.focused is stage.map
+    await stage.press("f1", "enter", "backspace", "escape")
+    assert isinstance(stage.app.screen, MainScreen)
+    await stage.press("f1", "o")
+    assert stage.app.focused is stage.app.screen.query_one(OomPane)
 
 
 async def leave(stage: Stage) -> None:
@@ -423,6 +447,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("T", "theme"): theme,
     ("ctrl+p", "palette"): palette,
     ("question_mark", "help"): help_screen,
+    ("f1", "tour"): tour,
     ("q", "quit"): leave,
 }
 

@@ -1,6 +1,6 @@
 """What the keys do and what the figures mean."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import ClassVar, Final
 
@@ -60,6 +60,17 @@ FIGURES: Final = {
     "—": "Not known. The reason stands beside it, or in the pane of the VMA.",
 }
 """Pane -> what its figures mean."""
+_OF_PANE: Final[Mapping[str, Sequence[str]]] = {
+    "map": ("map", "find"),
+    "detail": ("VMA", "why"),
+    "residence": ("residence",),
+    "oom": ("OOM ranking",),
+    "steps": ("steps",),
+    "usage": ("where memory goes",),
+    "heap": ("heap", "fragmentation", "torn"),
+    "libraries": ("libraries",),
+}
+"""Id of a pane -> what of FIGURES its help begins with."""
 
 
 class HelpScreen(ModalScreen[None]):
@@ -75,13 +86,13 @@ class HelpScreen(ModalScreen[None]):
         ("end,G", "scroll(9999)", "bottom"),
     ]
 
-    def __init__(self, styles: Styles) -> None:
+    def __init__(self, styles: Styles, pane: str = "") -> None:
         super().__init__()
-        self._styles = styles
+        self._styles, self._pane = styles, pane
 
     def compose(self) -> ComposeResult:
         """One view."""
-        yield HelpView(id="help")
+        yield HelpView(_OF_PANE.get(self._pane, ()), id="help")
 
     def on_mount(self) -> None:
         """Colour it."""
@@ -95,16 +106,24 @@ class HelpScreen(ModalScreen[None]):
 
 
 class HelpView(LineView):
-    """Keys, residences, panes."""
+    """What the pane shows, keys, residences, all panes."""
+
+    def __init__(self, first: Sequence[str], *, id: str) -> None:
+        super().__init__(id=id)
+        self._first = first
 
     def on_resize(self) -> None:
         """Lay it out for the new width."""
         width = self.room.width
-        self.show(RowLines(tuple(help_rows(width)), width), title="Help", subtitle="Esc back")
+        self.show(RowLines(tuple(help_rows(width, self._first)), width), title="Help", subtitle="Esc back")
 
 
-def help_rows(width: int) -> Iterator[Row]:
-    """Every key of the table by its group, every residence, every pane."""
+def help_rows(width: int, first: Sequence[str] = ()) -> Iterator[Row]:
+    """What the figures here mean (`first`: keys of FIGURES), then every key, every residence, every pane."""
+    if first:
+        yield from _heading("Here")
+        for name in first:
+            yield from _entry(Run(f" {name}", "key"), FIGURES[name], width)
     for group, keys in groupby(KEYS, key=lambda key: key.group):
         yield from _heading(group)
         for key in keys:

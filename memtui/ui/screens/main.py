@@ -16,6 +16,7 @@ from memtui.ui.save import save_svg
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
 from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.knowing import KnowingScreen
+from memtui.ui.screens.tour import TourScreen
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.libraries_pane import LibrariesPane
@@ -81,6 +82,9 @@ class MainScreen(HeapScreen, KnowingScreen):
         self.watch(self.app, "snapshot", self._on_snapshot)
         self.watch(self.app, "theme", self._paint, init=False)
         self.begin(self._say_pace)
+        if self.memtui.tour:
+            self.memtui.tour = False
+            self.call_after_refresh(self.action_tour)
 
     def _say_pace(self, status: str) -> None:
         header = self.query_one(HeaderBar)
@@ -300,7 +304,11 @@ class MainScreen(HeapScreen, KnowingScreen):
 
     def action_help(self) -> None:
         """The help."""
-        self.app.push_screen(HelpScreen(self.memtui.palette.styles))
+        self.app.push_screen(HelpScreen(self.memtui.palette.styles, self._here.id or ""))
+
+    def action_tour(self) -> None:
+        """A first look."""
+        self.app.push_screen(TourScreen(self))
 
     def action_quit(self) -> None:
         """Leave."""
