@@ -1,7 +1,7 @@
 """PT_DYNAMIC as the dynamic linker reads it: dependencies, search paths, versions, and where its tables lie."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from memtui.elf_reader.bounded import Bounded
@@ -21,7 +21,7 @@ from memtui.model.elf_dynamic import (
 DT_PLTRELSZ, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_STRSZ = 2, 5, 6, 7, 8, 10
 DT_RPATH, DT_TEXTREL, DT_JMPREL, DT_BIND_NOW, DT_RUNPATH, DT_FLAGS = 15, 22, 23, 24, 29, 30
 DT_VERSYM, DT_RELACOUNT, DT_FLAGS_1 = 0x6FFFFFF0, 0x6FFFFFF9, 0x6FFFFFFB
-DT_VERDEF, DT_VERDEFNUM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+DT_VERDEF, DT_VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
 DF_TEXTREL: Final = 4
 DF_BIND_NOW: Final = 8
 VER_FLG_WEAK: Final = 2
@@ -81,32 +81,36 @@ class _Reader:
         return self._strings[offset:end].decode("utf-8", "surrogateescape")
 
     def _verneed(self, by_tag: dict[int, int]) -> tuple[tuple[Required, ...], int]:
-        """DT_VERNEED, and its highest version index."""
+        """DT_VERNEED, and its highest version index; the lists end where the next entry is 0 bytes away."""
         required, highest = [], 0
-        at = by_tag.get(DT_VERNEED, 0)
-        for _ in range(min(by_tag.get(DT_VERNEEDNUM, 0), LIMIT)):
-            _version, count, file, aux, following = struct.unpack("<HHIII", self._at(at, 16))
-            versions, place = [], at + aux
-            for _ in range(count):
-                _hash, flags, index, name, onward = struct.unpack("<IHHII", self._at(place, 16))
+        for at in self._chain(by_tag.get(DT_VERNEED, 0), "<HHIII", 16):
+            _version, _count, file, aux, _next = struct.unpack("<HHIII", self._at(at, 16))
+            versions = []
+            for place in self._chain(at + aux, "<IHHII", 16):
+                _hash, flags, index, name, _next = struct.unpack("<IHHII", self._at(place, 16))
                 versions.append((self._string(name), bool(flags & VER_FLG_WEAK)))
                 highest = max(highest, index & VERSION_MASK)
-                place += onward
             required.append(Required(self._string(file), tuple(versions)))
-            at += following
         return tuple(required), highest
 
     def _verdef(self, by_tag: dict[int, int]) -> tuple[tuple[str, ...], int]:
         """DT_VERDEF, and its highest version index."""
         defined, highest = [], 0
-        at = by_tag.get(DT_VERDEF, 0)
-        for _ in range(min(by_tag.get(DT_VERDEFNUM, 0), LIMIT)):
-            _version, _flags, index, _count, _hash, aux, following = struct.unpack("<HHHHIII", self._at(at, 20))
+        for at in self._chain(by_tag.get(DT_VERDEF, 0), "<HHHHIII", 20):
+            _version, _flags, index, _count, _hash, aux, _next = struct.unpack("<HHHHIII", self._at(at, 20))
             (name,) = struct.unpack("<I", self._at(at + aux, 4))
             defined.append(self._string(name))
             highest = max(highest, index & VERSION_MASK)
-            at += following
         return tuple(defined), highest
+
+    def _chain(self, at: int, form: str, size: int) -> Iterator[int]:
+        """Addresses of entries, each of which ends with the distance to the next one."""
+        for _ in range(LIMIT if at else 0):
+            yield at
+            distance = struct.unpack(form, self._at(at, size))[-1]
+            if not distance:
+                return
+            at += distance
 
     def _tables(self, by_tag: dict[int, int]) -> Tables:
         return Tables(

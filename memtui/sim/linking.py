@@ -5,7 +5,7 @@ it: exec once more on a kernel of its own. What it did there then happens step b
 """
 
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from memtui.sim import library
@@ -69,7 +69,7 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
 
 def told(program: Sequence[Statement], position: int, pid: int | None) -> bool:
     """Whether the trace tells itself what a process does next: its next call from `position` on is a system call."""
-    for statement in program[position:]:
+    for statement in islice(program, position, None):
         if statement.pid == pid and isinstance(statement.what, Call):
             return statement.what.name not in LIBRARY_CALLS
     return False
