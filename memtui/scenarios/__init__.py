@@ -13,6 +13,19 @@ _SUMMARIES: Final = MappingProxyType(
     {
         "first-malloc": "the first malloc moves the break, and the kernel makes a heap",
         "demand-paging": "16 MiB asked for, and pages that come only when they are touched",
+        "oom": "memory runs out, and the process with the most of it dies",
+        "oom-then-and-now": "one out of memory, judged by today's rule and by that of 2.6.32",
+        "oom-vip": "oom_score_adj and oom_adj: who is exempt, and who goes first",
+        "overcommit": "the same promises under the three modes of vm.overcommit_memory",
+        "shared-file": "two processes map a file, and its pages are in memory once",
+        "copy-on-write": "a write to a private mapping, or after a fork, copies the page",
+        "anonymous": "memory without a file: how it comes, and the few ways it goes",
+        "shared-anonymous": "memory that a parent and its child share without a file",
+        "drop-caches": "what echo N > drop_caches frees, with sync and without",
+        "tmpfs": "files that live in memory: no sync, no dropping, but swap",
+        "shm-leak": "shared memory that outlives every process",
+        "kswapd": "watermarks, the LRU lists, and what reclaim takes first",
+        "swappiness": "anonymous memory against page cache, at 0, 60, 100 and 200",
     }
 )
 _NAMES: Final = tuple(_SUMMARIES)
@@ -139,6 +152,9 @@ _FILES: Final = MappingProxyType(
         "/demo": FileFacts(4096, "ext4", _DISK, 131073, is_dir=True, mode=0o755),
         "/demo/hello": FileFacts(15960, "ext4", _DISK, 131074, mode=0o755),
         "/demo/linked": FileFacts(15960, "ext4", _DISK, 131075, mode=0o755),
+        "/data": FileFacts(4096, "ext4", _DISK, 131080, is_dir=True, mode=0o755),
+        "/data/words": FileFacts(1 << 20, "ext4", _DISK, 131081),
+        "/data/archive": FileFacts(64 << 20, "ext4", _DISK, 131082),
         "/etc/ld.so.cache": FileFacts(34547, "ext4", _DISK, 262145),
         _LD_SO.path: FileFacts(215000, "ext4", _DISK, 393217, mode=0o755),
         _LIBC.path: FileFacts(1926232, "ext4", _DISK, 393218, mode=0o755),

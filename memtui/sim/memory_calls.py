@@ -1,14 +1,16 @@
-"""Steps of the kernel's own threads: memtui's kswapd()."""
+"""Steps of the kernel's own threads, memtui's kswapd(), and names that processes give themselves."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from memtui.sim.kernel.mmzone import recount
+from memtui.sim.kernel.prctl import PR_SET_NAME, sys_prctl
 from memtui.sim.kernel.vmscan import balanced, wakeup_kswapd
 from memtui.sim.process import Process
+from memtui.sim.syscall_table import numbers
 from memtui.sim.world import Effect, Handler, World
-from memtui.trace.line import Call
+from memtui.trace.line import Call, Text
 
 
 def _kswapd(world: World, process: Process, call: Call) -> Effect:
@@ -24,4 +26,13 @@ def _kswapd(world: World, process: Process, call: Call) -> Effect:
     return Effect(0, why="kswapd ran until a zone was above its high watermark, or nothing more could be freed")
 
 
-HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({"kswapd": _kswapd})
+def _prctl(world: World, process: Process, call: Call) -> Effect:
+    """prctl(PR_SET_NAME, "name"): what the OOM killer's report calls the process; other options change no memory."""
+    name = next((arg.value for arg in call.args[1:2] if isinstance(arg, Text)), None)
+    if name is None or numbers(call, 1, world.variables) != [PR_SET_NAME]:
+        return Effect(0, why="this option changes nothing in memory", recorded=call.result is not None)
+    outcome = sys_prctl(world.kernel, process.task, PR_SET_NAME, name)
+    return Effect(outcome.value, outcome.errno, f"the process is called {process.task.comm} from now on")
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({"kswapd": _kswapd, "prctl": _prctl})

@@ -176,20 +176,18 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
         window = base + start, max(min(start + around, last) - start, 0)
         if not inode.shmem and leaf is None and not any(state) and _is_last_folio(inode, *window):
             window = window[0], 0
-        for near, (present, fresh) in enumerate(
-            zip(inode.pages.mask(*window), inode.fresh.mask(*window), strict=True), start
-        ):
-            if present and not fresh and state[near] == ABSENT:
-                state[near] = kind
+        _map_around(inode, state, start, window, kind)
         if entry == reach:
             break
         if state[entry] == ABSENT:
             if any(state):
                 pages.alloc(index)
                 pages.put(index, 0, state)
-            _miss(kernel, task, vma, index, entry)
+            waited = _miss(kernel, task, vma, index, entry)
             if index in pages.leaves:  # reclaim may have unmapped some of them
                 state = bytearray(pages.leaves[index].state)
+            if waited:  # the fault starts anew once the disk has answered, and finds what was read with the page
+                _map_around(inode, state, start, window, kind)
             state[entry] = kind
         else:
             task.min_flt += 1
@@ -198,13 +196,22 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
         pages.put(index, 0, state)
 
 
-def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> None:
-    """A read fault on a page that no window could map: not in memory, or not uptodate yet."""
+def _map_around(inode: "Inode", state: bytearray, start: int, window: tuple[int, int], kind: int) -> None:
+    """do_fault_around(): map what is in memory of a window of file pages, from entry `start` on."""
+    cached, fresh = inode.pages.mask(*window), inode.fresh.mask(*window)
+    for near, (present, new) in enumerate(zip(cached, fresh, strict=True), start):
+        if present and not new and state[near] == ABSENT:
+            state[near] = kind
+
+
+def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> bool:
+    """A read fault on a page that no window could map; whether it had to wait for the disk."""
     inode, base = _inode(vma), vma.pgoff_at(index << PMD_SHIFT)
     major = task.maj_flt
     if inode.shmem or base + entry in inode.pages:
         _allocate(kernel, task, inode, base, index, entry, entry + 1)
-    else:
-        fault_pages(kernel, task, vma, base + entry)
-        task.maj_flt += 1
-    task.min_flt += task.maj_flt == major
+        task.min_flt += task.maj_flt == major
+        return False
+    fault_pages(kernel, task, vma, base + entry)
+    task.maj_flt += 1
+    return True

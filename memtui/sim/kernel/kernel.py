@@ -26,6 +26,7 @@ from memtui.sim.kernel.task import (
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.shm import ShmSegment
+    from memtui.sim.kernel.vmscan import KswapdRun
 
 DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -93,8 +94,10 @@ class Kernel:
     """Pages that can surely be taken before kswapd has to be woken."""
     kswapd_failures: int = 0
     """Runs of kswapd in a row that freed nothing; after 16 it is not woken any more."""
-    stalls: list[str] = field(default_factory=list)
-    """What direct reclaim did in this step."""
+    stalls: list[Counter[str]] = field(default_factory=list)
+    """What direct reclaim did in this step, each time."""
+    kswapd_runs: "list[KswapdRun]" = field(default_factory=list)
+    """What kswapd did in this step, each time."""
     events: list[Event] = field(default_factory=list)
     """What happened in this step besides its result."""
 

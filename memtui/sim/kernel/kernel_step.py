@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.page_writeback import end_writeback
+from memtui.sim.kernel.vmscan import direct_event, kswapd_event
 
 if TYPE_CHECKING:
+    from memtui.model.event import Event
     from memtui.sim.kernel.kernel import Kernel
 
 
@@ -16,15 +17,13 @@ def begin_step(kernel: "Kernel") -> None:
     end_writeback(kernel)
     kernel.events.clear()
     kernel.stalls.clear()
+    kernel.kswapd_runs.clear()
     kernel.cushion = 0
 
 
-def end_step(kernel: "Kernel") -> tuple[Event, ...]:
+def end_step(kernel: "Kernel") -> "tuple[Event, ...]":
     """Bring the lists up to date; what happened in the step besides its result."""
     lru_add_drain(kernel)
     recount(kernel)
-    events = list(kernel.events)
-    if kernel.stalls:
-        text = f"direct reclaim, {len(kernel.stalls):,} times; the last: {kernel.stalls[-1]}"
-        events.append(Event(EventKind.NOTE, text))
-    return tuple(events)
+    reclaim = [event for event in (kswapd_event(kernel), direct_event(kernel)) if event is not None]
+    return (*reclaim, *kernel.events)

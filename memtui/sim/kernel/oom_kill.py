@@ -15,7 +15,7 @@ from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.task import CAP_SYS_ADMIN, CAP_SYS_RAWIO, CAP_SYS_RESOURCE, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from memtui.sim.kernel.kernel import Kernel
 
@@ -77,7 +77,7 @@ def out_of_memory(kernel: "Kernel", current: Task) -> None:
         _select(kernel, current, processes(kernel), kernel.totalram_pages + kernel.total_swap_pages, "RAM + swap")
 
 
-def _select(kernel: "Kernel", current: Task, tasks: "Iterable[Task]", total: int, why_total: str) -> None:
+def _select(kernel: "Kernel", current: Task, tasks: "Sequence[Task]", total: int, why_total: str) -> None:
     """select_bad_process(): the most points; of equals the one created last."""
     candidates = [figures(task) for task in tasks]
     ranking = rank(candidates, total, kernel.totalram_pages + kernel.total_swap_pages)
@@ -93,6 +93,10 @@ def _select(kernel: "Kernel", current: Task, tasks: "Iterable[Task]", total: int
     spared = [row for row in ranking if row.points is None]
     if spared:
         lines.append("never killed: " + ", ".join(f"{row.task.pid} ({row.why_not})" for row in spared))
+    then = select(legacy_figures(kernel, task) for task in tasks if task.pid != 1)
+    if then is not None:
+        terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(then))
+        lines.append(f"Linux 2.6.32 would have chosen {then.pid} ({then.comm}): {terms}")
     _kill(kernel, current, kernel.tasks[first.task.pid], lines)
 
 

@@ -4,8 +4,9 @@ Approximate, because a running kernel interleaves it with everything else: which
 are the kernel's.
 """
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.file_rmap import Rmap
@@ -50,6 +51,17 @@ class ScanControl:
     def kswapd(self) -> bool:
         """Whether kswapd reclaims."""
         return self.who == "kswapd"
+
+
+class KswapdRun(NamedTuple):
+    """What kswapd did after it was woken once."""
+
+    why: str
+    before: int
+    after: int
+    """Free pages."""
+    sc: ScanControl
+    done: Counter[str]
 
 
 class Reclaim:
@@ -195,15 +207,27 @@ def wakeup_kswapd(kernel: "Kernel", why: str = "an allocation found no zone abov
     taken = _counters(kernel)
     kernel.vmevents["pageoutrun"] += 1
     sc = balance_pgdat(kernel)
-    after = sum(zone.free for zone in kernel.zones)
-    if not sc.nr_reclaimed and not sc.nr_scanned:
-        return
-    end = "above high, it sleeps" if balanced(kernel) else "it cannot get above high"
+    if sc.nr_scanned:
+        done = kernel.vmevents - taken
+        kernel.kswapd_runs.append(KswapdRun(why, before, sum(zone.free for zone in kernel.zones), sc, done))
+
+
+def kswapd_event(kernel: "Kernel") -> Event | None:
+    """What kswapd did in this step, all its runs together."""
+    runs = kernel.kswapd_runs
+    if not runs:
+        return None
+    times = f" {len(runs):,} times" if len(runs) > 1 else ""
+    priorities = sorted({run.sc.priority for run in runs})
+    down_to = f"{priorities[0]}" if len(priorities) == 1 else f"{priorities[0]} to {priorities[-1]}"
+    done: Counter[str] = sum((run.done for run in runs), Counter())
+    first, last = runs[0], runs[-1]
+    end = "above high, it sleeps" if balanced(kernel) or len(runs) > 1 else "it cannot get above high"
     text = (
-        f"kswapd woken: {why}, free {before:,} pages; priority 12 to {sc.priority}, {_difference(kernel, taken)}"
-        f"{_balance(sc, kernel)}; free {after:,} pages, {end} (approximate: which pages)"
+        f"kswapd woken{times}: {first.why} (free {first.before:,} pages); down to priority {down_to}: {_told(done)}"
+        f"{_balance(last.sc, kernel)}; free {last.after:,} pages, {end}. Approximate: which pages"
     )
-    kernel.note(Event(EventKind.NOTE, text))
+    return Event(EventKind.NOTE, text)
 
 
 def balance_pgdat(kernel: "Kernel") -> ScanControl:
@@ -239,10 +263,18 @@ def try_to_free_pages(kernel: "Kernel") -> int:
         sc.force_deactivate = True
         freed = _all_priorities(reclaim)
     reclaim.done()
-    if freed:
-        kernel.kswapd_failures = 0
-        kernel.stalls.append(_difference(kernel, taken))
+    kernel.kswapd_failures = 0 if freed else kernel.kswapd_failures
+    kernel.stalls.append(kernel.vmevents - taken)
     return freed
+
+
+def direct_event(kernel: "Kernel") -> Event | None:
+    """What direct reclaim did in this step."""
+    if not kernel.stalls:
+        return None
+    done: Counter[str] = sum(kernel.stalls, Counter())
+    times = f" {len(kernel.stalls):,} times" if len(kernel.stalls) > 1 else ""
+    return Event(EventKind.NOTE, f"direct reclaim{times}: whoever asked for pages had to look for them: {_told(done)}")
 
 
 def _all_priorities(reclaim: Reclaim) -> int:
@@ -264,21 +296,18 @@ def should_reclaim_retry(kernel: "Kernel") -> bool:
     return any(zone.free + reclaimable > zone.min + zone.reserves[-1] for zone in kernel.zones)
 
 
-_TOLD: Final = ("pgscan_anon", "pgscan_file", "pgsteal_anon", "pgsteal_file", "pswpout", "pgactivate")
+def _counters(kernel: "Kernel") -> Counter[str]:
+    return Counter(kernel.vmevents)
 
 
-def _counters(kernel: "Kernel") -> dict[str, int]:
-    return {name: kernel.vmevents[name] for name in _TOLD}
-
-
-def _difference(kernel: "Kernel", before: dict[str, int]) -> str:
-    now = {name: kernel.vmevents[name] - before[name] for name in _TOLD}
+def _told(done: Counter[str]) -> str:
     parts = [
-        f"scanned {now['pgscan_anon']:,} anonymous and {now['pgscan_file']:,} file pages",
-        f"freed {now['pgsteal_anon']:,} and {now['pgsteal_file']:,}",
+        f"scanned {done['pgscan_anon']:,} anonymous and {done['pgscan_file']:,} file pages",
+        f"freed {done['pgsteal_anon']:,} and {done['pgsteal_file']:,}",
     ]
-    parts += [f"{now['pswpout']:,} to swap"] if now["pswpout"] else []
-    parts += [f"activated {now['pgactivate']:,}"] if now["pgactivate"] else []
+    parts += [f"{done['pswpout']:,} to swap"] if done["pswpout"] else []
+    parts += [f"{done['pgpgout'] // 4:,} written to files"] if done["pgpgout"] else []
+    parts += [f"activated {done['pgactivate']:,}"] if done["pgactivate"] else []
     return ", ".join(parts)
 
 

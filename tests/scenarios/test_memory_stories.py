@@ -1,0 +1,154 @@
+"""The stories of chapters 2, 3 and 4: every figure of every step, and what the narration claims."""
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from memtui.model.event import EventKind
+from memtui.model.request import Seek, Step
+from memtui.model.snapshot import Snapshot
+from memtui.scenarios import ScenarioHost, scenario_text
+from memtui.sim.source import SimSource
+from memtui.trace.parser import parse
+
+FIGURES = Path(__file__).with_name("figures.csv")
+MEMINFO = (
+    "MemFree", "Cached", "AnonPages", "Shmem", "Mapped", "PageTables", "Dirty", "Active(anon)", "Inactive(anon)",
+    "Active(file)", "Inactive(file)", "Unevictable", "SwapFree", "Committed_AS",
+)  # fmt: skip
+COUNTERS = ("vm_size", "rss_anon", "rss_file", "rss_shmem", "vm_swap", "vm_pte")
+ENDING = 1 << 62
+
+
+class Row(NamedTuple):
+    """What a step leaves, KiB."""
+
+    story: str
+    step: int
+    meminfo: tuple[int, ...]
+    process: tuple[int | None, ...]
+    """Of the process that the step was about; empty: it has ended."""
+
+
+def source(name: str) -> SimSource:
+    return SimSource(parse(scenario_text(name), f"{name}.trace"), ScenarioHost(), name)
+
+
+@cache
+def pictures(name: str) -> tuple[Snapshot, ...]:
+    """The picture after each step, the first is that of step 1; every invariant of the kernel holds on the way."""
+    sim, found = source(name), []
+    total = len(parse(scenario_text(name)).statements)
+    for _ in range(total):
+        found.append(sim.apply(Step()))
+        sim._machine.check()
+    return tuple(found)
+
+
+def row(name: str, step: int, snapshot: Snapshot) -> Row:
+    figures = snapshot.system.meminfo
+    counters = snapshot.mm.counters if snapshot.mm is not None else None
+    process = () if counters is None else tuple(getattr(counters, counter) for counter in COUNTERS)
+    return Row(name, step, tuple(figures[key] for key in MEMINFO), process)
+
+
+def expected() -> dict[str, list[Row]]:
+    stories: dict[str, list[Row]] = {}
+    with FIGURES.open(newline="") as file:
+        for name, step, *figures in csv.reader(file):
+            numbers = [int(figure) for figure in figures if figure]
+            cut = len(MEMINFO)
+            stories.setdefault(name, []).append(Row(name, int(step), tuple(numbers[:cut]), tuple(numbers[cut:])))
+    return stories
+
+
+STORIES = expected()
+
+
+@pytest.mark.parametrize("name", sorted(STORIES))
+def test_every_figure_of_every_step(name: str):
+    seen = [row(name, step, snapshot) for step, snapshot in enumerate(pictures(name), 1)]
+    for mine, kept in zip(seen, STORIES[name], strict=True):
+        assert mine == kept
+
+
+@pytest.mark.parametrize("name", sorted(STORIES))
+def test_a_jump_to_the_end_leads_to_the_same_machine(name: str):
+    last = pictures(name)[-1]
+    jumped = source(name).apply(Seek(ENDING))
+    assert jumped.system.meminfo == last.system.meminfo
+    assert jumped.system.vmstat == last.system.vmstat
+
+
+def events(name: str, kind: EventKind) -> list[tuple[int, str]]:
+    """Step and text of the events of a kind."""
+    found = []
+    for step, snapshot in enumerate(pictures(name), 1):
+        found += [(step, event.text) for event in snapshot.events if event.kind is kind]
+    return found
+
+
+def kib(name: str, figure: str, step: int) -> int:
+    return pictures(name)[step - 1].system.meminfo[figure]
+
+
+@pytest.mark.parametrize(
+    ("name", "victim", "points"),
+    [("oom", "leak", 8337), ("oom-then-and-now", "hog", 14499), ("oom-vip", "backup", 11082)],
+)
+def test_who_dies(name: str, victim: str, points: int):
+    ((_, text),) = events(name, EventKind.OOM_KILL)
+    assert f"({victim})" in text.split(";")[0]
+    assert f"= {points:,} points" in text
+
+
+def test_the_old_rule_would_have_chosen_another():
+    ((_, text),) = events("oom-then-and-now", EventKind.OOM_KILL)
+    assert "Linux 2.6.32 would have chosen 1001 (server): total_vm 51,233, + half of 1 children 76,850" in text
+    assert text.endswith("CAP_SYS_RAWIO: / 4 4,803")
+
+
+def test_the_exempt_one_keeps_its_pages():
+    ((_, text),) = events("oom-vip", EventKind.OOM_KILL)
+    assert "never killed: 1001 (oom_score_adj is -1000)" in text
+    assert [task.pid for task in pictures("oom-vip")[18].tasks] == [1000, 1001, 1003]
+
+
+def test_overcommit_refuses_what_the_modes_say():
+    refused = [step for step, _ in events("overcommit", EventKind.FAILURE)]
+    assert refused == [2, 11, 13, 14]
+
+
+def test_kswapd_drops_cache_first_and_swaps_later():
+    notes = [text for _, text in events("kswapd", EventKind.NOTE) if text.startswith("kswapd woken")]
+    assert ["to swap" in text for text in notes] == [False, False, True, True]
+    assert "last pass: files only" in notes[0]
+
+
+def test_swappiness_turns_the_balance():
+    notes = [text for _, text in events("swappiness", EventKind.NOTE) if text.startswith("kswapd woken")]
+    assert "by swappiness 0 (anon 0 : file 200)" in notes[0]
+    assert "by swappiness 200" in notes[3]
+    assert ["to swap" in text for text in notes] == [False, False, False, True]
+
+
+def test_drop_caches_frees_only_what_is_clean_and_unmapped():
+    before, dirty, synced = (kib("drop-caches", "Cached", step) for step in (11, 12, 14))
+    assert (before - dirty, dirty - synced) == (8320, 2048)
+    assert kib("drop-caches", "Dirty", 12) == 2048
+
+
+if __name__ == "__main__":
+    # Writes the figures anew: look at the difference before it is kept.
+    with FIGURES.open("w", newline="") as kept:
+        writer = csv.writer(kept, lineterminator="\n")
+        for story in (
+            "oom", "oom-then-and-now", "oom-vip", "overcommit", "shared-file", "copy-on-write", "anonymous",
+            "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness",
+        ):  # fmt: skip
+            for number, picture in enumerate(pictures(story), 1):
+                line = row(story, number, picture)
+                writer.writerow((story, number, *line.meminfo, *line.process))
