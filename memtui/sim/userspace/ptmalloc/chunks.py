@@ -24,12 +24,13 @@ TOO_LARGE: Final = "ENOMEM: the request is larger than PTRDIFF_MAX"
 class Chunks:
     """What lies below malloc's own checks: everything here speaks of chunks and chunk sizes, in bytes."""
 
-    def __init__(self, mapped: MappedChunks, tcache: Tcache, parameters: Parameters, profile: Profile) -> None:
+    tcache: Tcache
+    """Of the thread that calls."""
+
+    def __init__(self, mapped: MappedChunks, parameters: Parameters, profile: Profile) -> None:
         self.why = ""
         """The rule that decided, in a sentence."""
         self.mapped = mapped
-        self.tcache = tcache
-        """Of the thread that calls."""
         self.mp = parameters
         self.profile = profile
 

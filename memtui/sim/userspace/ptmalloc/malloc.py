@@ -1,12 +1,11 @@
 """malloc, free and their family (glibc 2.36, malloc/malloc.c)."""
 
-from collections.abc import Callable
 from typing import Final
 
 from memtui.model.address import PAGE_SIZE
 from memtui.model.heap import HeapView
 from memtui.sim.userspace.ptmalloc.arena import Arena
-from memtui.sim.userspace.ptmalloc.arenas import Arenas, Thread
+from memtui.sim.userspace.ptmalloc.arenas import Arenas
 from memtui.sim.userspace.ptmalloc.check import complaint, is_block
 from memtui.sim.userspace.ptmalloc.chunks import TOO_LARGE, Chunks
 from memtui.sim.userspace.ptmalloc.errors import HeapCorruption
@@ -25,7 +24,7 @@ from memtui.sim.userspace.ptmalloc.sizes import (
     SIZE_SZ,
     request2size,
 )
-from memtui.sim.userspace.ptmalloc.tcache import Tcache
+from memtui.sim.userspace.ptmalloc.threads import Threads
 from memtui.sim.userspace.ptmalloc.trim import trim_bins
 from memtui.sim.userspace.ptmalloc.tunables import DEFAULT, Parameters, Tunables
 from memtui.sim.userspace.ptmalloc.view import view
@@ -68,87 +67,59 @@ class Ptmalloc:
         main = Arena(self._memory)
         self._heap = main.heap = MainHeap(self._memory, main, self._mp, profile)
         self._arenas = Arenas(main, Heaps(self._memory, self._mp, profile), cpus)
-        self._held: set[int] = set()
-        self._threads: dict[int, Thread] = {}
-        self._thread = self._of(tid)
-        self._chunks = Chunks(self._mapped, self._thread.tcache, self._mp, profile)
-        self._initialized = False
-        self._single = profile.single_thread_path
-        """SINGLE_THREAD_P: no thread was ever started."""
-        self._first = ""
-        """Why the tcache lies where it does, in the call that made it."""
+        self._chunks = Chunks(self._mapped, self._mp, profile)
+        self._threads = Threads(tid, self._arenas, self._chunks, self._memory, profile)
 
     @property
     def why(self) -> str:
         """The rule that decided the last call, in a sentence."""
-        return f"{self._first}{self._arenas.why}{self._chunks.why}"
+        return self._threads.why
 
     # Threads
 
     def run_as(self, tid: int) -> None:
         """The next calls are made by this thread, which is new if it is not known."""
-        self._thread = self._threads.get(tid) or self._of(tid)
-        self._chunks.tcache = self._thread.tcache
+        self._threads.run_as(tid)
 
     def thread_start(self, tid: int) -> None:
         """The program started a thread: from now on locks are taken, and each thread gets an arena."""
-        self._single = False
-        self._of(tid)
+        self._threads.start(tid)
 
     def thread_exit(self, tid: int) -> None:
         """The thread returned: what it cached is freed, and its arena can be taken over if it was its alone."""
-        caller = next(known for known, thread in self._threads.items() if thread is self._thread)
-        self.run_as(tid)
-        self._arenas.why = self._first = ""
-        freed = 0
-        for chunk in self._thread.tcache.shut_down():
-            self._release(chunk)
-            freed += 1
-        self._arenas.detach(self._thread)
-        self._memory.tell()
-        del self._threads[tid]
-        self._chunks.why = f"the thread ended: {freed} chunks of its tcache are freed"
-        self.run_as(caller if caller != tid else next(iter(self._threads), 0))
+        self._threads.exit(tid, self._release)
 
     def forked(self, tid: int) -> None:
         """This is the copy in a child that thread `tid` forked: the other threads' arenas can be taken over.
 
         What the others cached is lost.
         """
-        self.run_as(tid)
-        self._threads = {tid: self._thread}
-        if self._initialized:
-            self._arenas.forked(self._thread)
-
-    def _of(self, tid: int) -> Thread:
-        thread = self._threads[tid] = Thread(Tcache(self._profile.tcache, self._memory, self._mp, self._held))
-        return thread
+        self._threads.forked(tid)
 
     # The malloc family
 
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
-        self._initialize()
+        self._threads.initialize()
         if size > PTRDIFF_MAX and self._profile.tcache is not None:
             return self._nothing(TOO_LARGE)
-        cached = self._cached(request2size(size))
-        return self._user(cached or self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
+        cached = self._threads.cached(request2size(size))
+        return self._user(cached or self._threads.serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
 
     def calloc(self, count: int, size: int) -> int:
         """Zeroed memory; only what may be dirty is cleared. Until 2.40 never from the tcache."""
         total, profile = count * size, self._profile
         if total > profile.request_max:
             return self._nothing("ENOMEM: count times size overflows")
-        first = not self._initialized
-        self._initialize()
+        first = self._threads.initialize()
         if first and profile.first_calloc_is_malloc:
             pointer = self.malloc(total)
             self._memory.write(pointer, total if pointer else 0)
             return pointer
         chunk_size = request2size(total)
         if not profile.calloc_from_tcache:
-            self._make_tcache(chunk_size)
-        elif chunk := self._cached(chunk_size):
+            self._threads.make_tcache(chunk_size)
+        elif chunk := self._threads.cached(chunk_size):
             self._clear(chunk, total, 0, 0)
             return self._user(chunk)
         tops: list[tuple[int, int]] = []
@@ -158,7 +129,7 @@ class Ptmalloc:
             tops.append((arena.top, arena.heap.clean_from - arena.top) if arena is not None else (0, 0))
             return self._chunks.int_malloc(arena, total)
 
-        chunk = self._serve(total, total, take)
+        chunk = self._threads.serve(total, total, take)
         if chunk:
             self._clear(chunk, total, *tops[0])
         return self._user(chunk)
@@ -169,7 +140,7 @@ class Ptmalloc:
         Raises:
             HeapCorruption: `pointer` is no block.
         """
-        self._initialize()
+        self._threads.initialize()
         if not pointer:
             return self.malloc(size)
         if not size:
@@ -180,7 +151,7 @@ class Ptmalloc:
             self._chunks.why = "the block stays as it is: it has just a little more than asked for"
             return pointer
         if chunk not in self._mapped and not self._profile.tcache_on_demand:
-            self._make_tcache(MINSIZE)
+            self._threads.make_tcache(MINSIZE)
         if size > self._profile.request_max:
             return self._nothing(TOO_LARGE)
         if chunk in self._mapped:
@@ -188,7 +159,7 @@ class Ptmalloc:
         arena = self._arenas.of_chunk(chunk)
         arena.lock()
         moved = int_realloc(self._chunks, arena, chunk, request2size(size))
-        return self._user(moved if moved or self._single else self._move(arena, chunk, size))
+        return self._user(moved if moved or self._threads.single else self._move(arena, chunk, size))
 
     def free(self, pointer: int) -> None:
         """Give a block back.
@@ -196,19 +167,19 @@ class Ptmalloc:
         Raises:
             HeapCorruption: `pointer` is no block, or was freed before.
         """
-        self._first = self._arenas.why = ""
+        self._threads.begin()
         if not pointer:
             self._chunks.why = "free(NULL) does nothing"
             return
         chunk = self._block(pointer, "free")
         if chunk not in self._mapped:
-            self._make_tcache(self._arenas.of_chunk(chunk).sizes[chunk], freeing=True)
+            self._threads.make_tcache(self._arenas.of_chunk(chunk).sizes[chunk], freeing=True)
         self._release(chunk)
         self._memory.tell()
 
     def memalign(self, alignment: int, size: int) -> int:
         """Memory at a multiple of `alignment`, which is rounded up to a power of two."""
-        self._initialize()
+        self._threads.initialize()
         if alignment <= MALLOC_ALIGNMENT:
             return self.malloc(size)
         if alignment > (SIZE_MAX >> 1) + 1:
@@ -219,24 +190,26 @@ class Ptmalloc:
         if profile.memalign_from_tcache:
             if size > PTRDIFF_MAX and not profile.tcache_by_free:
                 return self._nothing(TOO_LARGE)
-            if chunk := self._cached_aligned(request2size(size), alignment):
+            if chunk := self._threads.cached_aligned(request2size(size), alignment):
                 return self._user(chunk)
         elif size > SIZE_MAX - alignment - MINSIZE and profile.tcache is None:
             return self._nothing("ENOMEM: the size and the alignment overflow")
         room = size + alignment + MINSIZE
-        return self._user(self._serve(room, size, lambda arena: int_memalign(self._chunks, arena, alignment, size)))
+        return self._user(
+            self._threads.serve(room, size, lambda arena: int_memalign(self._chunks, arena, alignment, size))
+        )
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """The same as memalign, but that since 2.38 it takes only powers of two."""
         if self._profile.aligned_alloc_strict and (not alignment or alignment & (alignment - 1)):
-            self._initialize()
+            self._threads.initialize()
             self._chunks.why = "EINVAL: the alignment must be a power of two"
             return 0
         return self.memalign(alignment, size)
 
     def posix_memalign(self, alignment: int, size: int) -> tuple[int, int]:
         """0 or an errno, and the address (0 if there is none)."""
-        self._initialize()
+        self._threads.initialize()
         if not alignment or alignment % SIZE_SZ or alignment & (alignment - 1):
             self._chunks.why = "EINVAL: the alignment must be a power of two and a multiple of 8"
             return EINVAL, 0
@@ -249,7 +222,7 @@ class Ptmalloc:
 
     def pvalloc(self, size: int) -> int:
         """Whole pages."""
-        self._initialize()
+        self._threads.initialize()
         profile = self._profile
         if size > (SIZE_MAX - 2 * PAGE_SIZE - MINSIZE if profile.tcache is None else SIZE_MAX - (PAGE_SIZE - 1)):
             return self._nothing("ENOMEM: the size overflows")
@@ -258,7 +231,7 @@ class Ptmalloc:
 
     def mallopt(self, option: int, value: int) -> int:
         """1 if the option was taken (or is unknown), else 0. Every call consolidates the fastbins."""
-        self._initialize()
+        self._threads.initialize()
         self._arenas.main.consolidate()
         self._memory.tell()
         name, taken = self._mp.mallopt(option, value)
@@ -267,7 +240,7 @@ class Ptmalloc:
 
     def malloc_trim(self, pad: int) -> int:
         """1 if memory went back to the kernel; `pad` bytes of top stay."""
-        self._initialize()
+        self._threads.initialize()
         dropped, trimmed = 0, False
         for arena in self._arenas.ring:
             dropped += trim_bins(arena)
@@ -306,74 +279,9 @@ class Ptmalloc:
 
     def heap_view(self) -> HeapView:
         """The arenas with every chunk and bin, as they are now. O(chunks)."""
-        return view(self._profile, self._arenas, self._mapped, self._threads, self._mp)
+        return view(self._profile, self._arenas, self._mapped, self._threads.known, self._mp)
 
     # Inside
-
-    def _initialize(self) -> None:
-        self._first = self._arenas.why = ""
-        if not self._initialized:
-            self._initialized = True
-            if self._profile.key_at_first_call:
-                self._memory.getrandom(8)
-            self._thread.arena = self._arenas.main
-            self._arenas.main.attached_threads = 1
-
-    def _cached(self, chunk_size: int) -> int:
-        """A chunk out of the tcache, which is made if there is none; 0: it has none of this size."""
-        self._make_tcache(chunk_size)
-        tcache = self._thread.tcache
-        chunk = tcache.get(chunk_size) if tcache.serves(chunk_size) else 0
-        if chunk:
-            self._chunks.why = f"tcache hit: from the bin of {chunk_size}-byte chunks, the one freed last"
-        return chunk
-
-    def _cached_aligned(self, chunk_size: int, alignment: int) -> int:
-        tcache, profile = self._thread.tcache, self._profile
-        if profile.tcache_on_demand:
-            self._make_tcache(chunk_size)
-        chunk = tcache.get_aligned(chunk_size, alignment) if tcache.serves(chunk_size) else 0
-        if chunk:
-            self._chunks.why = f"tcache hit: a chunk of {chunk_size} bytes that happens to lie at the alignment"
-        return chunk
-
-    def _make_tcache(self, chunk_size: int, *, freeing: bool = False) -> None:
-        """Before the first call that needs it; `chunk_size` is what the call asks for."""
-        tcache, profile = self._thread.tcache, self._profile
-        if tcache.address or tcache.shutting_down:
-            return
-        if profile.tcache_on_demand and (freeing or not tcache.serves(chunk_size)):
-            return
-        if profile.tcache_by_free and not (freeing and tcache.serves(chunk_size)):
-            return
-        size = tcache.layout.size
-        single = profile.tcache_on_demand or profile.tcache_by_free
-        if profile.tcache_by_free:
-            tcache.shutting_down = True
-            if not self._mp.tcache_count:
-                return
-        chunk = self._serve(size, size, lambda arena: self._chunks.int_malloc(arena, size), single=single)
-        if chunk:
-            tcache.start(chunk + HEADER)
-            self._first = f"first the tcache itself: {self._arenas.why}{self._chunks.why}; then: "
-            self._arenas.why = ""
-
-    def _serve(self, size: int, again: int, take: Callable[[Arena | None], int], *, single: bool = True) -> int:
-        """A chunk that `take` finds in the thread's arena, or in another one; 0: nowhere.
-
-        Args:
-            size: bytes that a new arena is made for.
-            again: the same when the first arena had no memory.
-            take: gives a chunk of an arena, or 0.
-            single: whether a program without threads stays in the main arena.
-        """
-        if self._single and single:
-            return take(self._arenas.main)
-        arena = self._arenas.get(self._thread, size)
-        chunk = take(arena)
-        if not chunk and arena is not None:
-            chunk = take(self._arenas.retry(self._thread, arena, again))
-        return chunk
 
     def _clear(self, chunk: int, total: int, top: int, used: int) -> None:
         """Zero a chunk; of what was cut from `top` only its first `used` bytes (MORECORE_CLEARS is 2 on Linux)."""
@@ -426,7 +334,7 @@ class Ptmalloc:
         why = self.why
         self._memory.copy(chunk + HEADER, new, old - SIZE_SZ)
         self._chunks.free_rest(arena, chunk, old)
-        self._first, self._arenas.why = "", ""
+        self._threads.begin()
         self._chunks.why = f"its arena had no memory, so it moved, {old - SIZE_SZ} bytes copied: {why}"
         return new - HEADER
 

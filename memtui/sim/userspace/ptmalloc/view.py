@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 
 from memtui.model.address import Range
-from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Thresholds
+from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, ThreadCache, Thresholds
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.arenas import Arenas, Thread
 from memtui.sim.userspace.ptmalloc.mmapped import MappedChunks
@@ -17,13 +17,18 @@ def view(
     profile: Profile, arenas: Arenas, mapped: MappedChunks, threads: Mapping[int, Thread], mp: Parameters
 ) -> HeapView:
     """Everything that the allocator knows. O(chunks log chunks)."""
-    structs = {thread.tcache.address - HEADER for thread in threads.values() if thread.tcache.address}
-    held = next(iter(threads.values())).tcache.held
-    first = next(iter(threads.values())).tcache
+    caches = [thread.tcache for thread in threads.values()]
+    structs = {tcache.address - HEADER for tcache in caches if tcache.address}
+    first = next(iter(threads))
     return HeapView(
         allocator=f"ptmalloc (glibc {profile.version})",
-        arenas=tuple(_arena(arena, structs, held) for arena in arenas.ring if arena.top),
-        tcache=_cached(first),
+        arenas=tuple(_arena(arena, structs, caches[0].held) for arena in arenas.ring if arena.top),
+        tcache=_cached(caches[0]),
+        caches=tuple(
+            ThreadCache("main" if tid == first else f"thread {tid}", thread.tcache.address, _cached(thread.tcache))
+            for tid, thread in threads.items()
+            if thread.tcache.address
+        ),
         mmapped=tuple(HeapChunk(chunk, size, ChunkState.MMAPPED) for chunk, (_, size) in sorted(mapped.chunks.items())),
         thresholds=Thresholds(
             mmap_threshold=mp.mmap_threshold,
@@ -58,6 +63,7 @@ def _arena(arena: Arena, structs: Set[int], held: Set[int]) -> ArenaView:
         system_mem=arena.system_mem,
         max_system_mem=arena.max_system_mem,
         contiguous=arena.contiguous,
+        address=arena.address,
     )
 
 
