@@ -4,11 +4,12 @@ import copy
 from collections.abc import Mapping
 from typing import Final
 
+from memtui.model.address import PAGE_SIZE
 from memtui.sim.allocators import MakeAllocator
 from memtui.sim.blocks import Blocks
 from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memory import access
+from memtui.sim.kernel.memory import access, hits
 from memtui.sim.kernel.task import Task
 from memtui.sim.settings import setting
 from memtui.sim.syscall_table import run
@@ -40,6 +41,8 @@ class NotedCalls:
 
     def accessed(self, address: int, length: int, write: bool) -> None:
         """The program itself reads or writes memory: its pages become resident."""
+        if write and length <= PAGE_SIZE - address % PAGE_SIZE and hits(self.task, address):
+            return
         outcome = access(self.kernel, self.task, address, length, write)
         if outcome.signal and not self.fault:
             self.fault = outcome.why

@@ -86,6 +86,21 @@ def access(
     return kernel.finished(task, _access(kernel, task, addr, length, write, exec))
 
 
+def hits(task: "Task", addr: int) -> bool:
+    """A write to one byte, if the page table holds a page of the task's own for it: the CPU does without the kernel."""
+    leaf = task.mm.pages.leaves.get(addr >> PMD_SHIFT)
+    if leaf is None or leaf.owners > 1 or task.dying or task.exited:
+        return False
+    entry = addr >> PAGE_SHIFT & ENTRIES - 1
+    if leaf.state[entry] != ANON or entry in leaf.frames:
+        return False
+    vma = task.mm.tree.find(addr)
+    if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
+        return False
+    leaf.touch(entry, entry + 1)
+    return True
+
+
 def _access(kernel: "Kernel", task: "Task", addr: int, length: int, write: bool, exec: bool) -> Outcome:
     mm = task.mm
     at, end = page_down(addr), page_up(addr + max(length, 1))

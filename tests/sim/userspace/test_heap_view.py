@@ -54,12 +54,14 @@ class Kernel:
 def check(view: HeapView, blocks: set[int]) -> None:
     """Every chunk is in one place, and the program's blocks are those in use."""
     used = {chunk.user for chunk in view.mmapped}
-    cached = [chunk for held in view.tcache for chunk in held.chunks]
+    cached = [chunk for cache in view.caches for held in cache.bins for chunk in held.chunks]
+    found: list[int] = []
     for arena in view.arenas:
         states = {chunk.address: chunk.state for chunk in arena.chunks}
         used |= {chunk.user for chunk in arena.chunks if chunk.state is ChunkState.USED}
-        assert sorted(cached) == [at for at in states if states[at] is ChunkState.TCACHE]
+        found += [at for at in states if states[at] is ChunkState.TCACHE]
         check_arena(arena)
+    assert sorted(cached) == sorted(found)
     assert used == blocks
 
 
@@ -83,13 +85,17 @@ def check_arena(arena: ArenaView) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("mix", ["small", "mixed", "align", "sbrk"])
+@pytest.mark.parametrize("mix", ["small", "mixed", "align", "sbrk", "threads", "heaps"])
 def test_every_chunk_is_in_one_place(mix: str, seed: int):
     kernel, rng = Kernel(), random.Random(seed)
     libc = Ptmalloc(kernel)
     slots: dict[int, int] = {}
-    for number, (kind, slot, a, b, _) in enumerate(series(seed, mix, 600)):
+    for number, (kind, slot, a, b, thread) in enumerate(series(seed, mix, 600)):
         kernel.refuses = mix == "mixed" and rng.random() < 0.3
+        libc.run_as(thread)
+        if kind in (Kind.START, Kind.JOIN):
+            (libc.thread_start if kind is Kind.START else libc.thread_exit)(slot)
+            continue
         match kind:
             case Kind.FREE:
                 libc.free(slots.pop(slot, 0))

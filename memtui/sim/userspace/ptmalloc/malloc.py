@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from memtui.model.address import PAGE_SIZE
+from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.heap import HeapView
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.arenas import Arenas
@@ -223,11 +223,10 @@ class Ptmalloc:
     def pvalloc(self, size: int) -> int:
         """Whole pages."""
         self._threads.initialize()
-        profile = self._profile
-        if size > (SIZE_MAX - 2 * PAGE_SIZE - MINSIZE if profile.tcache is None else SIZE_MAX - (PAGE_SIZE - 1)):
+        old = self._profile.tcache is None
+        if size > SIZE_MAX - (2 * PAGE_SIZE + MINSIZE if old else PAGE_SIZE - 1):
             return self._nothing("ENOMEM: the size overflows")
-        mask = -(PAGE_SIZE - 1) if profile.pvalloc_rounds_oddly else -PAGE_SIZE
-        return self.memalign(PAGE_SIZE, (size + PAGE_SIZE - 1) & mask)
+        return self.memalign(PAGE_SIZE, page_up(size))
 
     def mallopt(self, option: int, value: int) -> int:
         """1 if the option was taken (or is unknown), else 0. Every call consolidates the fastbins."""

@@ -59,8 +59,6 @@ class Profile:
     """2.38 to 2.42: a mapped one also if at most a page more can be used."""
     aligned_alloc_strict: bool = False
     """Since 2.38: aligned_alloc refuses what is no power of two."""
-    pvalloc_rounds_oddly: bool = True
-    """2.26 to 2.41: pvalloc masks with -(4096 - 1), so that an odd rest of one byte may stay."""
     single_thread_path: bool = True
     """Since 2.27: a program that never started a thread stays in the main arena even if that has no memory."""
     first_calloc_is_malloc: bool = False
@@ -94,7 +92,6 @@ _2_23: Final = replace(
     malloc_state=2192,
     request_max=SIZE_MAX - 64,
     single_thread_path=False,
-    pvalloc_rounds_oddly=False,
     mmap_threshold_max=32 << 20,
 )
 _2_41: Final = Profile(
@@ -114,7 +111,6 @@ _2_42: Final = replace(
     tcache=TcacheLayout(size=760, entries=152, limit=1032, lists_of_ranges=True),
     tcache_on_demand=True,
     internal_frees_cached=False,
-    pvalloc_rounds_oddly=False,
     key_at_first_call=False,
 )
 _2_43: Final = replace(
