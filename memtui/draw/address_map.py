@@ -97,6 +97,7 @@ class AddressMap:
         """
         self.width = width
         self._vmas = mm.vmas
+        self._labels = mm.labels
         self._fold = max(fold, PAGE_SHIFT)
         self._marks = marks
         self._elf = elf
@@ -260,7 +261,7 @@ class AddressMap:
         piece = piece_label(vma, self._elf)
         if piece and again:
             return f" {piece}"
-        name = owner_name(vma, self._elf) or vma_label(vma)
+        name = self._labels.get(vma.start) or owner_name(vma, self._elf) or vma_label(vma)
         return f"{name} {piece}" if piece else name
 
     def _names(self, vma: Vma, *, again: bool) -> list[Run]:

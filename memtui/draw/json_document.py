@@ -40,7 +40,9 @@ def snapshot_document(snapshot: Snapshot, objects: ObjectMap | None = None) -> D
         "process": None if snapshot.mm is None else _process(snapshot.mm),
         "system": _system(snapshot.system),
         "heap": None if snapshot.mm is None or snapshot.mm.heap is None else heap_document(snapshot.mm.heap),
-        "vmas": None if snapshot.mm is None else [_vma(vma) for vma in snapshot.mm.vmas],
+        "vmas": None
+        if snapshot.mm is None
+        else [_vma(vma, snapshot.mm.labels.get(vma.start)) for vma in snapshot.mm.vmas],
         "stale": snapshot.stale,
         "unknown": dict(snapshot.unknown),
     }
@@ -97,7 +99,7 @@ def _system(system: SystemSnapshot) -> Document:
     }
 
 
-def _vma(vma: Vma) -> Document:
+def _vma(vma: Vma, label: str | None) -> Document:
     return {
         "start": _hex(vma.start),
         "end": _hex(vma.end),
@@ -107,6 +109,7 @@ def _vma(vma: Vma) -> Document:
         "inode": vma.inode,
         "path": vma.name,
         "kind": vma.kind.value,
+        "label": label,
         "vm_flags": None if vma.vm_flags is None else list(vma.vm_flags),
         "smaps": None
         if vma.smaps is None

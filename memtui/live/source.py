@@ -8,6 +8,7 @@ from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
 from memtui.live.heap import HeapReader
+from memtui.live.heap_labels import HeapLabels
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
@@ -55,6 +56,9 @@ class LiveSource:
         """Of the process in focus; None: the heap is not asked for."""
         self._with_heap: tuple[MmSnapshot, MmSnapshot] | None = None
         """What was given last without the heap, and with it."""
+        self._labels: HeapLabels | None = None
+        self._labelled: tuple[MmSnapshot, MmSnapshot] | None = None
+        """The same for the labels."""
 
     @property
     def accepts(self) -> frozenset[type[Request]]:
@@ -95,7 +99,7 @@ class LiveSource:
                 raise NotSupported(
                     f"a live process has no {type(request).__name__.lower()}", hint="only a simulation has steps"
                 )
-        return self._snapshot(None if mm is None else self._heap_added(mm), began)
+        return self._snapshot(None if mm is None else self._with_labels(self._heap_added(mm)), began)
 
     def close(self) -> None:
         """Let go of a reading of the heap that is under way; nothing else is held open between requests."""
@@ -133,6 +137,18 @@ class LiveSource:
         ):
             unknown = {**mm.unknown, "heap": why} if why else mm.unknown
             self._with_heap = before = mm, replace(mm, heap=heap, unknown=unknown)
+        return before[1]
+
+    def _with_labels(self, mm: MmSnapshot) -> MmSnapshot:
+        """The same with the names of what lies in its anonymous VMAs."""
+        if self._labels is None or self._labels.pid != mm.pid:
+            self._labels = HeapLabels(self._procfs, mm.pid)
+        labels = self._labels.of(mm)
+        if not labels:
+            return mm
+        before = self._labelled
+        if before is None or before[0] is not mm or before[1].labels is not labels:
+            self._labelled = before = mm, replace(mm, labels=labels)
         return before[1]
 
     def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:

@@ -68,5 +68,7 @@ class MmSnapshot:
     exe: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why: keys such as "smaps", "runs", "cmdline", "heap"."""
+    labels: Mapping[int, str] = field(default_factory=dict)
+    """Start of a VMA that the kernel has no name for -> what is known to be in it: "pymalloc: 3 arenas"."""
     heap: HeapView | None = None
     """The allocator's heap; None: nobody asked for it (`ShowHeap`), or unknown["heap"] says why."""
