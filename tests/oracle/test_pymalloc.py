@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,15 @@ sys.stderr.flush()
 print("ready", flush=True)
 input()
 """
-PYTHONS = {sys.executable, *filter(None, (shutil.which(f"python3.{minor}") for minor in range(6, 15)))}
+
+
+def is_program(path: str) -> bool:
+    """Whether it is an interpreter itself and no script that chooses one."""
+    return Path(path).read_bytes()[:4] == b"\x7fELF"
+
+
+INSTALLED = filter(None, (shutil.which(f"python3.{minor}") for minor in range(6, 15)))
+PYTHONS = {sys.executable, *filter(is_program, INSTALLED)}
 
 
 def counted(python: str, count: int) -> tuple[int, int]:
