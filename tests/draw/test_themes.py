@@ -60,8 +60,25 @@ def lab(colour, eye):
     return (116 * y - 16, 500 * (x - y), 200 * (y - z))
 
 
-def test_there_is_a_light_theme_and_two_dark_ones():
-    assert {path.stem: read(path)[0]["dark"] for path in THEMES} == {"ink": True, "paper": False, "slate": True}
+COLOURLESS = "mono"
+"""The theme that leaves it to the glyphs to tell residences apart."""
+ANSI = {
+    *("#000000", "#aa0000", "#00aa00", "#aa5500", "#0000aa", "#aa00aa", "#00aaaa", "#aaaaaa"),
+    *("#555555", "#ff5555", "#55ff55", "#ffff55", "#5555ff", "#ff55ff", "#55ffff", "#ffffff"),
+}
+"""The colours of the Linux console (drivers/tty/vt/vt.c)."""
+
+
+def test_there_are_eight_themes_and_a_light_one_among_them():
+    dark = {path.stem: read(path)[0]["dark"] for path in THEMES}
+    assert len(dark) >= 8
+    assert not dark["paper"]
+
+
+def test_one_has_only_the_colours_of_a_console():
+    theme, roles = read(next(path for path in THEMES if path.stem == "ansi16"))
+    used = {colour for pair in roles.values() for colour in pair} | {theme["background"], theme["foreground"]}
+    assert used <= ANSI
 
 
 @pytest.mark.parametrize("path", THEMES, ids=lambda path: path.stem)
@@ -87,4 +104,4 @@ class TestTheme:
         for one, other in itertools.combinations(names, 2):
             distance = sum((a - b) ** 2 for a, b in zip(seen[one], seen[other], strict=True)) ** 0.5
             # 2.3 is the smallest difference that the eye notices side by side.
-            assert distance >= 20, (one, other, distance)
+            assert distance >= 20 or path.stem == COLOURLESS, (one, other, distance)
