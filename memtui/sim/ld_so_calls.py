@@ -8,6 +8,7 @@ from memtui.model.host import FileFacts, Host
 from memtui.sim.kernel.file import sys_close, sys_openat
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.task import RLIM_INFINITY, Task
+from memtui.sim.paths import joined
 from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ld_so import Stat
 from memtui.trace.constants import ARCH, AT_FDCWD, ERRNO_NUMBERS, RLIMIT
@@ -32,11 +33,13 @@ class LinkerCalls(NotedCalls):
         kernel: runs the calls on memory.
         task: makes them.
         host: has the files.
+        directory: where relative paths start; "": where memtui runs.
     """
 
-    def __init__(self, kernel: Kernel, task: Task, host: Host) -> None:
+    def __init__(self, kernel: Kernel, task: Task, host: Host, directory: str = "") -> None:
         super().__init__(kernel, task)
         self._host = host
+        self._directory = directory
         self._open: dict[int, str] = {}
         """Path by descriptor."""
         self._positions: dict[int, int] = {}
@@ -50,12 +53,13 @@ class LinkerCalls(NotedCalls):
 
     def open(self, path: str) -> int:
         """The descriptor, or a negative errno."""
-        errno = "" if self._host.file(path) is not None else self._why_not(path)
+        errno = "" if self._file(path) is not None else self._why_not(path)
         args: list[_Arg] = [AT_FDCWD, _encoded(path), O_RDONLY_CLOEXEC]
         if errno:
             return self._noted_result("openat", args, -1, errno)
-        fd = sys_openat(self.kernel, self.task, AT_FDCWD, path, O_RDONLY_CLOEXEC).value
-        self._open[fd], self._positions[fd] = path, 0
+        place = self._place(path)
+        fd = sys_openat(self.kernel, self.task, AT_FDCWD, place, O_RDONLY_CLOEXEC).value
+        self._open[fd], self._positions[fd] = place, 0
         return self._noted_result("openat", args, fd)
 
     def read(self, fd: int, length: int, buffer: int) -> bytes | int:
@@ -85,7 +89,7 @@ class LinkerCalls(NotedCalls):
 
     def stat(self, path: str, buffer: int) -> Stat | int:
         """Of a path, or a negative errno."""
-        facts = self._host.file(path)
+        facts = self._file(path)
         if facts is None:
             args: list[_Arg] = [AT_FDCWD, _encoded(path), buffer, 0]
             return self._noted_result("newfstatat", args, -1, self._why_not(path))
@@ -100,7 +104,7 @@ class LinkerCalls(NotedCalls):
 
     def readable(self, path: str) -> bool:
         """access(path, R_OK) == 0."""
-        there = self._host.file(path) is not None
+        there = self._file(path) is not None
         self._noted_result("access", [_encoded(path), R_OK], 0 if there else -1, "" if there else self._why_not(path))
         return there
 
@@ -111,7 +115,7 @@ class LinkerCalls(NotedCalls):
 
     def getcwd(self, length: int) -> str:
         """Where the simulation started."""
-        cwd = self.kernel.facts.cwd
+        cwd = self._directory or self.kernel.facts.cwd
         self._noted_result("getcwd", [_encoded(cwd), length], len(_encoded(cwd)) + 1)
         return cwd
 
@@ -163,6 +167,13 @@ class LinkerCalls(NotedCalls):
                 return self._host.read(image.path, load.offset + vaddr - load.vaddr, size)
         return b""
 
+    def _place(self, path: str) -> str:
+        """Where a path leads, from the root if that is known."""
+        return joined(self._directory, _encoded(path)).decode("utf-8", "surrogateescape")
+
+    def _file(self, path: str) -> FileFacts | None:
+        return self._host.file(path if path.startswith("/") else self._place(path))
+
     def _facts(self, fd: int) -> FileFacts:
         facts = self._host.file(self._open[fd])
         assert facts is not None
@@ -172,7 +183,7 @@ class LinkerCalls(NotedCalls):
         """ENOENT, or ENOTDIR if a file stands where a folder should."""
         folder = path.rstrip("/").rpartition("/")[0]
         while folder:
-            facts = self._host.file(folder)
+            facts = self._file(folder)
             if facts is not None:
                 return "ENOENT" if facts.is_dir else "ENOTDIR"
             folder = folder.rpartition("/")[0]

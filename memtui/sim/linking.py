@@ -57,7 +57,7 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
     facts = kernel.facts
     glibc = glibc_for(facts.libc_version)
     caps = hwcaps(facts.cpu_vendor, facts.cpu_flags, legacy=glibc.legacy_hwcaps)
-    calls = LinkerCalls(kernel, task, world.host)
+    calls = LinkerCalls(kernel, task, world.host, process.directory)
     note = ""
     try:
         run(calls, _started(program, task, has_vdso=bool(facts.vdso_pages)), glibc, caps)

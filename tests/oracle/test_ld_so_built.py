@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from memtui.model.request import Seek
+from memtui.sim.source import SimSource
+from memtui.trace.parser import parse
 from tests.oracle.ld_so_built import Workshop, comparable
+from tests.oracle.ld_so_predicted import Remembering
 
 pytestmark = [
     pytest.mark.oracle,
@@ -356,6 +360,18 @@ def test_variables(shop: Workshop, check: Check, variable: str):
     shop.program("prog", "-Wl,-rpath,.", ["libone.so"])
     name, _, value = variable.partition("=")
     check("./prog", **{name: value})
+
+
+def test_relative_paths_start_where_the_trace_has_gone_to(shop: Workshop):
+    shop.library("a/libone.so")
+    shop.program("a/prog", "-Wl,-rpath,.", ["a/libone.so"])
+    program = f'chdir("{shop.folder}/a")\nexecve("./prog", ["./prog"], 0)\n'
+    source = SimSource(parse(program, "test.trace"), Remembering(), "test")
+    steps = source.apply(Seek(1 << 62)).steps
+    assert steps is not None
+    made = [step.text for step in steps.steps if step.made]
+    real = Workshop(shop.folder / "a").strace(["./prog"], {})
+    assert comparable(made) == comparable(real[: len(made)])
 
 
 def test_many_libraries(shop: Workshop, check: Check):
