@@ -12,6 +12,7 @@ from memtui.scenarios import linked
 _SUMMARIES: Final = MappingProxyType(
     {
         "first-malloc": "the first malloc moves the break, and the kernel makes a heap",
+        "allocators": "the same calls under glibc's malloc, jemalloc and tcmalloc, side by side",
         "demand-paging": "16 MiB asked for, and pages that come only when they are touched",
         "oom": "memory runs out, and the process with the most of it dies",
         "oom-then-and-now": "one out of memory, judged by today's rule and by that of 2.6.32",

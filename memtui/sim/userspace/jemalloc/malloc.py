@@ -76,6 +76,8 @@ class Jemalloc:
         """The rule that decided the last call, in a sentence."""
         self.own: list[int] = []
         """Blocks that libstdc++ and the library itself hold."""
+        self._first = ""
+        """What happened first, in the call that found the allocator not started."""
 
     def start(self) -> None:
         """What the constructors of libstdc++ and of the library do before main; nothing when it was done."""
@@ -92,7 +94,8 @@ class Jemalloc:
         self.arenas[0] = self._new_arena(0, base)
         self._new_tcache()
         self._huge = 4 * max(1, self._syscalls.sched_getaffinity())
-        self.own.append(self.malloc(LIBSTDCXX_POOL))
+        self.own.append(self._allocate(LIBSTDCXX_POOL))
+        self._first = "before main the library's constructors set it up; then: "
 
     # The malloc family
 
@@ -365,7 +368,10 @@ class Jemalloc:
 
     def _end(self, block: int) -> int:
         self._writes.tell()
-        return block or self._nothing("the kernel gives no more")
+        if not block:
+            self._nothing("the kernel gives no more")
+        self.why, self._first = f"{self._first}{self.why}", ""
+        return block
 
     def _nothing(self, why: str) -> int:
         self.why = f"ENOMEM: {why}"

@@ -203,9 +203,9 @@ class Pac:
     def _purge(self, extent: Extent) -> None:
         """The pages go back, the addresses are retained."""
         self._pages.purge(extent.base, extent.size)
+        self.why += f"; {extent.size} bytes are purged by madvise at once"
         extent.zeroed = True
         self._record_retained(extent)
-        self.why += f"; {extent.size} bytes are purged by madvise at once"
 
     def _purge_all(self) -> None:
         """pac_decay_all: the extent that has been dirty longest first, each merged with its neighbours before."""

@@ -49,6 +49,8 @@ class Tcmalloc:
         """The rule that decided the last call, in a sentence."""
         self.own: list[int] = []
         """Blocks that libstdc++ and the library itself hold."""
+        self._first = ""
+        """What happened first, in the call that found the allocator not started."""
 
     def start(self) -> None:
         """What the constructors of libstdc++ and of the library do before main; nothing when it was done.
@@ -74,15 +76,14 @@ class Tcmalloc:
         self.own += [self._allocate(size) for size in _EXTENSIONS]
         self.heap.release_rate = 1.0
         self._writes.tell()
+        self._first = "before main the library's constructors set it up; then: "
 
     # The malloc family
 
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
         self.start()
-        address = self._allocate(size)
-        self._writes.tell()
-        return address
+        return self._end(self._allocate(size))
 
     def calloc(self, count: int, size: int) -> int:
         """Zeroed memory. All of it is written, even if the kernel has just given it."""
@@ -93,8 +94,7 @@ class Tcmalloc:
         address = self._allocate(total)
         if address:
             self._writes.write_range(address, self.malloc_usable_size(address))
-        self._writes.tell()
-        return address
+        return self._end(address)
 
     def realloc(self, pointer: int, size: int) -> int:
         """Another size for a block: it moves unless it still fits and uses at least half.
@@ -148,8 +148,7 @@ class Tcmalloc:
             address = self._aligned_pages(alignment, size)
         else:
             address = self._allocate(_align_size_up(size, alignment))
-        self._writes.tell()
-        return address
+        return self._end(address)
 
     def aligned_alloc(self, alignment: int, size: int) -> int:
         """The same as memalign."""
@@ -302,6 +301,11 @@ class Tcmalloc:
                 else f"{function}: {pointer:#x} is no block"
             )
         return span.size_class.size if span.size_class is not None else span.size
+
+    def _end(self, address: int) -> int:
+        self._writes.tell()
+        self.why, self._first = f"{self._first}{self.why}", ""
+        return address
 
     def _nothing(self, why: str) -> int:
         self.why = f"ENOMEM: {why}"
