@@ -112,7 +112,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "calloc": _allocation(lambda process, args: process.allocator.calloc(*args), 2),
         "realloc": _allocation(_realloc, 2),
         "memalign": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
-        "aligned_alloc": _allocation(lambda process, args: process.allocator.memalign(*args), 2),
+        "aligned_alloc": _allocation(lambda process, args: process.allocator.aligned_alloc(*args), 2),
         "posix_memalign": _library(_posix_memalign),
         "free": _library(_free),
         "mallopt": _library(_mallopt),

@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from itertools import zip_longest
 from pathlib import Path
 
 from memtui.sim.userspace.ptmalloc import PROFILES, HeapCorruption, Profile
@@ -29,19 +30,22 @@ def attempt(model: Model, op: Op) -> tuple[int, int, int] | str:
         return str(abort)
 
 
-def differs(real: Real, model: Model, ops: list[Op]) -> str:
-    """The first call that does not give the same, or abort with the same words; else the pages; "": nothing."""
+def differs(real: Real, model: Model, ops: list[Op]) -> tuple[str, bool]:
+    """The first call that does not give the same, or abort with the same words; else the pages; "": nothing.
+
+    And whether the program ran to its end.
+    """
     for number, (op, expected) in enumerate(zip(ops, real.run(), strict=True)):
         given = attempt(model, op)
         if isinstance(given, str):
             said = real.last_words() if expected == NOT_ENDED else ""
-            return "" if said == given else f"call {number}, {op}: {given!r}, really {said or expected}"
+            return "" if said == given else f"call {number}, {op}: {given!r}, really {said or expected}", False
         if given != expected:
             pairs = ", ".join(f"{found:#x} {wanted:#x}" for found, wanted in zip(given, expected, strict=True))
-            return f"call {number}, {op}: model and libc: {pairs} ({model.malloc.why})"
+            return f"call {number}, {op}: model and libc: {pairs} ({model.malloc.why})", False
     pages, expected_pages = model.pages().items(), real.pages().items()
     wrong = sorted(page for page, _ in pages ^ expected_pages)
-    return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else ""
+    return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else "", True
 
 
 def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None) -> str:
@@ -49,13 +53,13 @@ def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Pa
     ops = series(seed, mix, calls)
     with Real(driver, ops, log=log) as real:
         model = Model(real, profile=profile)
-        found = differs(real, model, ops)
-    if found or log is None:
+        found, ended = differs(real, model, ops)
+    if found or log is None or not ended:
         return found
     expected, given = real.system_calls(), model.system_calls()
-    if given == expected or len(expected) < len(given):
+    if given == expected:
         return ""
-    pairs = zip([*given, "nothing"], expected, strict=False)
+    pairs = zip_longest(given, expected, fillvalue="nothing")
     return next(f"{one} instead of {other}" for one, other in pairs if one != other)
 
 
