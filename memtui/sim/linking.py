@@ -58,7 +58,11 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
     glibc = glibc_for(facts.libc_version)
     caps = hwcaps(facts.cpu_vendor, facts.cpu_flags, legacy=glibc.legacy_hwcaps)
     calls = LinkerCalls(kernel, task, world.host, process.directory)
-    note = ""
+    note = (
+        ""
+        if glibc.exact
+        else f"the dynamic linker of glibc {facts.libc_version} is taken for that of a version near it"
+    )
     try:
         run(calls, _started(program, task, has_vdso=bool(facts.vdso_pages)), glibc, caps)
     except NotModelled as problem:

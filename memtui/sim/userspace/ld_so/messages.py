@@ -15,11 +15,6 @@ ERRORS: Final = {
 """The errnos whose text ld.so's own strerror_r() knows (elf/dl-minimal.c)."""
 
 
-def message(*parts: str) -> list[str]:
-    """The parts of one message."""
-    return list(parts)
-
-
 def fatal(program: str, error: LoadError) -> list[str]:
     """fatal_error() of elf/dl-error-skeleton.c."""
     text = [program, ": ", FATAL, ": ", error.name, ": " if error.name else "", error.text]

@@ -7,7 +7,6 @@ from memtui.sim.userspace.ld_so.command_line import Options
 from memtui.sim.userspace.ld_so.errors import ENOENT, LoadError
 from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace
 from memtui.sim.userspace.ld_so.load import map_object
-from memtui.sim.userspace.ld_so.messages import message
 from memtui.sim.userspace.ld_so.minimal_malloc import length
 from memtui.sim.userspace.ld_so.search import map_file
 
@@ -53,4 +52,4 @@ def _preload_one(space: Namespace, program: LinkMap, name: str, where: str) -> N
             error.text,
             "): ignored.\n",
         )
-        space.calls.writev(message(*parts))
+        space.calls.writev(parts)

@@ -16,9 +16,17 @@ def has_tokens(text: str) -> bool:
 
 def substitute(space: Namespace, map_: LinkMap, text: str) -> str:
     """_dl_dst_substitute()."""
-    values = {"ORIGIN": lambda: program_origin(space, map_), "LIB": lambda: space.lib}
-    values["PLATFORM"] = lambda: space.hwcaps.platform
-    return _TOKEN.sub(lambda match: values[match[1] or match[2]](), text)
+    return _TOKEN.sub(lambda match: _value(space, map_, match[1] or match[2]), text)
+
+
+def _value(space: Namespace, map_: LinkMap, token: str) -> str:
+    match token:
+        case "ORIGIN":
+            return program_origin(space, map_)
+        case "LIB":
+            return space.lib
+        case _:
+            return space.hwcaps.platform
 
 
 def expanded(space: Namespace, map_: LinkMap, text: str) -> tuple[str, int]:
