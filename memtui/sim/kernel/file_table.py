@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from memtui.sim.kernel.fs import Inode, OpenFile
 from memtui.sim.kernel.overcommit import unacct_memory
+from memtui.sim.kernel.page_set import PageSet
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -42,3 +43,4 @@ def forget_if_unused(kernel: "Kernel", inode: Inode) -> None:
             run.unlink()
         inode.runs.clear()
         kernel.inodes.pop(inode, None)
+        PageSet.changes += bool(inode.pages.count or inode.swapped.count)

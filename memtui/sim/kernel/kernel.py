@@ -27,6 +27,7 @@ from memtui.sim.kernel.task import (
 if TYPE_CHECKING:
     from memtui.sim.kernel.shm import ShmSegment
     from memtui.sim.kernel.vmscan import KswapdRun
+    from memtui.sim.kernel.vmstat import FileTotals
 
 DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -81,6 +82,10 @@ class Kernel:
     """System V segments by shmid."""
     next_shmid: int = 0
     next_anon_vma: int = 1
+    file_totals: "FileTotals | None" = None
+    """Sums over all files, as they were last taken."""
+    drained_at: int | None = None
+    """The state of the page sets that the LRU lists know of."""
     inodes: dict[Inode, None] = field(default_factory=dict)
     """Every file that can have pages, in order of creation."""
     zones: list[Zone] = field(default_factory=list)

@@ -20,7 +20,7 @@ from memtui.sim.kernel.lru import (
     Piece,
 )
 from memtui.sim.kernel.page_leaf import ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
-from memtui.sim.kernel.page_set import BLOCK
+from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.rmap import spaces_of
 from memtui.sim.kernel.vm_flags import VM_LOCKED
 from memtui.sim.kernel.workingset import forget, refaults
@@ -56,6 +56,10 @@ def lru_add_drain(kernel: "Kernel") -> None:
                 leaf.index = index
                 _drain_leaf(kernel, mm, leaf)
         mm.pages.changed.clear()
+    now = PageSet.changes
+    if kernel.drained_at == now:
+        return
+    kernel.drained_at = now
     changed = [inode for inode in kernel.inodes if inode.pages.changed]
     locked = _locked_files(spaces) if changed else {}
     for inode in changed:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import ClassVar, Final
 
 BLOCK: Final = 512
 """Pages a block, as in a page table."""
@@ -15,6 +15,8 @@ class PageSet:
     """A set of page numbers, kept in blocks of 512; ranges cost O(blocks)."""
 
     __slots__ = ("_blocks", "count")
+    changes: ClassVar[int] = 0
+    """How often any set has changed: sums over many sets that were taken at the same count still hold."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}
@@ -31,6 +33,7 @@ class PageSet:
             added += block.count(0, low, high)
             block[low:high] = _FULL[low:high]
         self.count += added
+        PageSet.changes += bool(added)
         return added
 
     def discard(self, first: int, count: int) -> int:
@@ -49,6 +52,7 @@ class PageSet:
             if not any(block):
                 del self._blocks[number]
         self.count -= removed
+        PageSet.changes += bool(removed)
         return removed
 
     def missing(self, first: int, count: int) -> int:

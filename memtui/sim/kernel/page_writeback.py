@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_FILE, INACTIVE_FILE
 from memtui.sim.kernel.mmzone import totalreserve_pages
+from memtui.sim.kernel.vmstat import file_totals
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
@@ -53,6 +54,8 @@ def mark_dirty(inode: "Inode", first: int, count: int) -> None:
 
 def end_writeback(kernel: "Kernel") -> None:
     """folio_end_writeback() of all that is under way."""
+    if not file_totals(kernel).writeback:
+        return
     for inode in kernel.inodes:
         if inode.writeback.count:
             inode.writeback.discard(0, EVERYTHING)

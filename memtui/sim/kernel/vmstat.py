@@ -6,6 +6,7 @@ Cost: O(address spaces + files).
 from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.sim.kernel.page_leaf import ANON, LAZY, SWAP
+from memtui.sim.kernel.page_set import PageSet
 from memtui.sim.kernel.rmap import spaces_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,35 @@ class PageStates(NamedTuple):
         return self.anon + self.file + self.tables
 
 
+class FileTotals(NamedTuple):
+    """Sums over all files, pages, and the state of the page sets at which they were taken."""
+
+    at: int
+    file: int = 0
+    shmem: int = 0
+    swapped: int = 0
+    writeback: int = 0
+
+
+def file_totals(kernel: "Kernel") -> FileTotals:
+    """The sums, taken anew only when a set of pages has changed since: most steps change none. O(files) then."""
+    at = PageSet.changes
+    known = kernel.file_totals
+    if known is None or known.at != at:
+        shmem = [inode for inode in kernel.inodes if inode.shmem]
+        known = kernel.file_totals = FileTotals(
+            at,
+            sum(inode.pages.count for inode in kernel.inodes),
+            sum(inode.pages.count for inode in shmem),
+            sum(inode.swapped.count for inode in shmem),
+            sum(inode.writeback.count for inode in kernel.inodes),
+        )
+    return known
+
+
 def page_states(kernel: "Kernel") -> PageStates:
     """Count: pages that several address spaces share count once."""
-    anon = tables = swapped = shmem = file = 0
+    anon = tables = swapped = 0
     families = {}
     for mm in spaces_of(kernel):
         counts = mm.pages.counts
@@ -42,12 +69,8 @@ def page_states(kernel: "Kernel") -> PageStates:
     for sharing in families.values():
         anon -= sharing.resident
         swapped -= sharing.swapped
-    for inode in kernel.inodes:
-        file += inode.pages.count
-        if inode.shmem:
-            shmem += inode.pages.count
-            swapped += inode.swapped.count
-    return PageStates(anon, shmem, file, tables, swapped)
+    files = file_totals(kernel)
+    return PageStates(anon, files.shmem, files.file, tables, swapped + files.swapped)
 
 
 def free_pages(kernel: "Kernel", states: PageStates) -> int:
