@@ -56,6 +56,8 @@ class Screen(NamedTuple):
     theme: str | None
     size: Size
     interval: float
+    press: str = ""
+    """Keys to press before a picture is taken, blanks between."""
 
 
 def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -64,6 +66,9 @@ def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
             "--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."
         ),
         click.option("--size", type=_SizeType(), default="120x40", help="Size of the picture that --print svg writes."),
+        click.option(
+            "--press", metavar="KEYS", default="", help="Keys to press before --print svg takes its picture: 'u enter'."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -120,10 +125,10 @@ def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
 @_print_option("maps", "smaps", "summary", "json", "svg")
 @_screen_options
 @_interval_option
-def attach(process: str, what: str | None, theme: str | None, size: Size, interval: float) -> None:
+def attach(process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
     """Look at a live process. Nothing is stopped or changed."""
     source = live(process)
-    _show(source, what, Screen(theme, size, interval))
+    _show(source, what, Screen(theme, size, interval, press))
 
 
 @commands.command()
@@ -132,7 +137,7 @@ def attach(process: str, what: str | None, theme: str | None, size: Size, interv
 @click.option("--why", is_flag=True, help="With --print trace: the rule that decided each result.")
 @_print_option("trace", "maps", "smaps", "summary", "json", "svg")
 @_screen_options
-def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | None, size: Size) -> None:
+def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | None, size: Size, press: str) -> None:
     """Step through a built-in scenario, a .trace file, or an strace or ltrace log.
 
     Without an argument: the scenario first-malloc.
@@ -143,7 +148,7 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
         trace,
         lambda watch: simulation(trace, watch, at=_target(at, what)),
         what,
-        Screen(theme, size, 1.0),
+        Screen(theme, size, 1.0, press),
         slow=is_slow(trace),
         at=at,
         why=why,
@@ -156,7 +161,9 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
 @click.option("--aslr", is_flag=True, help="Leave address space randomization on; random addresses are not predicted.")
 @_print_option("trace", "maps", "smaps", "summary", "json", "svg")
 @_screen_options
-def run(command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, theme: str | None, size: Size) -> None:
+def run(
+    command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, theme: str | None, size: Size, press: str
+) -> None:
     """Run CMD under strace, then step through what it did beside what is predicted.
 
     CMD keeps the terminal. With --print, its output goes to stderr unless stdout is a terminal, and its exit status
@@ -173,7 +180,7 @@ def run(command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, 
         title,
         lambda watch: replay_of_run(recorded.log, title, watch, at=_target(at, what)),
         what,
-        Screen(theme, size, 1.0),
+        Screen(theme, size, 1.0, press),
         slow=len(recorded.log) >= SLOW,
         at=at,
     )
@@ -188,12 +195,12 @@ def run(command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, 
 @_print_option("summary", "json", "svg")
 @_screen_options
 @_interval_option
-def oom(cgroup: str | None, what: str | None, theme: str | None, size: Size, interval: float) -> None:
+def oom(cgroup: str | None, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
     """Who dies next when memory runs out, and why."""
     from memtui.live.source import LiveSource
 
     source = LiveSource(None, cgroup=cgroup)
-    _show(source, what, Screen(theme, size, interval), ranking=True)
+    _show(source, what, Screen(theme, size, interval, press), ranking=True)
 
 
 def _open(
@@ -279,7 +286,7 @@ def _show(
 
         for problem in themes.problems:
             click.echo(f"memtui: {problem}", err=True)
-        _write(asyncio.run(render_svg(app, screen.size)))
+        _write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
 
 
 def _last_map(source: "Source", snapshot: "Snapshot") -> "Snapshot":

@@ -1,6 +1,7 @@
 """The screen as a picture that needs nothing from elsewhere."""
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,17 +22,21 @@ def self_contained(svg: str) -> str:
     return _FONT_FACE.sub("", svg).replace("Fira Code, monospace", _FONTS).replace("Fira Code", "monospace")
 
 
-async def render_svg(app: "MemtuiApp", size: tuple[int, int]) -> str:
-    """Run the app without a terminal until its first picture stands, and give that as SVG.
+async def render_svg(app: "MemtuiApp", size: tuple[int, int], keys: Sequence[str] = ()) -> str:
+    """Run the app without a terminal until its first picture stands, press keys, and give what is seen then as SVG.
 
     Passing words, such as about a broken theme, are no part of the picture.
 
     Args:
         app: not yet running.
         size: cells, width and height.
+        keys: by the names of the key table: "u", "enter".
     """
     async with app.run_test(size=size) as pilot:
-        for _ in range(_ROUNDS):
-            await app.workers.wait_for_complete()
-            await pilot.pause()
+        for key in (None, *keys):
+            if key is not None:
+                await pilot.press(key)
+            for _ in range(_ROUNDS):
+                await app.workers.wait_for_complete()
+                await pilot.pause()
         return self_contained(app.export_screenshot(title=app.title))

@@ -10,6 +10,10 @@ FOLDER = ROOT / "screenshots"
 SHOTS = {
     "first-malloc.svg": ["sim", "first-malloc", "--at", "3", "--size", "120x40"],
     "first-malloc-80x24.svg": ["sim", "first-malloc", "--at", "3", "--size", "80x24"],
+    "heap.svg": ["sim", "first-malloc", "--at", "9", "--size", "120x36", "--press", "H", "--theme", "slate"],
+    "usage.svg": ["sim", "demand-paging", "--at", "4", "--size", "100x30", "--press", "u", "--theme", "contrast"],
+    "why.svg": ["sim", "first-malloc", "--at", "3", "--size", "100x34", "--press", "y", "--theme", "okabe"],
+    "pages.svg": ["sim", "first-malloc", "--at", "8", "--size", "100x30", "--press", "z", "--theme", "dusk"],
     "demand-paging.svg": ["sim", "demand-paging", "--at", "4", "--size", "120x40", "--theme", "paper"],
 }
 """File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""
