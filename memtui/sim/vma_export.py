@@ -55,8 +55,7 @@ class VmaExports:
         changed = self._changed_tables(mm)
         changed += self._moved_labels(mm)
         self._replace_areas(mm)
-        for start, end in changed:
-            self._rebuild(mm, start, end)
+        self._rebuild(mm, changed)
         return (*self._exported, VSYSCALL) if mm.vsyscall else tuple(self._exported)
 
     def _changed_tables(self, mm: Mm) -> list[tuple[int, int]]:
@@ -105,10 +104,13 @@ class VmaExports:
                     del self._files[area.file]
         self._labels = {file: self._labels.get(file, file.label) for file in self._files}
 
-    def _rebuild(self, mm: Mm, start: int, end: int) -> None:
-        first = bisect_right(self._areas, start, key=lambda area: area.end)
-        behind = bisect_left(self._areas, end, key=lambda area: area.start)
-        for index in range(first, behind):
+    def _rebuild(self, mm: Mm, ranges: Iterable[tuple[int, int]]) -> None:
+        """Build each VMA that meets one of the ranges, once."""
+        stale: set[int] = set()
+        for start, end in ranges:
+            first = bisect_right(self._areas, start, key=lambda area: area.end)
+            stale.update(range(first, bisect_left(self._areas, end, key=lambda area: area.start)))
+        for index in sorted(stale):
             built = self._build(mm, self._areas[index])
             if built != self._exported[index]:
                 self._exported[index] = built
