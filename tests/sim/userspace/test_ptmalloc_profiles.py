@@ -37,7 +37,9 @@ def test_where_the_first_block_lies_tells_the_tcache(version: str, first: int, l
     assert Libc(version).malloc(5000) == HEAP + later
 
 
-@pytest.mark.parametrize(("version", "start"), [("2.23", 0x8C0), ("2.31", 0xB60), ("2.36", 0xB70), ("2.42", 0xBE0)])
+@pytest.mark.parametrize(
+    ("version", "start"), [("2.23", 0x8C0), ("2.31", 0xB60), ("2.36", 0xB70), ("2.42", 0xBE0), ("2.43", 0x880)]
+)
 def test_where_a_threads_first_block_lies(version: str, start: int):
     libc = Libc(version)
     libc.malloc(1)

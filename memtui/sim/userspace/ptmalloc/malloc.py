@@ -101,7 +101,7 @@ class Ptmalloc:
     def malloc(self, size: int) -> int:
         """The address of `size` bytes; 0 when there is no memory."""
         self._threads.initialize()
-        if size > PTRDIFF_MAX and self._profile.tcache is not None:
+        if size > PTRDIFF_MAX and not self._profile.too_large_tries_arenas:
             return self._nothing(TOO_LARGE)
         cached = self._threads.cached(request2size(size))
         return self._user(cached or self._threads.serve(size, size, lambda arena: self._chunks.int_malloc(arena, size)))
@@ -109,7 +109,7 @@ class Ptmalloc:
     def calloc(self, count: int, size: int) -> int:
         """Zeroed memory; only what may be dirty is cleared. Until 2.40 never from the tcache."""
         total, profile = count * size, self._profile
-        if total > profile.request_max:
+        if total > (SIZE_MAX if profile.too_large_tries_arenas else PTRDIFF_MAX):
             return self._nothing("ENOMEM: count times size overflows")
         first = self._threads.initialize()
         if first and profile.first_calloc_is_malloc:
@@ -188,7 +188,7 @@ class Ptmalloc:
         alignment = 1 << (max(alignment, MINSIZE) - 1).bit_length()
         profile = self._profile
         if profile.memalign_from_tcache:
-            if size > PTRDIFF_MAX and not profile.tcache_by_free:
+            if size > PTRDIFF_MAX and not profile.too_large_tries_arenas:
                 return self._nothing(TOO_LARGE)
             if chunk := self._threads.cached_aligned(request2size(size), alignment):
                 return self._user(chunk)

@@ -67,10 +67,12 @@ class Profile:
     """2.34 to 2.41: the tcache's key is drawn by getrandom in the first call; from 2.42 on when libc starts."""
     request_max: int = PTRDIFF_MAX
     """Largest request that is tried (2**64 - 65 until 2.29)."""
+    too_large_tries_arenas: bool = False
+    """Until 2.25 and since 2.43 only an arena refuses what is too large, so that a thread may change arenas over it."""
     heap_info: int = 48
     """What lies at the start of a thread's heap (32 until 2.34)."""
     malloc_state: int = 2200
-    """An arena's own state, which lies behind the first heap_info (2192 until 2.26)."""
+    """An arena's own state, which lies behind the first heap_info (2192 until 2.26, 2112 since 2.43)."""
     heap_noreserve: bool = True
     """Until 2.36: threads' heaps are MAP_NORESERVE."""
     fallback_swapped: bool = False
@@ -92,6 +94,7 @@ _2_23: Final = replace(
     malloc_state=2192,
     request_max=SIZE_MAX - 64,
     single_thread_path=False,
+    too_large_tries_arenas=True,
     mmap_threshold_max=32 << 20,
 )
 _2_41: Final = Profile(
@@ -121,8 +124,10 @@ _2_43: Final = replace(
     tcache_by_free=True,
     memalign_keeps_small_tail=True,
     fastbins=False,
+    malloc_state=2112,
     realloc_keeps_mapping=False,
     fallback_whole=True,
+    too_large_tries_arenas=True,
     mapped_tail=16,
 )
 GLIBC_2_36: Final = _2_36
