@@ -1,4 +1,4 @@
-"""What reading and replaying a long log costs, as ratios within one run: `python -m tests.bench.bench_replay [LINES]`."""
+"""What a long log costs, as ratios within one run: `python -m tests.bench.bench_replay [LINES]`."""
 
 import sys
 import time
