@@ -14,6 +14,9 @@ SHOTS = {
     "usage.svg": ["sim", "demand-paging", "--at", "4", "--size", "100x30", "--press", "u", "--theme", "contrast"],
     "why.svg": ["sim", "first-malloc", "--at", "3", "--size", "100x34", "--press", "y", "--theme", "okabe"],
     "pages.svg": ["sim", "first-malloc", "--at", "8", "--size", "100x30", "--press", "z", "--theme", "dusk"],
+    "oom.svg": ["sim", "oom", "--at", "14", "--size", "120x40"],
+    "kswapd.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40"],
+    "shared-file.svg": ["sim", "shared-file", "--at", "8", "--size", "120x40", "--theme", "paper"],
     "demand-paging.svg": ["sim", "demand-paging", "--at", "4", "--size", "120x40", "--theme", "paper"],
 }
 """File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""
