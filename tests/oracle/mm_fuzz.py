@@ -59,7 +59,7 @@ def main() -> int:
                 skipped += both.skipped
             if mismatch is not None:
                 shrunk = shrink(binary, place, mismatch)
-                kinds[shrunk.kind if shrunk else "not repeated"] += 1
+                kinds[shrunk.kind if shrunk else f"not repeated: {mismatch.kind}"] += 1
                 if shrunk is not None:
                     found += 1
                     _report(shrunk, options.out)
