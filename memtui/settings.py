@@ -51,7 +51,7 @@ def read(path: Path | None = None) -> Settings:
     path = path or user_config_path("memtui") / NAME
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # another user's folder, as under sudo -E: not ours to read
         return Settings({})
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"

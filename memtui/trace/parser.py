@@ -29,7 +29,8 @@ class Trace(NamedTuple):
     warnings: tuple[str, ...] = ()
     """One line each: what was left out and why (narration without a step)."""
     recorded: bool = False
-    """Whether it is a log that strace or ltrace wrote, not a trace written by hand."""
+    """Whether it is a log that strace or ltrace wrote: neither written by hand nor with touch() lines, so that what the
+    program wrote to is unknown."""
 
 
 def parse(text: str, file: str = "", watch: Watcher = unwatched) -> Trace:
@@ -78,6 +79,8 @@ class _Parser:
         """Narration, a name, echo or machine() was seen: no log."""
         self.ends_in_line = False
         """The last line has no line end."""
+        self.tells_accesses = False
+        """touch() was seen: it says itself what a program wrote to."""
         self.like_strace = False
         """A pid, a time, a padded result, a signal or an end was seen."""
 
@@ -142,6 +145,7 @@ class _Parser:
         Raises:
             Wrong: machine() that is not first, or a name without a value in a call without a recorded result.
         """
+        self.tells_accesses |= what.name == "touch"
         if what.name == "machine":
             self.by_hand = True
             if self.statements:
@@ -193,7 +197,8 @@ class _Parser:
             raise ParseError("no steps in this trace", file=self.file, hint=hint)
         if self.narration or self.chapter:
             self.warnings.append("the last comment is not shown: no step follows it")
-        return Trace(tuple(with_children(with_pids(self.statements))), self.file, tuple(self.warnings), self._is_log())
+        recorded = self._is_log() and not self.tells_accesses
+        return Trace(tuple(with_children(with_pids(self.statements))), self.file, tuple(self.warnings), recorded)
 
     def _cut_off(self) -> str:
         """What the last call of a log lacks: all before it have a result, and each error its message."""
