@@ -40,6 +40,8 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "mlock2": 325, "mseal": 462,
 }  # fmt: skip
 _SOURCE: Final = FilePath(__file__).with_name("runner.c")
+_MACHINE: Final = "/proc/sys/vm/overcommit_memory"
+"""Locked by whoever changes it, and shared by whoever it must not change for: one machine may run several suites."""
 """Also what the runners of all test processes lock."""
 _F_ADD_SEALS: Final = 1033
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS = range(5)
@@ -113,7 +115,7 @@ class Real:
 
     def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
         self.place = place
-        self._lock = os.open(_SOURCE, os.O_RDONLY)
+        self._lock = os.open(_MACHINE, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         self._segments: list[int] = []
         ends = [os.pipe() for _ in range(2 * SLOTS)]
