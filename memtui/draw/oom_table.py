@@ -100,6 +100,16 @@ class OomTable:
         """The row of a process; None: not in the table."""
         return self._rows_of.get(pid)
 
+    def distance(self, row: int) -> str:
+        """How far whoever is in the row stands from dying first; the first one, from being spared."""
+        ranked = [verdict.points for verdict in self.verdicts if verdict.points is not None]
+        nth = row - 1
+        if not 0 <= nth < len(ranked):
+            return ""
+        if nth:
+            return f"{pages_size(ranked[0] - ranked[nth])} behind the first"
+        return f"{pages_size(ranked[0] - ranked[1])} before the next" if len(ranked) > 1 else "the only one"
+
     def _heads(self) -> Row:
         text = f"  {'#':>{_PLACE}} {'pid':>{_PID}} {'name':<{self._name}}"
         text += "".join(f" {column.head:>{column.width}}" for column in self._columns)

@@ -49,6 +49,8 @@ _SHOWN: Final = {
     "colon": ":",
     "question_mark": "?",
     "f1": "F1",
+    "plus": "+",
+    "minus": "-",
     "slash": "/",
     "full_stop": ".",
     "comma": ",",
@@ -138,6 +140,9 @@ KEYS: Final[tuple[Key, ...]] = (
         ShowHeap,
     ),
     Key("L,8", "show('libraries')", "libraries", "to the loaded libraries, and who needs each", _VIEW),
+    Key("plus", "try_adj(1)", "adj +", "what if the selected process had an oom_score_adj 100 higher", _VIEW),
+    Key("minus", "try_adj(-1)", "adj -", "what if it were 100 lower", _VIEW),
+    Key("A", "write_adj", "write adj", "write the oom_score_adj that is tried, after a question", _VIEW),
     Key("p", "focus_process", "process", "show the process that the OOM ranking has selected", _VIEW, Focus),
     Key(
         "y",

@@ -11,7 +11,7 @@ from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.pages import PageRun, Residence
-from memtui.model.request import Back, Focus, Inject, Peek, Refresh, Request, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Peek, Refresh, Request, Seek, SetOomScoreAdj, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -168,7 +168,7 @@ class Simulated:
 class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, ShowHeap})
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, SetOomScoreAdj, ShowHeap})
 
     def __init__(self) -> None:
         self.seen: list[Request] = []

@@ -20,7 +20,8 @@ from memtui.ui.screens.main import PANES, MainScreen
 from memtui.ui.svg import render_svg
 from memtui.ui.themes import Themes, load
 from memtui.ui.widgets.map_pane import MapPane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane, ResidencePane, StepsPane
+from memtui.ui.widgets.oom_pane import OomPane
+from memtui.ui.widgets.panes import DetailPane, HeaderBar, ResidencePane, StepsPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
 from tests.ui.fake import HEAP, LIBC, PROGRAM, TASKS, Live, Simulated
 

@@ -21,7 +21,8 @@ from memtui.ui.screens.tour import CARDS, CardView, TourScreen
 from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, OomPane
+from memtui.ui.widgets.oom_pane import OomPane
+from memtui.ui.widgets.panes import DetailPane, HeaderBar
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
@@ -331,6 +332,38 @@ async def usage(stage: Stage) -> None:
     assert stage.app.focused is stage.map
 
 
+async def try_adj(stage: Stage) -> None:
+    pane = stage.app.screen.query_one(OomPane)
+    await stage.press("o")
+    first = pane.verdict
+    assert first is not None
+    assert first.task.pid == 77
+    assert "before the next" in pane.subtitle
+    await stage.press("minus", "minus")
+    tried = pane.verdict
+    assert tried is not None
+    assert (tried.task.pid, tried.task.oom_score_adj) == (77, -100)
+    assert pane.cursor == 2, "42 would die first now"
+    assert "what if: adj -100" in pane.subtitle
+    await stage.press("plus", "plus")
+    assert pane.tried == {}
+    assert pane.cursor == 1
+
+
+async def write_adj(stage: Stage) -> None:
+    before = len(stage.source.seen)
+    await stage.press()
+    assert "nothing to write" in next(iter(stage.app._notifications)).message
+    await stage.press("o", "plus")
+    await stage.press()
+    await stage.answer("no")
+    assert len(stage.source.seen) == before
+    await stage.press()
+    await stage.answer("yes")
+    assert stage.last == Inject("echo 200 > /proc/77/oom_score_adj")
+    assert stage.app.screen.query_one(OomPane).tried == {}
+
+
 async def focus_process(stage: Stage) -> None:
     await stage.press("o", "j")
     await stage.press()
@@ -441,6 +474,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("u,6", "show('usage')"): usage,
     ("H,7", "show('heap')"): heap,
     ("L,8", "show('libraries')"): libraries,
+    ("plus", "try_adj(1)"): try_adj,
+    ("minus", "try_adj(-1)"): try_adj,
+    ("A", "write_adj"): write_adj,
     ("p", "focus_process"): focus_process,
     ("c", "copy"): copy,
     ("S", "save"): save,

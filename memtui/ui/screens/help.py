@@ -39,7 +39,8 @@ FIGURES: Final = {
     "that several processes map counts in each of them.",
     "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
     "oom_score_adj thousandths of RAM + swap. score is what these figures give by the kernel's formula, kernel what "
-    "/proc/PID/oom_score says.",
+    "/proc/PID/oom_score says. The heading says how far the selected process is from dying first. + and - try another "
+    "oom_score_adj, here only; A writes it to the kernel, after a question.",
     "heap": "The chunks of the allocator. A cell of the picture stands for as many bytes as the heading says: a letter "
     "where one chunk begins, a glyph where one goes on, by whoever holds most of the cell; z shows smaller cells, Z "
     "larger ones. The table adds up to what the arenas got from the kernel: chunks by state, and what is no chunk (an "

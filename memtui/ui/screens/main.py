@@ -8,7 +8,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
 
 from memtui.draw.search import HINT, find, matches
-from memtui.model.request import Focus, Peek, Request, ShowHeap, Step
+from memtui.model.request import Peek, Request, ShowHeap, Step
 from memtui.model.snapshot import Snapshot
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
@@ -16,13 +16,15 @@ from memtui.ui.save import save_svg
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
 from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.knowing import KnowingScreen
+from memtui.ui.screens.ranking import RankingScreen
 from memtui.ui.screens.tour import TourScreen
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
+from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, LegendBar, OomPane, ResidencePane, StepsPane
+from memtui.ui.widgets.panes import DetailPane, HeaderBar, LegendBar, ResidencePane, StepsPane
 from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
@@ -40,7 +42,7 @@ class _BlankColumn(Vertical):
     BLANK = True
 
 
-class MainScreen(HeapScreen, KnowingScreen):
+class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
     def __init__(self, pane: str = "map") -> None:
@@ -99,14 +101,14 @@ class MainScreen(HeapScreen, KnowingScreen):
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
             self.desk.look(snapshot.mm)
-            self._point()
+            self.point()
             self.read_on(snapshot)
 
     def _paint(self) -> None:
         for view in self.query(LineView):
             view.paint_with(self.memtui.palette.styles)
 
-    def _point(self) -> None:
+    def point(self) -> None:
         """Show in the detail pane what the cursor is on: in the ranking if that has the focus, else in the map."""
         detail, board, oom = self.query_one(DetailPane), self.query_one(MapPane), self.query_one(OomPane)
         self.point_heap()
@@ -118,7 +120,7 @@ class MainScreen(HeapScreen, KnowingScreen):
 
     def on_descendant_focus(self) -> None:
         """The detail follows the focus."""
-        self._point()
+        self.point()
 
     def on_resize(self) -> None:
         """Side by side, or one pane under the map."""
@@ -129,18 +131,18 @@ class MainScreen(HeapScreen, KnowingScreen):
 
     def on_line_view_moved(self) -> None:
         """A cursor stands elsewhere."""
-        self._point()
+        self.point()
 
     def on_line_view_entered(self, event: LineView.Entered) -> None:
         """Something was clicked twice."""
         if isinstance(event.view, Pane):
             event.view.enter()
-            self._point()
+            self.point()
 
     def on_line_view_zoomed(self, event: LineView.Zoomed) -> None:
         """The wheel was turned with Ctrl."""
         (event.view if isinstance(event.view, HeapPane) else self.query_one(MapPane)).zoom(event.direction)
-        self._point()
+        self.point()
 
     def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
         """A VMA of the roll-up: to its place on the map."""
@@ -167,12 +169,12 @@ class MainScreen(HeapScreen, KnowingScreen):
         """Rows down or up in the pane with the focus."""
         self._here.by_rows(rows)
         # Not by way of a message: what follows the cursor comes with the same frame.
-        self._point()
+        self.point()
 
     def action_side(self, cells: int) -> None:
         """Cells to the right or left in the map."""
         self._here.by_cells(cells)
-        self._point()
+        self.point()
 
     def action_page(self, pages: int) -> None:
         """Screens down or up."""
@@ -202,7 +204,7 @@ class MainScreen(HeapScreen, KnowingScreen):
         if now is None or now.mm is None:
             return
         if self.find_chunk(wanted):
-            self._point()
+            self.point()
             return
         self._wanted = wanted
         address = find(now.mm, wanted, board.address or 0, direction=direction)
@@ -216,7 +218,7 @@ class MainScreen(HeapScreen, KnowingScreen):
 
     def _go(self, address: int) -> None:
         self.query_one(MapPane).go(address)
-        self._point()
+        self.point()
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
@@ -225,7 +227,7 @@ class MainScreen(HeapScreen, KnowingScreen):
         if isinstance(self._here, HeapPane):
             self._here.zoom(direction)
         elif self.query_one(MapPane).zoom(direction):
-            self._point()
+            self.point()
         elif direction < 0:
             self.run_worker(self.memtui.leave())
         elif not self.memtui.accepts(Peek) and self.query_one(MapPane).shift == 0:
@@ -234,7 +236,7 @@ class MainScreen(HeapScreen, KnowingScreen):
     def action_enter(self) -> None:
         """Into what the cursor is on."""
         self._here.enter()
-        self._point()
+        self.point()
 
     @property
     def _at(self) -> str:
@@ -264,12 +266,6 @@ class MainScreen(HeapScreen, KnowingScreen):
                 self.set_class(pane == side, f"-side-{pane}")
             self.set_class(side in _ALONE, "-alone")
         self.query_one(f"#{name}").focus()
-
-    def action_focus_process(self) -> None:
-        """Show the process that the ranking has selected."""
-        verdict = self.query_one(OomPane).verdict
-        if verdict is not None:
-            self.ask(Focus(verdict.task.pid))
 
     def action_why(self) -> None:
         """Why it is so."""

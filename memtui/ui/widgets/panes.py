@@ -9,7 +9,7 @@ from memtui.draw.header import header_row
 from memtui.draw.labels import vma_label
 from memtui.draw.legend import legend_rows
 from memtui.draw.lines import Lines, RowLines
-from memtui.draw.oom_table import OomTable, arithmetic
+from memtui.draw.oom_table import arithmetic
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.residence_bars import residence_rows
 from memtui.draw.run import Row
@@ -19,7 +19,7 @@ from memtui.draw.why import hole_why_rows, why_rows
 from memtui.model.address import Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import Verdict
-from memtui.model.request import Focus, Seek
+from memtui.model.request import Seek
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 from memtui.ui.line_view import LineBar
@@ -133,48 +133,6 @@ class ResidencePane(Pane):
     def lines_of(self, snapshot: Snapshot) -> Lines:
         """The ledger; the heads of its columns stand above it."""
         return RowLines(residence_rows(snapshot, self.room.width), self.room.width)
-
-
-class OomPane(Pane):
-    """The OOM ranking. Its cursor is a process."""
-
-    TITLE: ClassVar[str] = "OOM ranking"
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self.cursor = 1
-        self._table: OomTable | None = None
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """Of the process under the cursor."""
-        return None if self._table is None or self.cursor is None else self._table.verdict_at(self.cursor)
-
-    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        """The tasks and what their points are measured against."""
-        return snapshot.tasks, snapshot.domain, snapshot.system.totalpages
-
-    def draw(self, snapshot: Snapshot) -> None:
-        """The ranking; the cursor stays on its process, on whatever place that is now."""
-        chosen = self.verdict
-        table = OomTable(snapshot, self.room.width)
-        row = table.row_of(chosen.task.pid) if chosen is not None else None
-        name = snapshot.domain.name if snapshot.domain else None
-        self._table = table
-        self.show(table, subtitle=f"cgroup {safe(name)}" if name else "")
-        if row is not None:
-            self.move_to(row)
-
-    def move_to(self, row: int, column: int | None = None) -> None:
-        """The heads of the columns are no process; they come into view with the first one."""
-        super().move_to(max(row, 1), column)
-        if self.cursor == 1:
-            self.reveal(0)
-
-    def enter(self) -> None:
-        """Show the address space of the process."""
-        if self.verdict is not None:
-            self.post_message(self.Wanted(Focus(self.verdict.task.pid)))
 
 
 class StepsPane(Pane):
