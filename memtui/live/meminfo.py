@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from memtui.live.machine import read_events, read_pressure, read_swaps, read_zones
 from memtui.live.procfs import Procfs
 from memtui.model.errors import SourceError
 from memtui.model.system import SystemSnapshot
@@ -74,9 +75,19 @@ def read_system(procfs: Procfs, previous: SystemSnapshot | None = None) -> Syste
         release = procfs.read("sys/kernel/osrelease").decode(errors="replace").strip()
     except SourceError as error:
         unknown["release"] = str(error)
-    system = SystemSnapshot(release, meminfo, read_sysctls(procfs), unknown)
+    system = SystemSnapshot(
+        release,
+        meminfo,
+        read_sysctls(procfs),
+        unknown,
+        zones=read_zones(procfs, unknown),
+        vmstat=read_events(procfs, unknown),
+        swaps=read_swaps(procfs, unknown),
+        pressure=read_pressure(procfs, unknown),
+    )
     return previous if previous is not None and _facts(previous) == _facts(system) else system
 
 
 def _facts(system: SystemSnapshot) -> tuple[object, ...]:
-    return system.release, system.meminfo, system.sysctl, system.unknown
+    figures = system.meminfo, system.sysctl, system.zones, system.vmstat, system.swaps, system.pressure
+    return system.release, figures, system.unknown

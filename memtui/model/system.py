@@ -21,6 +21,17 @@ class Zone(NamedTuple):
     """lowmem_reserve: what allocations that could use a higher zone must leave here, by that zone."""
 
 
+class SwapDevice(NamedTuple):
+    """A line of /proc/swaps. Sizes in KiB."""
+
+    name: str
+    kind: str
+    """ "partition" or "file"."""
+    size: int
+    used: int
+    priority: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SystemSnapshot:
     """What /proc/meminfo and the sysctls of mm/ say, or what the simulated kernel has instead."""
@@ -38,6 +49,10 @@ class SystemSnapshot:
     """By ascending address; empty: not told."""
     vmstat: Mapping[str, int] = field(default_factory=dict)
     """Events since boot in the kernel's spelling ("pgscan_kswapd", "pswpout", "oom_kill"); missing as above."""
+    swaps: tuple[SwapDevice, ...] = ()
+    """The swap devices of a live machine."""
+    pressure: Mapping[str, float] = field(default_factory=dict)
+    """ "some", "full" -> percent of the last ten seconds that tasks waited for memory; missing as above."""
     approximate: Mapping[str, str] = field(default_factory=dict)
     """What is only approximately what a running kernel would have -> why. Empty for a live source."""
 

@@ -20,6 +20,7 @@ from memtui.ui.screens.prompt import Prompt
 from memtui.ui.screens.tour import CARDS, CardView, TourScreen
 from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
+from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.panes import DetailPane, HeaderBar
@@ -283,13 +284,15 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(8):
+    for _ in range(9):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "map"]
+    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "machine", "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
+    await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(MachinePane)
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(LibrariesPane)
     await stage.press()
@@ -474,6 +477,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("u,6", "show('usage')"): usage,
     ("H,7", "show('heap')"): heap,
     ("L,8", "show('libraries')"): libraries,
+    ("M,9", "show('machine')"): shows("machine"),
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.model import overcommit
 from memtui.sim.kernel import overcommit_legacy
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import CAP_SYS_ADMIN
@@ -11,17 +12,15 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
 
-OVERCOMMIT_GUESS: Final = 0
-OVERCOMMIT_ALWAYS: Final = 1
-OVERCOMMIT_NEVER: Final = 2
+OVERCOMMIT_GUESS: Final = overcommit.GUESS
+OVERCOMMIT_ALWAYS: Final = overcommit.ALWAYS
+OVERCOMMIT_NEVER: Final = overcommit.NEVER
 
 
 def commit_limit(kernel: "Kernel") -> int:
     """CommitLimit of /proc/meminfo, pages."""
-    kbytes = kernel.sysctl["overcommit_kbytes"]
-    by_ratio = kernel.totalram_pages * kernel.sysctl["overcommit_ratio"] // 100
-    allowed = kbytes >> 2 if kbytes else by_ratio
-    return allowed + kernel.total_swap_pages
+    ratio, kbytes = kernel.sysctl["overcommit_ratio"], kernel.sysctl["overcommit_kbytes"]
+    return overcommit.commit_limit(kernel.totalram_pages, kernel.total_swap_pages, ratio, kbytes)
 
 
 def acct_memory(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -> None:
@@ -68,9 +67,10 @@ def _never(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -
 def _allowed(kernel: "Kernel", task: "Task | None", mm: "Mm | None") -> int:
     if kernel.profile.reserves_by_share:
         return overcommit_legacy.allowed(kernel, task, mm, commit_limit(kernel) - kernel.total_swap_pages)
-    allowed = commit_limit(kernel)
-    if task is not None and not task.capable(CAP_SYS_ADMIN):
-        allowed -= kernel.sysctl["admin_reserve_kbytes"] >> 2
-    if mm is not None:
-        allowed -= min(mm.total_vm // 32, kernel.sysctl["user_reserve_kbytes"] >> 2)
-    return allowed
+    return overcommit.strict_limit(
+        commit_limit(kernel),
+        privileged=task is None or task.capable(CAP_SYS_ADMIN),
+        total_vm=None if mm is None else mm.total_vm,
+        admin_reserve_kbytes=kernel.sysctl["admin_reserve_kbytes"],
+        user_reserve_kbytes=kernel.sysctl["user_reserve_kbytes"],
+    )

@@ -58,6 +58,9 @@ FIGURES: Final = {
     "libraries": "The program, the vdso and the shared libraries in the order in which the dynamic linker loaded them, "
     "with those that need each. The heading says where that order is from: the linker's own list in the memory of the "
     "process, or DT_NEEDED if that may not be read.",
+    "machine": "The LRU lists that reclaim takes pages from, inactive ones first. Zones with their watermarks: below "
+    "low kswapd works until high, below min whoever allocates reclaims itself. What each mode of overcommit would "
+    "grant now. What drop_caches would free is an estimate: page cache that is neither mapped nor dirty.",
     "—": "Not known. The reason stands beside it, or in the pane of the VMA.",
 }
 """Pane -> what its figures mean."""
@@ -70,6 +73,7 @@ _OF_PANE: Final[Mapping[str, Sequence[str]]] = {
     "usage": ("where memory goes",),
     "heap": ("heap", "fragmentation", "torn"),
     "libraries": ("libraries",),
+    "machine": ("machine",),
 }
 """Id of a pane -> what of FIGURES its help begins with."""
 

@@ -21,6 +21,7 @@ from memtui.ui.screens.tour import TourScreen
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.libraries_pane import LibrariesPane
+from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
@@ -29,8 +30,8 @@ from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries")
-_ALONE: Final = frozenset({"usage", "libraries"})
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "machine")
+_ALONE: Final = frozenset({"usage", "libraries", "machine"})
 """Panes that have the right column to themselves."""
 
 
@@ -71,6 +72,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
                 yield StepsPane(id="steps")
                 yield UsagePane(id="usage")
                 yield LibrariesPane(id="libraries")
+                yield MachinePane(id="machine")
         yield LegendBar(id="legend")
         yield KeyBar(self.memtui.accepts, id="keys")
         yield from super().compose()

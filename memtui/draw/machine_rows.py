@@ -1,0 +1,209 @@
+"""The machine's memory as reclaim sees it: lists, zones, what could be dropped, what was promised, who waits."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from memtui.draw.bar import bar
+from memtui.draw.fit import crop, field_rows
+from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.run import Row, Run
+from memtui.draw.sizes import count, kib, of, pages_size
+from memtui.model import overcommit
+from memtui.model.mm import MmSnapshot
+from memtui.model.snapshot import Snapshot
+from memtui.model.system import SystemSnapshot, Zone
+
+_KEY: Final = 11
+_BAR, _BAR_NARROW, _NARROW = 16, 6, 70
+"""Cells of a bar; of one where there are fewer cells than the last figure."""
+_LISTS: Final = (
+    ("anon", "Active(anon)", "Inactive(anon)", "residence.anon"),
+    ("file", "Active(file)", "Inactive(file)", "residence.page_cache"),
+)
+_REASON: Final = {
+    "zones": "zones",
+    "vmstat": "reclaim",
+    "swaps": "swap",
+    "pressure": "pressure",
+}
+"""What may be unknown -> under which heading that is said."""
+
+
+def machine_rows(snapshot: Snapshot, width: int, *, before: Mapping[str, int] | None = None) -> tuple[Row, ...]:
+    """Everything, a heading each.
+
+    Args:
+        snapshot: of the machine.
+        width: cells.
+        before: the events of the picture before; what came since is told besides.
+    """
+    system = snapshot.system
+    rows = [
+        *_heading("lists of pages (LRU)", width),
+        *_lists(system, width),
+        *_heading("zones: pages free, watermarks", width),
+        *_zones(system, width),
+        *_heading("reclaim since boot", width),
+        *_reclaim(system, width, before or {}),
+        *_heading("page cache", width),
+        *_cache(system, width),
+        *_heading("promises (overcommit)", width),
+        *_promises(system, snapshot.mm, width),
+        *_heading("swap and pressure", width),
+        *_swap(system, width),
+    ]
+    for what, why in system.approximate.items():
+        rows += field_rows("approximate", f"{what}: {why}", width, key_width=_KEY, role="text.dim")
+    return tuple(rows)
+
+
+def _heading(text: str, width: int) -> Iterator[Row]:
+    yield crop((Run(text, "title"),), width)
+
+
+def _field(key: str, value: str, width: int, role: str = "value") -> tuple[Row, ...]:
+    return field_rows(key, value, width, key_width=_KEY, role=role)
+
+
+def _unknown(system: SystemSnapshot, key: str, width: int) -> tuple[Row, ...]:
+    why = system.unknown.get(key, "not told here")
+    return _field(_REASON[key], f"{NOT_MEASURED} {why}", width, "text.dim")
+
+
+def _lists(system: SystemSnapshot, width: int) -> Iterator[Row]:
+    for name, active, inactive, role in _LISTS:
+        first, second = system.meminfo.get(active), system.meminfo.get(inactive)
+        runs = [Run(f"{name:<{_KEY}} ", "key")]
+        if first is not None and second is not None:
+            runs += bar(first, first + second, _bar_cells(width), "█", role, empty="░")
+        runs.append(Run(f" active {kib(first)} · inactive {kib(second)}", "value"))
+        yield crop(runs, width)
+    swappiness = system.sysctl.get("swappiness")
+    meaning = "" if swappiness is None else f" · swappiness {swappiness}: {_balance(swappiness)}"
+    yield from _field("unevictable", f"{kib(system.meminfo.get('Unevictable'))}{meaning}", width)
+
+
+def _balance(swappiness: int) -> str:
+    """What it does (get_scan_count, mm/vmscan.c): anon is scanned with this weight, file with 200 minus it."""
+    if swappiness == 0:
+        return "anon is left alone while there is page cache"
+    return f"anon and file are scanned {swappiness} to {200 - swappiness}, where they cost the same"
+
+
+def _zones(system: SystemSnapshot, width: int) -> Iterator[Row]:
+    if not system.zones:
+        yield from _unknown(system, "zones", width)
+    for zone in system.zones:
+        runs = [
+            Run(f"{zone.name:<{_KEY}} ", "key"),
+            *bar(zone.managed - zone.free, zone.managed, _bar_cells(width), "█", "bar.kernel", empty="░"),
+            Run(f" {pages_size(zone.free)} free", "value"),
+            Run(f" of {pages_size(zone.managed)}", "text.dim"),
+        ]
+        yield crop(runs, width)
+        yield from _field("", _marks(zone), width, "text.dim")
+
+
+def _bar_cells(width: int) -> int:
+    return _BAR if width >= _NARROW else _BAR_NARROW
+
+
+def _marks(zone: Zone) -> str:
+    marks = f"min {pages_size(zone.min)}, low {pages_size(zone.low)}, high {pages_size(zone.high)}"
+    if zone.free < zone.min:
+        return f"{marks}: below min, who allocates reclaims"
+    if zone.free < zone.low:
+        return f"{marks}: below low, kswapd works"
+    return marks
+
+
+def _reclaim(system: SystemSnapshot, width: int, before: Mapping[str, int]) -> Iterator[Row]:
+    events = system.vmstat
+    if not events and "vmstat" in system.unknown:
+        yield from _unknown(system, "vmstat", width)
+        return
+    for who in ("kswapd", "direct"):
+        scanned, taken = events.get(f"pgscan_{who}", 0), events.get(f"pgsteal_{who}", 0)
+        text = f"scanned {count(scanned)} · taken {count(taken)} pages ({of(taken, scanned)})"
+        yield from _field(who, text + _since(events, before, f"pgsteal_{who}"), width)
+    refaults = events.get("workingset_refault_file", 0) + events.get("workingset_refault_anon", 0)
+    text = f"{count(refaults)} pages came back after they were taken" + _since(
+        events, before, "workingset_refault_file"
+    )
+    yield from _field("refaults", text, width)
+    yield from _field("OOM kills", count(events.get("oom_kill", 0)) + _since(events, before, "oom_kill"), width)
+
+
+def _since(events: Mapping[str, int], before: Mapping[str, int], name: str) -> str:
+    grown = events.get(name, 0) - before.get(name, events.get(name, 0))
+    return f" · +{grown:,} since the last look" if grown else ""
+
+
+def _cache(system: SystemSnapshot, width: int) -> Iterator[Row]:
+    info = system.meminfo
+    parts = [
+        (word, info.get(name)) for word, name in (("mapped", "Mapped"), ("dirty", "Dirty"), ("writeback", "Writeback"))
+    ]
+    text = " · ".join(f"{word} {kib(value)}" for word, value in parts)
+    yield from _field("page cache", f"{kib(system.page_cache)} · {text}", width)
+    yield from _field("drop_caches", _droppable(info), width)
+
+
+def _droppable(info: Mapping[str, int]) -> str:
+    """What writing 3 would free: an estimate, because only the kernel knows which slab objects are in use."""
+    names = ("Cached", "Buffers", "Shmem", "Mapped", "Dirty", "Writeback", "SReclaimable")
+    figures = [info.get(name) for name in names]
+    if None in figures[:-1]:
+        return f"{NOT_MEASURED} the kernel does not tell all that it takes"
+    cached, buffers, shmem, mapped, dirty, writeback = (figure or 0 for figure in figures[:-1])
+    clean = max(cached + buffers - shmem - mapped - dirty - writeback, 0)
+    slab = figures[-1]
+    also = "" if slab is None else f", and up to {kib(slab)} of reclaimable slab (2)"
+    return f"about {kib(clean)} of clean, unmapped page cache (1){also}; dirty pages stay until sync"
+
+
+def _promises(system: SystemSnapshot, mm: MmSnapshot | None, width: int) -> Iterator[Row]:
+    info, sysctl = system.meminfo, system.sysctl
+    yield from _field("promised", f"{kib(info.get('Committed_AS'))}, limit {kib(info.get('CommitLimit'))}", width)
+    mode = sysctl.get("overcommit_memory")
+    for number, text in ((0, _guess(system)), (1, "any size"), (2, _strict(system, mm))):
+        here = " ← the mode here" if number == mode else ""
+        yield from _field(f"mode {number}", f"grants now {text}{here}", width, "value" if here else "text.dim")
+
+
+def _guess(system: SystemSnapshot) -> str:
+    total = system.totalpages
+    return NOT_MEASURED if total is None else f"up to {pages_size(total)} at once: RAM + swap"
+
+
+def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:
+    limit, promised = system.meminfo.get("CommitLimit"), system.meminfo.get("Committed_AS")
+    admin, user = (system.sysctl.get(f"{who}_reserve_kbytes") for who in ("admin", "user"))
+    if limit is None or promised is None or admin is None or user is None:
+        return NOT_MEASURED
+    size = mm.counters.vm_size if mm is not None else None
+    allowed = overcommit.strict_limit(
+        limit >> 2,
+        privileged=False,
+        total_vm=None if size is None else size >> 2,
+        admin_reserve_kbytes=admin,
+        user_reserve_kbytes=user,
+    )
+    left = max(allowed - (promised >> 2) - 1, 0)
+    whom = "a process without CAP_SYS_ADMIN" if size is None else "this process, without CAP_SYS_ADMIN"
+    return f"up to {pages_size(left)} more to {whom}"
+
+
+def _swap(system: SystemSnapshot, width: int) -> Iterator[Row]:
+    for device in system.swaps:
+        text = f"{kib(device.used)} of {kib(device.size)} used · {device.kind}, priority {device.priority}"
+        yield from _field("swap", f"{device.name}: {text}", width)
+    if not system.swaps:
+        total, free = system.meminfo.get("SwapTotal"), system.meminfo.get("SwapFree")
+        used = None if total is None or free is None else total - free
+        yield from _field("swap", "none" if total == 0 else f"{kib(used)} of {kib(total)} used", width)
+    if system.pressure:
+        text = ", ".join(f"{kind} {share:.1f} %" for kind, share in system.pressure.items())
+        yield from _field("pressure", f"waited for memory in the last 10 s: {text}", width)
+    elif "pressure" in system.unknown:
+        yield from _unknown(system, "pressure", width)

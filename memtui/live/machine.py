@@ -1,0 +1,86 @@
+"""What the machine tells beside meminfo: zones, events of reclaim, swap devices, pressure.
+
+Models mm/vmstat.c, mm/swapfile.c and kernel/sched/psi.c as they print themselves.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from memtui.live.procfs import Procfs
+from memtui.model.errors import SourceError
+from memtui.model.system import SwapDevice, Zone
+
+EVENTS: Final = frozenset(
+    {
+        *("pgscan_kswapd", "pgscan_direct", "pgsteal_kswapd", "pgsteal_direct", "pswpin", "pswpout", "pgmajfault"),
+        *("workingset_refault_anon", "workingset_refault_file", "oom_kill", "allocstall_normal", "allocstall_movable"),
+    }
+)
+"""The lines of vmstat that are kept."""
+_ZONE: Final = re.compile(r"^Node (\d+), zone +(\S+)", re.MULTILINE)
+_PROTECTION: Final = re.compile(r"protection: \(([^)]*)\)")
+_FIGURE: Final = re.compile(r"^ +(free|min|low|high|managed) +(\d+)$", re.MULTILINE)
+_AVERAGE: Final = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
+
+
+def read_zones(procfs: Procfs, unknown: dict[str, str]) -> tuple[Zone, ...]:
+    """The zones that have pages, by node and ascending address."""
+    return tuple(_zones(_text(procfs, "zoneinfo", "zones", unknown)))
+
+
+def _zones(text: str) -> Iterator[Zone]:
+    starts = [*_ZONE.finditer(text)]
+    nodes = {match[1] for match in starts}
+    for match, following in zip(starts, [*starts[1:], None], strict=False):
+        part = text[match.end() : following.start() if following else len(text)]
+        figures = {name: int(value) for name, value in _pages_part(part)}
+        if not figures.get("managed"):
+            continue
+        name = match[2] if len(nodes) == 1 else f"{match[2]} {match[1]}"
+        protection = _PROTECTION.search(part)
+        reserve = tuple(int(pages) for pages in protection[1].split(",")) if protection else ()
+        managed, free, low = figures["managed"], figures.get("free", 0), figures.get("low", 0)
+        yield Zone(name, managed, free, figures.get("min", 0), low, figures.get("high", 0), reserve)
+
+
+def _pages_part(part: str) -> list[tuple[str, str]]:
+    """The figures of the zone itself: those of its node come before "pages free", of its per-CPU lists behind."""
+    begin = part.find("pages free")
+    end = part.find("pagesets", begin)
+    zone = part[begin if begin >= 0 else 0 : end if end >= 0 else len(part)].replace("pages free", "      free", 1)
+    return _FIGURE.findall("  " + zone)
+
+
+def read_events(procfs: Procfs, unknown: dict[str, str]) -> dict[str, int]:
+    """Event -> how often since boot; those of `EVENTS` that this kernel counts."""
+    events = {}
+    for line in _text(procfs, "vmstat", "vmstat", unknown).splitlines():
+        name, _, value = line.partition(" ")
+        if name in EVENTS and value.isdecimal():
+            events[name] = int(value)
+    return events
+
+
+def read_swaps(procfs: Procfs, unknown: dict[str, str]) -> tuple[SwapDevice, ...]:
+    """The swap devices, in the order in which they are listed."""
+    devices = []
+    for line in _text(procfs, "swaps", "swaps", unknown).splitlines()[1:]:
+        fields = line.split()
+        if len(fields) >= 5 and all(field.lstrip("-").isdecimal() for field in fields[-3:]):
+            devices.append(SwapDevice(" ".join(fields[:-4]), fields[-4], *map(int, fields[-3:])))
+    return tuple(devices)
+
+
+def read_pressure(procfs: Procfs, unknown: dict[str, str]) -> dict[str, float]:
+    """Percent of the last ten seconds that some tasks ("some"), or all ("full"), waited for memory."""
+    text = _text(procfs, "pressure/memory", "pressure", unknown)
+    return {kind: float(value) for kind, value in _AVERAGE.findall(text)}
+
+
+def _text(procfs: Procfs, name: str, key: str, unknown: dict[str, str]) -> str:
+    try:
+        return procfs.read(name).decode(errors="replace")
+    except SourceError as error:
+        unknown[key] = str(error)
+        return ""
