@@ -7,7 +7,7 @@ from memtui.draw.fit import crop, shorten
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.labels import label_role, vma_label
 from memtui.draw.run import Row, Run
-from memtui.draw.sizes import human, kib, of
+from memtui.draw.sizes import human, kib, of, plural
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
@@ -121,7 +121,7 @@ class UsageTable:
         usage = self.entries[index - 1]
         cells = (_pages(usage.resident), _pages(usage.size), _pages(usage.swapped), of(usage.resident, self._total))
         if self.kind is None:
-            return self._row(usage.name, f"{len(usage.vmas):,} VMAs", cells, "map.label", "text.dim")
+            return self._row(usage.name, plural(len(usage.vmas), "VMA"), cells, "map.label", "text.dim")
         vma = usage.vmas[0]
         return self._row(usage.name, f"{vma.start:x} {vma.perms}", cells, label_role(vma), "map.address.dim")
 

@@ -40,8 +40,8 @@ def test_the_table_says_what_is_not_measured() -> None:
     table = UsageTable(MM, 76)
     rows = text(tuple(table.row(index) for index in range(len(table))))
     assert rows[0].split() == ["in", "RAM", "size", "swapped", "share"]
-    assert rows[1].split() == ["heap", "(brk)", "1", "VMAs", "1.2", "MiB", "1.6", "MiB", "48", "KiB", "57", "%"]
-    assert rows[6].split() == ["the", "kernel's", "1", "VMAs", "—", "16", "KiB", "—", "—"]
+    assert rows[1].split() == ["heap", "(brk)", "1", "VMA", "1.2", "MiB", "1.6", "MiB", "48", "KiB", "57", "%"]
+    assert rows[6].split() == ["the", "kernel's", "1", "VMA", "—", "16", "KiB", "—", "—"]
     assert rows[7].split() == ["page", "tables", "44", "KiB"]
     assert rows[8:] == []
 

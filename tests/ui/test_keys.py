@@ -431,6 +431,11 @@ async def tour(stage: Stage) -> None:
     assert isinstance(stage.app.screen, MainScreen)
     await stage.press("f1", "o")
     assert stage.app.focused is stage.app.screen.query_one(OomPane)
+    await stage.press("f1")
+    for key in ("escape", "o", "down", "v"):
+        stage.app.simulate_key(key)  # faster than the screen can go
+    await settle(stage.pilot)
+    assert isinstance(stage.app.screen, MainScreen)
 
 
 async def leave(stage: Stage) -> None:

@@ -91,6 +91,7 @@ class TourScreen(ModalScreen[None]):
         self._main = main
         simulated = main.memtui.accepts(Step)
         self._cards = [card for card in CARDS if simulated or not card.simulated]
+        self._ended = False
         self.nth = 0
         """The card that is shown."""
 
@@ -121,9 +122,11 @@ class TourScreen(ModalScreen[None]):
         self.query_one(CardView).tell(card, f"{self.nth + 1}/{len(self._cards)}  Enter next  Esc end")
 
     def action_leave(self) -> None:
-        """Back to the map."""
-        self._main.action_show("map")
-        self.dismiss()
+        """Back to the map. Keys that were typed ahead may ask for it more than once."""
+        if not self._ended:
+            self._ended = True
+            self._main.action_show("map")
+            self.dismiss()
 
 
 class CardView(LineView):
