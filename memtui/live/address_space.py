@@ -1,8 +1,10 @@
 """One process, read again and again: its VMAs with figures and residence, its counters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
+from memtui.live.file_cache import FileCacheReader
 from memtui.live.maps import FileSystems, MapsParser
 from memtui.live.mounts import parse_mountinfo
 from memtui.live.pace import Pace
@@ -30,6 +32,7 @@ class AddressSpaceReader:
         self._last: MmSnapshot | None = None
         self._vmas: dict[bytes, Vma] = {}
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
+        self._files = FileCacheReader(procfs)
         self._smaps_pace, self._runs_pace = Pace(), Pace()
         self._mountinfo: bytes | None = None
         self._systems = FileSystems()
@@ -95,8 +98,11 @@ class AddressSpaceReader:
             cmdline=self._cmdline(folder, unknown),
             exe=self._exe(folder, unknown),
             unknown=unknown,
+            files=self._last.files if self._last is not None else (),
         )
-        self._last = _same_or_new(self._last, mm)
+        same = _same_or_new(self._last, mm)
+        files = self._files.read(folder, same.vmas)
+        self._last = same if files is same.files else replace(same, files=files)
         return self._last
 
     def _file_systems(self, folder: str) -> FileSystems:
@@ -206,9 +212,10 @@ def _same_or_new(old: MmSnapshot | None, new: MmSnapshot) -> MmSnapshot:
         new.cmdline,
         new.exe,
         new.unknown,
+        files=new.files,
     )
     return old if _facts(old) == _facts(kept) else kept
 
 
 def _facts(mm: MmSnapshot) -> tuple[object, ...]:
-    return mm.comm, mm.counters, mm.start_brk, mm.start_stack, mm.cmdline, mm.exe, mm.unknown
+    return mm.comm, mm.counters, mm.start_brk, mm.start_stack, mm.cmdline, mm.exe, mm.unknown, mm.files

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from memtui.model.file_cache import FileCache
 from memtui.model.heap import HeapView
 from memtui.model.vma import Vma
 
@@ -72,3 +73,5 @@ class MmSnapshot:
     """Start of a VMA that the kernel has no name for -> what is known to be in it: "pymalloc: 3 arenas"."""
     heap: HeapView | None = None
     """The allocator's heap; None: nobody asked for it (`ShowHeap`), or unknown["heap"] says why."""
+    files: tuple[FileCache, ...] = ()
+    """What of each mapped file is in the page cache; empty: none is mapped, or unknown["files"]."""

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 SPACES: Final = 8
 """Address spaces whose pictures are kept to be used again."""
-_NOT_SIMULATED = MappingProxyType({"smaps": "who else maps a file's page, and what was accessed, is not simulated"})
+_NOT_SIMULATED = MappingProxyType(
+    {
+        "files": "of a simulation the map shows what is cached of each file where it is mapped",
+        "smaps": "who else maps a file's page, and what was accessed, is not simulated",
+    }
+)
 _NOT_COUNTED = MappingProxyType({"kernel": "what the kernel itself holds (slab, stacks) is not simulated"})
 _APPROXIMATE = MappingProxyType(
     {

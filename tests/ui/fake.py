@@ -7,6 +7,7 @@ from memtui.model.address import Range
 from memtui.model.content import Content
 from memtui.model.errors import ParseError, SourceError
 from memtui.model.event import Event, EventKind
+from memtui.model.file_cache import FileCache
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Owner, Thresholds
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
@@ -84,6 +85,7 @@ def mm(step: int, pid: int = 42, comm: str = "demo") -> MmSnapshot:
             vma(STACK, 33, "[stack]", "rw-p", VmaKind.STACK, [PageRun(STACK + (30 << 12), 3, Residence.ANON)]),
         ),
         MmCounters(vm_rss=1300 + 4 * step, rss_anon=12 + 4 * step, rss_file=1212, rss_shmem=0, vm_pte=48, vm_swap=0),
+        files=(FileCache("/bin/demo", PROGRAM, 4, 3, 0, 0, 0), FileCache("/lib/libc.so.6", LIBC, 480, 300, 0, 0, 0)),
     )
 
 

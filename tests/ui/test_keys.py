@@ -18,6 +18,7 @@ from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.screens.tour import CARDS, CardView, TourScreen
+from memtui.ui.widgets.files_pane import FilesPane
 from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.machine_pane import MachinePane
@@ -284,15 +285,17 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(9):
+    for _ in range(10):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "machine", "map"]
+    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine", "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(MachinePane)
+    await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(FilesPane)
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(LibrariesPane)
     await stage.press()
@@ -333,6 +336,15 @@ async def usage(stage: Stage) -> None:
     await stage.press("j", "j", "enter", "enter")
     assert stage.map.address == HEAP
     assert stage.app.focused is stage.map
+
+
+async def files(stage: Stage) -> None:
+    await stage.press()
+    pane = stage.app.screen.query_one(FilesPane)
+    assert stage.app.focused is pane
+    assert [pane.text_of(row).split()[0] for row in (1, 2)] == ["libc.so.6", "demo"]
+    await stage.press("j", "enter")
+    assert stage.map.address == PROGRAM
 
 
 async def try_adj(stage: Stage) -> None:
@@ -483,6 +495,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("H,7", "show('heap')"): heap,
     ("L,8", "show('libraries')"): libraries,
     ("M,9", "show('machine')"): shows("machine"),
+    ("F,0", "show('files')"): files,
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

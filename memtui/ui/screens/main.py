@@ -18,6 +18,7 @@ from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.screens.ranking import RankingScreen
 from memtui.ui.screens.tour import TourScreen
+from memtui.ui.widgets.files_pane import FilesPane
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
 from memtui.ui.widgets.libraries_pane import LibrariesPane
@@ -30,8 +31,8 @@ from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "machine")
-_ALONE: Final = frozenset({"usage", "libraries", "machine"})
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine")
+_ALONE: Final = frozenset({"usage", "libraries", "files", "machine"})
 """Panes that have the right column to themselves."""
 
 
@@ -72,6 +73,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
                 yield StepsPane(id="steps")
                 yield UsagePane(id="usage")
                 yield LibrariesPane(id="libraries")
+                yield FilesPane(id="files")
                 yield MachinePane(id="machine")
         yield LegendBar(id="legend")
         yield KeyBar(self.memtui.accepts, id="keys")

@@ -1,0 +1,58 @@
+"""The mapped files and what of each is in the page cache: the most cached first."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from memtui.draw.bar import bar
+from memtui.draw.fit import crop, safe, shorten
+from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.run import Row, Run
+from memtui.draw.sizes import of, pages_size
+from memtui.model.file_cache import FileCache
+
+_NAME: Final = 20
+_BAR: Final = 8
+_COLUMN: Final = 9
+_WIDE: Final = 76
+"""Cells from which there is room for what was evicted, and for a bar."""
+
+
+class FileList:
+    """A `Lines`: row 0 has the heads of the columns."""
+
+    def __init__(self, files: Sequence[FileCache], width: int) -> None:
+        self.width = width
+        self.files = sorted(files, key=lambda file: file.cached or 0, reverse=True)
+
+    def __len__(self) -> int:
+        return 1 + len(self.files)
+
+    def row(self, index: int) -> Row:
+        """Row `index`; the empty row outside."""
+        if not 0 <= index < len(self):
+            return ()
+        if index == 0:
+            heads = ["cached", "of", "dirty", *(["evicted"] if self._wide else [])]
+            cells = "".join(f"{head:>{_COLUMN}}" for head in heads)
+            return crop((Run(f" {'file':<{_NAME}}{' ' * self._bar}{cells}", "oom.head"),), self.width)
+        file = self.files[index - 1]
+        name = Run(f" {shorten(safe(file.path.rpartition('/')[2]), _NAME - 1):<{_NAME}}", "map.label")
+        if file.cached is None or file.size is None:
+            return crop((name, Run(f"{NOT_MEASURED} {file.why}", "text.dim")), self.width)
+        dirty = (file.dirty or 0) + (file.writeback or 0)
+        figures = [file.cached, file.size, dirty, *([file.evicted or 0] if self._wide else [])]
+        cells = "".join(f"{pages_size(pages):>{_COLUMN}}" for pages in figures)
+        share = bar(file.cached, file.size, self._bar, "▓", "residence.page_cache", empty="·")
+        return crop((name, *share, Run(cells, "value"), Run(f" {of(file.cached, file.size)}", "text.dim")), self.width)
+
+    def file_at(self, row: int) -> FileCache | None:
+        """What the row is about; None for the heads, and outside."""
+        return self.files[row - 1] if 0 < row <= len(self.files) else None
+
+    @property
+    def _wide(self) -> bool:
+        return self.width >= _WIDE
+
+    @property
+    def _bar(self) -> int:
+        return _BAR if self._wide else 0

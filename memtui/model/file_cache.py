@@ -1,0 +1,19 @@
+"""How much of a mapped file is in the page cache, whoever brought it there."""
+
+from typing import NamedTuple
+
+
+class FileCache(NamedTuple):
+    """One file. Pages; None: not told, `why` says why."""
+
+    path: str
+    """As maps prints it."""
+    start: int
+    """Where its first VMA begins, bytes."""
+    size: int | None = None
+    cached: int | None = None
+    dirty: int | None = None
+    writeback: int | None = None
+    evicted: int | None = None
+    """Dropped since it was cached, as far as the kernel remembers."""
+    why: str = ""
