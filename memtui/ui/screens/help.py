@@ -58,8 +58,8 @@ FIGURES: Final = {
     "libraries": "The program, the vdso and the shared libraries in the order in which the dynamic linker loaded them, "
     "with those that need each. The heading says where that order is from: the linker's own list in the memory of the "
     "process, or DT_NEEDED if that may not be read.",
-    "files": "Each mapped file: how much of it is in the page cache, whoever brought it there, how much of that is dirty "
-    "or being written, and what the kernel remembers to have dropped (cachestat). Enter leads to the map.",
+    "files": "Each mapped file: how much of it is in the page cache, whoever brought it there, how much of that is "
+    "dirty or being written, and what the kernel remembers to have dropped (cachestat). Enter leads to the map.",
     "machine": "The LRU lists that reclaim takes pages from, inactive ones first. Zones with their watermarks: below "
     "low kswapd works until high, below min whoever allocates reclaims itself. What each mode of overcommit would "
     "grant now. What drop_caches would free is an estimate: page cache that is neither mapped nor dirty.",
