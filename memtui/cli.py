@@ -366,6 +366,8 @@ def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool, objects:
             return oom_summary(snapshot) if ranking else snapshot_summary(snapshot)
     if snapshot.mm is None:
         raise NotSupported(snapshot.unknown.get("mm", "there is no address space here"))
+    if "vmas" in snapshot.mm.unknown:
+        click.echo(f"memtui: the map is not whole: {snapshot.mm.unknown['vmas']}", err=True)
     if what == "smaps":
         from memtui.draw.smaps_text import smaps_text
 

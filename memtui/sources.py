@@ -5,6 +5,7 @@ Each function imports what it runs, so that none makes the start of another slow
 
 import gc
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,8 @@ ENDING: Final = 1 << 62
 """Beyond the last step of any trace."""
 SLOW: Final = 1 << 20
 """Bytes of a log from which on reading it takes so long that one wants to see how far it has come."""
+LARGEST: Final = 1 << 30
+"""Bytes of a log, at most."""
 LONG: Final = 5000
 """Steps from which on a trace runs to its end before it is shown."""
 
@@ -101,7 +104,7 @@ def _read_trace(path: Path) -> str:
     from memtui.trace.decode import decode
 
     try:
-        return decode(path.read_bytes(), str(path))
+        return decode(_bytes_of(path), str(path))
     except IsADirectoryError as error:
         raise ParseError("is a directory, not a trace", file=str(path)) from error
     except FileNotFoundError as error:
@@ -111,6 +114,23 @@ def _read_trace(path: Path) -> str:
         raise SourceError(f"{path}: no such file or scenario", hint=hint) from error
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    """All of a file or a pipe; a pipe that nobody writes to is empty.
+
+    Raises:
+        ParseError: a device, or more than `LARGEST` bytes.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(fd, "rb") as file:
+        if stat.S_ISCHR(os.fstat(fd).st_mode) or stat.S_ISBLK(os.fstat(fd).st_mode):
+            raise ParseError("is a device, not a trace", file=str(path))
+        os.set_blocking(fd, True)
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise ParseError(f"is larger than {LARGEST >> 20} MiB", file=str(path))
+    return text
 
 
 def this_host() -> "Host":

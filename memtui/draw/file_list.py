@@ -39,8 +39,9 @@ class FileList:
         name = Run(f" {shorten(safe(file.path.rpartition('/')[2]), _NAME - 1):<{_NAME}}", "map.label")
         if file.cached is None or file.size is None:
             return crop((name, Run(f"{NOT_MEASURED} {file.why}", "text.dim")), self.width)
-        dirty = (file.dirty or 0) + (file.writeback or 0)
-        figures = [file.cached, file.size, dirty, *([file.evicted or 0] if self._wide else [])]
+        both = file.dirty is not None and file.writeback is not None
+        dirty = (file.dirty or 0) + (file.writeback or 0) if both else None
+        figures = [file.cached, file.size, dirty, *([file.evicted] if self._wide else [])]
         cells = "".join(f"{pages_size(pages):>{_COLUMN}}" for pages in figures)
         share = bar(file.cached, file.size, self._bar, "▓", "residence.page_cache", empty="·")
         return crop((name, *share, Run(cells, "value"), Run(f" {of(file.cached, file.size)}", "text.dim")), self.width)

@@ -1,5 +1,6 @@
 """The machine's memory as reclaim sees it: lists, zones, what could be dropped, what was promised, who waits."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -123,20 +124,19 @@ def _reclaim(system: SystemSnapshot, width: int, before: Mapping[str, int]) -> I
         yield from _unknown(system, "vmstat", width)
         return
     for who in ("kswapd", "direct"):
-        scanned, taken = events.get(f"pgscan_{who}", 0), events.get(f"pgsteal_{who}", 0)
+        scanned, taken = events.get(f"pgscan_{who}"), events.get(f"pgsteal_{who}")
         text = f"scanned {count(scanned)} · taken {count(taken)} pages ({of(taken, scanned)})"
         yield from _field(who, text + _since(events, before, f"pgsteal_{who}"), width)
-    refaults = events.get("workingset_refault_file", 0) + events.get("workingset_refault_anon", 0)
-    text = f"{count(refaults)} pages came back after they were taken" + _since(
-        events, before, "workingset_refault_file"
-    )
-    yield from _field("refaults", text, width)
-    yield from _field("OOM kills", count(events.get("oom_kill", 0)) + _since(events, before, "oom_kill"), width)
+    file, anon = (events.get(f"workingset_refault_{kind}") for kind in ("file", "anon"))
+    text = f"{count(file)} file pages, {count(anon)} anon pages came back after they were taken"
+    yield from _field("refaults", text + _since(events, before, "workingset_refault_file"), width)
+    yield from _field("OOM kills", count(events.get("oom_kill")) + _since(events, before, "oom_kill"), width)
 
 
 def _since(events: Mapping[str, int], before: Mapping[str, int], name: str) -> str:
-    grown = events.get(name, 0) - before.get(name, events.get(name, 0))
-    return f" · +{grown:,} since the last look" if grown else ""
+    if name not in events or name not in before or events[name] == before[name]:
+        return ""
+    return f" · +{events[name] - before[name]:,} since the last look"
 
 
 def _cache(system: SystemSnapshot, width: int) -> Iterator[Row]:
@@ -150,16 +150,20 @@ def _cache(system: SystemSnapshot, width: int) -> Iterator[Row]:
 
 
 def _droppable(info: Mapping[str, int]) -> str:
-    """What writing 3 would free: an estimate, because only the kernel knows which slab objects are in use."""
+    """What writing 3 would free: an estimate, because only the kernel knows which slab objects are in use.
+
+    Of Mapped some part may be shmem, which is no page cache of a file: hence from, to.
+    """
     names = ("Cached", "Buffers", "Shmem", "Mapped", "Dirty", "Writeback", "SReclaimable")
     figures = [info.get(name) for name in names]
     if None in figures[:-1]:
         return f"{NOT_MEASURED} the kernel does not tell all that it takes"
     cached, buffers, shmem, mapped, dirty, writeback = (figure or 0 for figure in figures[:-1])
-    clean = max(cached + buffers - shmem - mapped - dirty - writeback, 0)
+    cache = cached + buffers - shmem - dirty - writeback
+    least, most = max(cache - mapped, 0), max(cache - max(mapped - shmem, 0), 0)
     slab = figures[-1]
     also = "" if slab is None else f", and up to {kib(slab)} of reclaimable slab (2)"
-    return f"about {kib(clean)} of clean, unmapped page cache (1){also}; dirty pages stay until sync"
+    return f"{kib(least)} to {kib(most)} of clean, unmapped page cache (1){also}; dirty pages stay until sync"
 
 
 def _promises(system: SystemSnapshot, mm: MmSnapshot | None, width: int) -> Iterator[Row]:
@@ -173,7 +177,15 @@ def _promises(system: SystemSnapshot, mm: MmSnapshot | None, width: int) -> Iter
 
 def _guess(system: SystemSnapshot) -> str:
     total = system.totalpages
+    if _version(system.release) < (5, 1):
+        return f"{NOT_MEASURED} before 5.1 a guess from what was free"
     return NOT_MEASURED if total is None else f"up to {pages_size(total)} at once: RAM + swap"
+
+
+def _version(release: str) -> tuple[int, int]:
+    """Of "6.18.44-x" 6 and 18; a release that says nothing is taken for a new one."""
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return (int(found[1]), int(found[2])) if found else (9999, 0)
 
 
 def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:

@@ -57,8 +57,13 @@ def _steps(log: StepLog) -> list[str]:
     lines = [f"step {log.cursor} of {len(log.steps)}{'' if log.complete else '+'}"]
     lines.append(f"differences from the recorded results: {log.divergences}")
     lines.append(f"calls without effect: {log.without_effect}")
+    folded: dict[str, list[int]] = {}
     for step in log.steps:
-        lines += [f"step {step.number}: {event.kind}: {event.text}" for event in step.events]
+        for event in step.events:
+            folded.setdefault(f"{event.kind}: {event.text}", []).append(step.number)
+    for text, numbers in folded.items():
+        times = f" ({len(numbers)} times)" if len(numbers) > 1 else ""
+        lines.append(f"step {numbers[0]}: {text}{times}")
     return lines
 
 

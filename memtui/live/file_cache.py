@@ -17,6 +17,8 @@ CACHESTAT: Final = 451
 """Its number on every architecture."""
 _AGE: Final = 2.0
 """Seconds between two looks: the figures move slowly, and each file is opened."""
+_CHEAP: Final = 0.05
+"""Seconds that a look may cost without being spaced."""
 _KINDS: Final = frozenset({VmaKind.FILE, VmaKind.SHMEM})
 _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -44,7 +46,7 @@ class FileCacheReader:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._last: tuple[FileCache, ...] = ()
         self._vmas: Sequence[Vma] = ()
-        self._looked = 0.0
+        self._looked = self._cost = 0.0
 
     def read(self, folder: str, vmas: Sequence[Vma]) -> tuple[FileCache, ...]:
         """Each mapped file once, by ascending address; looks again when other files are mapped, or after a while.
@@ -54,17 +56,22 @@ class FileCacheReader:
             vmas: by ascending address.
         """
         now = time.monotonic()
-        if vmas is self._vmas and now - self._looked < _AGE:
+        if not self._is_due(now, changed=vmas is not self._vmas):
             return self._last
         first: dict[tuple[tuple[int, int], int], Vma] = {}
         for vma in vmas:
             if vma.kind in _KINDS and vma.path is not None:
                 first.setdefault((vma.dev, vma.inode), vma)
         found = tuple(self._file(folder, vma) for vma in first.values())
-        self._vmas, self._looked = vmas, now
+        self._vmas, self._looked, self._cost = vmas, now, time.monotonic() - now
         if found != self._last:
             self._last = found
         return self._last
+
+    def _is_due(self, now: float, *, changed: bool) -> bool:
+        """After a while, or at once if other files may be mapped; but a dear look takes a fifth of the time at most."""
+        age = now - self._looked
+        return (changed or age >= _AGE) and (self._cost < _CHEAP or age >= self._cost * 5)
 
     def _file(self, folder: str, vma: Vma) -> FileCache:
         try:
@@ -86,9 +93,10 @@ class FileCacheReader:
             pass
         fd = os.open(self._procfs.path(f"{folder}/root{vma.path}"), _OPEN)
         facts = os.fstat(fd)
-        if facts.st_ino != vma.inode or not stat.S_ISREG(facts.st_mode):
+        here = (os.major(facts.st_dev), os.minor(facts.st_dev)), facts.st_ino
+        if here != (vma.dev, vma.inode) or not stat.S_ISREG(facts.st_mode):
             os.close(fd)
-            raise OSError(errno.ESTALE, "another file has its name now")
+            raise OSError(errno.ESTALE, "another file has its name now, or it cannot be told")
         return fd
 
     def _asked(self, fd: int, vma: Vma) -> FileCache:

@@ -21,6 +21,7 @@ EVENTS: Final = frozenset(
 _ZONE: Final = re.compile(r"^Node (\d+), zone +(\S+)", re.MULTILINE)
 _PROTECTION: Final = re.compile(r"protection: \(([^)]*)\)")
 _FIGURE: Final = re.compile(r"^ +(free|min|low|high|managed) +(\d+)$", re.MULTILINE)
+_KEYS: Final = frozenset({"free", "min", "low", "high", "managed"})
 _AVERAGE: Final = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
 
 
@@ -35,13 +36,13 @@ def _zones(text: str) -> Iterator[Zone]:
     for match, following in zip(starts, [*starts[1:], None], strict=False):
         part = text[match.end() : following.start() if following else len(text)]
         figures = {name: int(value) for name, value in _pages_part(part)}
-        if not figures.get("managed"):
+        if not figures.get("managed") or not figures.keys() >= _KEYS:
             continue
         name = match[2] if len(nodes) == 1 else f"{match[2]} {match[1]}"
         protection = _PROTECTION.search(part)
         reserve = tuple(int(pages) for pages in protection[1].split(",")) if protection else ()
-        managed, free, low = figures["managed"], figures.get("free", 0), figures.get("low", 0)
-        yield Zone(name, managed, free, figures.get("min", 0), low, figures.get("high", 0), reserve)
+        marks = figures["min"], figures["low"], figures["high"]
+        yield Zone(name, figures["managed"], figures["free"], *marks, reserve)
 
 
 def _pages_part(part: str) -> list[tuple[str, str]]:

@@ -212,3 +212,12 @@ def test_json_names_the_elf_files(sleeper: subprocess.Popen[bytes]):
     assert text["elf"]["object"] == libc["path"]
     assert ".text" in text["elf"]["sections"]
     assert next(vma for vma in document["vmas"] if vma["kind"] == "stack")["elf"] is None
+
+
+def test_a_device_and_a_pipe_without_a_writer_are_refused(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (("/dev/zero", "is a device"), (str(tmp_path / "pipe"), "empty")):
+        result = memtui("sim", name, "--print", "summary")
+        assert result.returncode == 1
+        assert words in result.stderr.decode()
+        assert result.stderr.count(b"\n") == 1

@@ -50,7 +50,7 @@ def test_what_the_figures_say() -> None:
     assert "OOM kills 2" in text
     assert "below low, kswapd works" in joined
     assert "below min, who allocates reclaims" in joined
-    assert "drop_caches about 220 MiB of clean, unmapped page cache (1), and up to 8 MiB" in joined
+    assert "drop_caches 220 MiB to 230 MiB of clean, unmapped page cache (1), and up to 8 MiB" in joined
     assert "anon and file are scanned 60 to 140" in joined
     assert "swap /dev/zram0: 256 MiB of 512 MiB used · partition, priority -2" in text
     assert "some 1.2 %, full 0.0 %" in joined
@@ -72,6 +72,10 @@ def test_what_is_not_told_says_why() -> None:
     assert "zones — no zones" in text
     assert "reclaim — no vmstat" in text
     assert "pressure — no pressure" in text
+    some = rows(SystemSnapshot("6.18", INFO, vmstat={"pgscan_kswapd": 5}))
+    assert "kswapd scanned 5 · taken — pages (—)" in some
+    assert "OOM kills —" in some
+    assert any("before 5.1 a guess" in row for row in rows(SystemSnapshot("4.19.0", INFO)))
     assert "mode 2 grants now —" in text
     assert any(row.startswith("drop_caches —") for row in text)
     told = rows(SystemSnapshot("6.18", INFO, approximate={"lists": "single pages"}))
