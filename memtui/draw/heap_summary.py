@@ -30,6 +30,8 @@ def _warnings(heap: HeapView, width: int) -> Iterator[Row]:
     for torn in heap.torn:
         for line in wrap(f"torn: {torn}", width - 2):
             yield crop((Run(f" {line}", "error"),), width)
+    if heap.notes:
+        yield crop((Run(f" ≈ what is exact and what is not: {plural(len(heap.notes), 'note')} below", "key"),), width)
 
 
 def _ledger(heap: HeapView, width: int) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -157,6 +158,12 @@ def test_torn_and_progress_are_said():
     rows = "\n".join(plain(row) for row in summary_rows(heap_of("U?W", torn=("a link",), progress=0.31), 60))
     assert "torn: a link" in rows
     assert "reading: 31 %" in rows
+
+
+def test_what_is_not_exact_is_announced_on_top():
+    noted = replace(heap_of("U?W"), notes=("decay has no clock",))
+    assert plain(summary_rows(noted, 60)[0]).strip() == "≈ what is exact and what is not: 1 note below"
+    assert "≈" not in plain(summary_rows(heap_of("U?W"), 60)[0])
 
 
 def test_the_document_counts_everything():
