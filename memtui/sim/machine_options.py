@@ -102,6 +102,11 @@ def _cache(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     return replace(options, facts=replace(options.facts, cold_cache=state == "cold"))
 
 
+def _pkeys(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    flags = options.facts.cpu_flags | {"ospke"} if _size(key, arg) else options.facts.cpu_flags - {"ospke"}
+    return replace(options, facts=replace(options.facts, cpu_flags=flags))
+
+
 _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
     {
         "ram": _ram,
@@ -113,6 +118,7 @@ _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
         "stack": _stack,
         "cpus": _cpus,
         "cache": _cache,
+        "pkeys": _pkeys,
     }
 )
 

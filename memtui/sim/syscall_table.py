@@ -11,12 +11,13 @@ from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.madvise import sys_madvise
 from memtui.sim.kernel.mincore import sys_mincore
 from memtui.sim.kernel.mmap import sys_mmap
-from memtui.sim.kernel.mprotect import sys_mprotect
+from memtui.sim.kernel.mprotect import sys_mprotect, sys_pkey_mprotect
 from memtui.sim.kernel.mremap import sys_mremap
 from memtui.sim.kernel.mseal import sys_mseal
 from memtui.sim.kernel.msync import sys_msync
 from memtui.sim.kernel.munmap import sys_munmap
 from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.kernel.pkeys import pkey_set, sys_pkey_alloc, sys_pkey_free
 from memtui.sim.kernel.shm import sys_shmdt
 from memtui.sim.kernel.task import Task
 from memtui.trace.constants import value_of
@@ -42,6 +43,10 @@ TABLE: Final[Mapping[str, SysCall]] = MappingProxyType(
         "munmap": SysCall(sys_munmap, "uu"),
         "mprotect": SysCall(sys_mprotect, "uuu"),
         "mremap": SysCall(sys_mremap, "uuuu?u"),
+        "pkey_mprotect": SysCall(sys_pkey_mprotect, "uuuu"),
+        "pkey_alloc": SysCall(sys_pkey_alloc, "uu"),
+        "pkey_free": SysCall(sys_pkey_free, "u"),
+        "pkey_set": SysCall(pkey_set, "uu"),
         "madvise": SysCall(sys_madvise, "uuu"),
         "mlock": SysCall(mlock.sys_mlock, "uu"),
         "mlock2": SysCall(mlock.sys_mlock2, "uuu"),

@@ -14,7 +14,7 @@ from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.page_leaf import PMD_SHIFT, Leaf
 from memtui.sim.kernel.task_mmu import device, inode_number, kind, label, offset, permissions, vm_flags
-from memtui.sim.kernel.vm_flags import VM_LOCKED
+from memtui.sim.kernel.vm_flags import VM_LOCKED, pkey
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import OpenFile
@@ -40,6 +40,9 @@ class VmaExports:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        assert VSYSCALL.smaps is not None
+        gate = VSYSCALL.smaps._replace(protection_key=0 if kernel.pkeys else None)
+        self._gate = VSYSCALL._replace(smaps=gate)
         self._areas: list[kernel_vma.Vma] = []
         self._exported: list[Vma] = []
         self._tables: dict[int, tuple[object, ...]] = {}
@@ -56,7 +59,7 @@ class VmaExports:
         changed += self._moved_labels(mm)
         self._replace_areas(mm)
         self._rebuild(mm, changed)
-        return (*self._exported, VSYSCALL) if mm.vsyscall else tuple(self._exported)
+        return (*self._exported, self._gate) if mm.vsyscall else tuple(self._exported)
 
     def _changed_tables(self, mm: Mm) -> list[tuple[int, int]]:
         """The ranges of page tables that came, went, or are not what they were."""
@@ -127,7 +130,7 @@ class VmaExports:
             name=label(mm, area).replace("\n", "\\012"),
             kind=kind(mm, area),
             vm_flags=vm_flags(self._kernel, area),
-            smaps=_smaps(area, runs),
+            smaps=_smaps(area, runs, pkey(area.flags) if self._kernel.pkeys else None),
             runs=runs,
         )
 
@@ -165,7 +168,7 @@ def _slice(objects: Sequence[object], count: int) -> Sequence[object]:
     return objects[end - _STRIDE : end]
 
 
-def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun]) -> Smaps:
+def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun], key: int | None) -> Smaps:
     pages = dict.fromkeys(Residence, 0)
     lazy = huge = shared = 0
     for run in runs:
@@ -185,12 +188,21 @@ def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun]) -> Smaps:
         huge,
         (rss if alone else None) if area.flags & VM_LOCKED else 0,
         rss if alone else None,
+        key,
     )
 
 
 @lru_cache(maxsize=4096)
 def _figures(
-    size: int, rss: int, anonymous: int, swap: int, lazy: int, huge: int, locked: int | None, pss: int | None
+    size: int,
+    rss: int,
+    anonymous: int,
+    swap: int,
+    lazy: int,
+    huge: int,
+    locked: int | None,
+    pss: int | None,
+    key: int | None,
 ) -> Smaps:
     """Only what is simulated: who else maps a file's page is not, so Pss is known only without any."""
     return Smaps(
@@ -204,4 +216,5 @@ def _figures(
         anon_huge_pages=huge * _KIB_A_PAGE,
         swap=swap * _KIB_A_PAGE,
         locked=None if locked is None else locked * _KIB_A_PAGE,
+        protection_key=key,
     )

@@ -125,6 +125,7 @@ _PROT: Final = _flags(names.PROT, "PROT_???", _U64)
 _MADV: Final = _one_of(names.MADV, "MADV_???")
 _MLOCK: Final = _flags(names.MLOCK, "MLOCK_???")
 _RLIMIT: Final = _one_of(names.RLIMIT, "RLIMIT_???")
+_PKEY: Final = _flags(names.PKEY, "PKEY_???", _U64)
 _AT: Final = _flags(names.AT, "AT_???")
 _TOUCH: Final = _flags(names.ACCESS_KINDS, "ACCESS_???")
 _RANGE: Final = (pointer, _unsigned)
@@ -136,6 +137,10 @@ SIGNATURES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "mmap": (*_RANGE, _PROT, _map_flags, _int, _hexadecimal),
         "munmap": _RANGE,
         "mprotect": (*_RANGE, _PROT),
+        "pkey_mprotect": (*_RANGE, _PROT, _int),
+        "pkey_alloc": (_hexadecimal, _PKEY),
+        "pkey_free": (_int,),
+        "pkey_set": (_int, _PKEY),
         "mremap": (*_RANGE, _unsigned, _flags(names.MREMAP, "MREMAP_???", _U64), pointer),
         "madvise": (*_RANGE, _MADV),
         "process_madvise": (_int, pointer, _unsigned, _MADV, _hexadecimal),

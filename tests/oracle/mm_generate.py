@@ -13,7 +13,8 @@ from tests.oracle.mm_scene import Made, Scene
 from tests.oracle.mm_steps_wrong import wrong
 
 KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
-    "mmap": maps.mmap, "mmap_fixed": maps.mmap_fixed, "mmap_shared": maps.mmap_shared, "mmap_huge": maps.mmap_huge,
+    "mmap": maps.mmap, "mmap_fixed": maps.mmap_fixed, "mmap_exec": maps.mmap_exec,
+    "mmap_shared": maps.mmap_shared, "mmap_huge": maps.mmap_huge,
     "mmap_hint": maps.mmap_hint, "mmap_locked": maps.mmap_locked, "mmap_down": maps.mmap_down,
     "mmap_heap": maps.mmap_heap, "mmap_file": maps.mmap_file,
     "open": process.open_file, "memfd": process.memfd, "close": process.close, "dup": process.dup,
@@ -21,6 +22,8 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "pwrite": process.pwrite, "unlink": process.unlink,
     "brk": process.brk, "setrlimit": process.setrlimit, "fork": process.fork, "exit": process.leave,
     "shmget": process.shmget, "shmat": process.shmat, "shmdt": process.shmdt, "shmctl": process.shmctl,
+    "pkey_alloc": process.pkey_alloc, "pkey_free": process.pkey_free, "pkey_set": process.pkey_set,
+    "pkey_mprotect": ranges.pkey_mprotect,
     "munmap": ranges.munmap, "mprotect": ranges.mprotect, "mremap": ranges.mremap, "madvise": ranges.madvise,
     "mlock": ranges.mlock, "munlock": ranges.munlock, "mlockall": ranges.mlockall, "munlockall": ranges.munlockall,
     "msync": ranges.msync, "mincore": ranges.mincore, "mseal": ranges.mseal, "touch": ranges.touch,

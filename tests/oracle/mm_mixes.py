@@ -60,6 +60,11 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mseal": 4, "mmap_fixed": 14, "munmap": 8, "mprotect": 10, "mremap": 9, "madvise": 8, "touch": 5, "brk": 2,
         "mlock": 2, "shmget": 1, "shmat": 2, "fork": 1,
     },
+    "pkeys": {
+        "pkey_alloc": 4, "pkey_free": 2, "pkey_set": 4, "pkey_mprotect": 16, "mprotect": 12, "mmap_exec": 8,
+        "mmap_fixed": 10, "touch": 16, "munmap": 4, "mremap": 6, "mlock": 4, "mmap_locked": 2, "madvise": 6, "fork": 2,
+        "exit": 1, "mlockall": 1, "munlockall": 1, "brk": 2, "mmap_file": 2, "open": 1,
+    },
     "mremap": {
         "mremap": 24, "mmap_fixed": 10, "mmap": 4, "mmap_shared": 3, "mmap_file": 4, "open": 1, "touch": 10,
         "munmap": 4, "mprotect": 5, "madvise": 2, "mlock": 1, "shmget": 1, "shmat": 2, "fork": 1, "exit": 1,

@@ -32,6 +32,7 @@ MADV: Final = {
     "MADV_DONTNEED_LOCKED": 24, "MADV_COLLAPSE": 25, "MADV_GUARD_INSTALL": 102, "MADV_GUARD_REMOVE": 103,
 }  # fmt: skip
 """MADV_HWPOISON (100) and MADV_SOFT_OFFLINE (101) are left out: they take the machine's memory away."""
+PKEY: Final = {"PKEY_DISABLE_ACCESS": 1, "PKEY_DISABLE_WRITE": 2, "PKEY_DISABLE_EXECUTE": 4}
 MCL: Final = {"MCL_CURRENT": 1, "MCL_FUTURE": 2, "MCL_ONFAULT": 4}
 MS: Final = {"MS_ASYNC": 1, "MS_INVALIDATE": 2, "MS_SYNC": 4}
 OPEN: Final = {"O_WRONLY": 1, "O_RDWR": 2, "O_CREAT": 0o100, "O_TRUNC": 0o1000}
@@ -109,7 +110,12 @@ class Area(NamedTuple):
     offset: int
     label: str
     flags: str
-    """VmFlags."""
+    """VmFlags, and "pkey:N" where the protection key is not 0."""
+
+
+def told_flags(letters: str, key: int) -> str:
+    """`Area.flags`."""
+    return f"{letters} pkey:{key}".lstrip() if key else letters
 
 
 class Picture(NamedTuple):
@@ -149,6 +155,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "mlock2": "aln", "munlock": "al", "mlockall": "L", "munlockall": "", "msync": "alS", "mincore": "al",
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
+    "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
     "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
 }  # fmt: skip
 """How the arguments of each call are written, a letter an argument: see `_FORMATS`."""
@@ -159,6 +166,7 @@ _FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
     "m": _map_flags,
     "r": lambda value: _bits(value, MREMAP),
     "A": lambda value: ADVICE_NAMES.get(value, str(value)),
+    "K": lambda value: _bits(value, PKEY),
     "L": lambda value: _bits(value, MCL),
     "S": lambda value: _bits(value, MS),
     "T": lambda value: TOUCHES[value],

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final
 
 from memtui.model.address import page_down, page_up
-from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result
+from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result, told_flags
 
 SLOTS: Final = 6
 """Processes that one series may have."""
@@ -37,19 +37,20 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28,
     "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
-    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "mlock2": 325, "mseal": 462,
+    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "mlock2": 325, "pkey_mprotect": 329,
+    "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
 }  # fmt: skip
 _SOURCE: Final = FilePath(__file__).with_name("runner.c")
 _MACHINE: Final = "/proc/sys/vm/overcommit_memory"
 """Locked by whoever changes it, and shared by whoever it must not change for: one machine may run several suites."""
 """Also what the runners of all test processes lock."""
 _F_ADD_SEALS: Final = 1033
-_SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS = range(5)
+_SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
 _REPLY: Final = struct.Struct("<q4I")
 _HELLO: Final = struct.Struct("<6Q")
 _AREA: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) \S+ \d+ *(.*)$", re.MULTILINE)
-_VMFLAGS: Final = re.compile(rb"^VmFlags: (.*?) *$", re.MULTILINE)
+_VMFLAGS: Final = re.compile(rb"^(?:ProtectionKey: +(\d+)\n)?VmFlags: (.*?) *$", re.MULTILINE)
 _COUNTER: Final = re.compile(rb"^(" + b"|".join(c.encode() for c in COUNTERS) + rb"):\s*(\d+) kB", re.MULTILINE)
 _VEC_BYTES: Final = 256
 """How much of mincore's answer is read."""
@@ -219,6 +220,8 @@ class Real:
         if op.name == "touch":
             value, number, code, _ = self._ask(op.proc, _TOUCH, args=numbers)
             return Result(value, signal=f"{signal.Signals(number).name}/{code}" if number else "")
+        if op.name == "pkey_set":
+            return _result(self._ask(op.proc, _PKEY_SET, args=numbers)[0])
         if op.name in ("fork", "clone"):
             flags = signal.SIGCHLD | (numbers[1] if op.name == "clone" else 0)
             value, *_ = self._ask(op.proc, _FORK, args=(numbers[0], flags))
@@ -277,9 +280,9 @@ class Real:
                 perms.decode(),
                 int(offset, 16),
                 label.decode(errors="surrogateescape"),
-                bits.decode(),
+                told_flags(bits.decode(), int(key or 0)),
             )
-            for (start, end, perms, offset, label), bits in zip(_AREA.findall(data), flags, strict=True)
+            for (start, end, perms, offset, label), (key, bits) in zip(_AREA.findall(data), flags, strict=True)
         )
         counters = {name.decode(): int(kib) for name, kib in _COUNTER.findall(os.pread(status, 8192, 0))}
         return Picture(areas, counters)

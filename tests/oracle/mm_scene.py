@@ -30,6 +30,8 @@ class Space:
     """One address space of the series."""
 
     picture: Picture = field(default_factory=lambda: Picture((), {}))
+    keys: list[File] = field(default_factory=list)
+    """Protection keys that were allocated."""
     future: bool = False
     """mlockall(MCL_FUTURE) was called without MCL_ONFAULT."""
 
@@ -105,6 +107,13 @@ class Scene:
     def _after_open(self, op: Op, result: Result, process: Process) -> None:
         process.files.append(File(op.id, result.value))
 
+    def _after_pkey_alloc(self, op: Op, result: Result, process: Process) -> None:
+        process.space.keys.append(File(op.id, result.value))
+
+    def _after_pkey_free(self, op: Op, _result: Result, process: Process) -> None:
+        keys, gone = process.space.keys, op.args[0]
+        keys[:] = [key for key in keys if not (isinstance(gone, Ref) and key.op == gone.op)]
+
     _after_memfd_create = _after_dup = _after_open
 
     def _after_close(self, op: Op, _result: Result, process: Process) -> None:
@@ -125,7 +134,7 @@ class Scene:
     def _after_fork(self, op: Op, _result: Result, process: Process) -> None:
         slot = op.args[0]
         if isinstance(slot, int):
-            space = process.space if op.name == "clone" else Space(process.space.picture)
+            space = process.space if op.name == "clone" else Space(process.space.picture, list(process.space.keys))
             self.processes[slot] = Process(list(process.files), space, process.start_brk)
             self.unused.remove(slot)
 
@@ -229,6 +238,13 @@ class Scene:
     def of(self, file: File) -> Ref:
         """The descriptor as an argument."""
         return Ref(file.op, 0, file.number)
+
+    def key(self) -> Arg:
+        """A protection key: mostly one that was allocated; never 0, which the runner lives on."""
+        keys = self.me.space.keys
+        if keys and self.chance(0.8):
+            return self.of(self.rng.choice(keys))
+        return self.rng.choice((1, 1, 2, 3, 15, 16, -2, -1))
 
     def cap(self, length: int) -> int:
         """A length that may be populated."""

@@ -8,7 +8,7 @@ from tests.oracle.mm_mixes import UNPRIVILEGED
 from tests.oracle.mm_ops import Arg, Op, Picture, Ref, Result, Series
 from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, Real, capabilities, hard_limits
 
-GIVES_PLACES = frozenset({"mmap", "mremap", "brk", "open", "memfd_create", "dup", "shmget", "shmat"})
+GIVES_PLACES = frozenset({"mmap", "mremap", "brk", "open", "memfd_create", "dup", "shmget", "shmat", "pkey_alloc"})
 """Calls whose result later steps may refer to."""
 
 

@@ -18,7 +18,7 @@ from memtui.model.address import Range, page_up
 from memtui.model.mm import COUNTER_NAMES
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import VmaKind
-from memtui.sim.kernel import file_table, import_mm, mincore, task_mmu
+from memtui.sim.kernel import file_table, import_mm, mincore, pkeys, task_mmu
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
@@ -26,8 +26,9 @@ from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.kernel.task import Task
+from memtui.sim.kernel.vm_flags import pkey
 from memtui.sim.kernel.vma import Vma
-from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result
+from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result, told_flags
 from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, COUNTERS, Place, Real
 from tests.oracle.mm_real import capabilities as own_capabilities
 
@@ -41,7 +42,7 @@ _NAMES: Final = {"setrlimit": "prlimit64", "add_seals": "memfd_add_seals"}
 """Steps that are called otherwise there."""
 _SIGNED: Final = frozenset({"ftruncate", "fallocate", "pwrite64"})
 """Calls whose numbers are offsets: the simulated kernel takes them with their sign, all others as unsigned words."""
-_CODES: Final = {"SEGV_MAPERR": 1, "SEGV_ACCERR": 2, "BUS_ADRERR": 2, "SI_KERNEL": 128}
+_CODES: Final = {"SEGV_MAPERR": 1, "SEGV_ACCERR": 2, "SEGV_PKUERR": 4, "BUS_ADRERR": 2, "SI_KERNEL": 128}
 
 
 @cache
@@ -52,6 +53,7 @@ def calls() -> dict[str, Callable[..., Outcome]]:
         for name, function in vars(importlib.import_module(module.name)).items():
             if name.startswith("sys_"):
                 found.setdefault(name[4:], function)
+    found["pkey_set"] = pkeys.pkey_set
     return found
 
 
@@ -170,7 +172,7 @@ class Sim:
         return Picture((*areas, VSYSCALL), told)
 
     def _spell(self, vma: Vma) -> str:
-        letters = self._letters[vma.flags] = " ".join(task_mmu.vm_flags(self.kernel, vma))
+        letters = self._letters[vma.flags] = told_flags(" ".join(task_mmu.vm_flags(self.kernel, vma)), pkey(vma.flags))
         return letters
 
     def problems(self) -> list[str]:

@@ -58,6 +58,15 @@ def mmap_fixed(scene: Scene) -> Made | None:
     return make(scene, scene.odd(scene.address()), length, scene.rng.choice((3, 3, 3, 1, 0, 7)), flags)
 
 
+def mmap_exec(scene: Scene) -> Made | None:
+    """What may only be executed."""
+    made = mmap_fixed(scene)
+    if made is None:
+        return None
+    address, length, _, *rest = made[1]
+    return "mmap", (address, length, scene.rng.choice((4, 4, 4, 12)), *rest)
+
+
 def mmap_shared(scene: Scene) -> Made | None:
     flags = SHARED | ANONYMOUS | (extras(scene) & ~(GROWSDOWN | LOW))
     address = scene.address() if scene.chance(0.4) else 0

@@ -130,6 +130,22 @@ def leave(scene: Scene) -> Made | None:
     return "exit_group", (0,)
 
 
+def pkey_alloc(scene: Scene) -> Made | None:
+    rng = scene.rng
+    if len(scene.me.space.keys) > 3 and not scene.chance(0.2):
+        return pkey_free(scene)
+    return "pkey_alloc", (0 if scene.chance(0.97) else 1, rng.choices((0, 1, 2, 3, 4), (50, 20, 20, 8, 2))[0])
+
+
+def pkey_free(scene: Scene) -> Made | None:
+    return "pkey_free", (scene.key(),)
+
+
+def pkey_set(scene: Scene) -> Made | None:
+    keys = scene.me.space.keys
+    return ("pkey_set", (scene.of(scene.rng.choice(keys)), scene.rng.randrange(4))) if keys else pkey_alloc(scene)
+
+
 def shmget(scene: Scene) -> Made | None:
     rng = scene.rng
     if len(scene.segments) > 7:

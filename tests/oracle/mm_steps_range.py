@@ -28,6 +28,16 @@ def mprotect(scene: Scene) -> Made | None:
     return "mprotect", (scene.ref(scene.odd(part[0])), scene.odd(part[1]), prot)
 
 
+def pkey_mprotect(scene: Scene) -> Made | None:
+    made = mprotect(scene)
+    if made is None:
+        return None
+    start, length, prot = made[1]
+    if scene.chance(0.3):
+        prot = scene.rng.choice((4, 4, 5, 0))
+    return "pkey_mprotect", (start, length, prot, scene.key() if scene.chance(0.85) else -1)
+
+
 def mremap(scene: Scene) -> Made | None:
     rng = scene.rng
     part = scene.range()

@@ -13,7 +13,7 @@ typedef long i64;
 typedef unsigned int u32;
 
 enum { PAGE = 4096, SLOTS = 6, STACK = 16 * PAGE, OUT = 16 * PAGE, FIRST_FD = 200, SPARE = 8 * PAGE };
-enum { SYSCALL, TOUCH, FORK, EXIT, KEEP_CAPS };
+enum { SYSCALL, TOUCH, FORK, EXIT, KEEP_CAPS, PKEY_SET };
 enum { READ, WRITE, EXEC };
 enum {
     SYS_read = 0, SYS_write = 1, SYS_open = 2, SYS_close = 3, SYS_brk = 12, SYS_sigaction = 13, SYS_sigreturn = 15,
@@ -180,6 +180,15 @@ static void keep_capabilities(u64 mask)
         leave(81);
 }
 
+/* As glibc's pkey_set(): the rights of this thread to what has a protection key. */
+static void pkey_set(u64 key, u64 rights)
+{
+    u32 pkru, zero;
+    __asm__ volatile("rdpkru" : "=a"(pkru), "=d"(zero) : "c"(0));
+    pkru = (pkru & ~(3u << 2 * key)) | (u32)rights << 2 * key;
+    __asm__ volatile("wrpkru" : : "a"(pkru), "c"(0), "d"(0));
+}
+
 void serve(u64 slot)
 {
     struct state *state = &states[slot];
@@ -201,6 +210,9 @@ void serve(u64 slot)
             break;
         case FORK:
             reply.value = start_process(args[1], (u64)(states[args[0]].stack + STACK), args[0]);
+            break;
+        case PKEY_SET:
+            pkey_set(args[0], args[1]);
             break;
         case KEEP_CAPS:
             keep_capabilities(args[0]);

@@ -13,10 +13,11 @@ from memtui.model.event import EventKind
 from memtui.model.pages import Residence
 from memtui.model.request import Focus, Seek
 from memtui.model.snapshot import Snapshot
+from memtui.model.vma import Vma
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 from tests.oracle.mm_mixes import MIXES, UNPRIVILEGED
-from tests.oracle.mm_ops import PAGE, Area, Arg, Key, Path, line
+from tests.oracle.mm_ops import PAGE, Area, Arg, Key, Path, line, told_flags
 from tests.oracle.mm_real import Place, Real, missing
 from tests.oracle.mm_series import Bindings, Seed, Step, generate
 from tests.oracle.mm_sim import Pages, real_pages
@@ -63,10 +64,14 @@ def _concrete(arg: Arg, place: Place) -> Arg:
     return arg
 
 
+def key(vma: Vma) -> int:
+    return (vma.smaps.protection_key or 0) if vma.smaps is not None else 0
+
+
 def areas(snapshot: Snapshot) -> list[Area]:
     assert snapshot.mm is not None
     return [
-        Area(vma.start, vma.end, vma.perms, vma.offset, vma.name, " ".join(vma.vm_flags or ()))
+        Area(vma.start, vma.end, vma.perms, vma.offset, vma.name, told_flags(" ".join(vma.vm_flags or ()), key(vma)))
         for vma in snapshot.mm.vmas
     ]
 

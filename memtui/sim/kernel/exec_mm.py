@@ -10,6 +10,7 @@ from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory
+from memtui.sim.kernel.pkeys import init_new_context
 from memtui.sim.kernel.task import RLIM_INFINITY, Task
 from memtui.sim.kernel.unmapped_area import TASK_UNMAPPED_BASE
 from memtui.sim.kernel.vm_flags import (
@@ -50,6 +51,7 @@ def exec_mmap(kernel: "Kernel", task: "Task", rnd_pages: int = 0, *, randomize: 
     if legacy:
         base = TASK_UNMAPPED_BASE + rnd_pages * PAGE_SIZE
     mm = Mm(mmap_base=base, bottom_up=legacy, vsyscall=kernel.facts.vsyscall)
+    init_new_context(kernel, task, mm)
     old, task.mm = task.mm, mm
     task.in_vfork = False
     mmput(kernel, old)

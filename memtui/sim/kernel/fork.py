@@ -63,6 +63,7 @@ def clone(kernel: "Kernel", task: Task, flags: int, pid: int = 0) -> int:
         nice=task.nice,
         in_vfork=bool(flags & CLONE_VFORK),
         cmdline=task.cmdline,
+        pkru=task.pkru,
     )
     child.tgid = task.tgid if flags & CLONE_THREAD else child.pid
     kernel.tasks[child.pid] = child
@@ -96,6 +97,8 @@ def dup_mmap(kernel: "Kernel", task: Task) -> Mm:
         end_code=old.end_code,
         start_data=old.start_data,
         end_data=old.end_data,
+        pkey_allocation_map=old.pkey_allocation_map,
+        execute_only_pkey=old.execute_only_pkey,
         total_vm=old.total_vm,
         exec_vm=old.exec_vm,
         stack_vm=old.stack_vm,

@@ -1,7 +1,8 @@
 """Loads the address space of a live process into the simulated kernel, so that a simulation can go on from there.
 
 What a snapshot does not tell is taken as the plainest that fits it: a VMA with anonymous pages has an anon_vma of its
-own, the segments of one path come from one open file, and private anonymous memory was mapped where it lies.
+own, the segments of one path come from one open file, private anonymous memory was mapped where it lies, and the
+protection keys in use are those that VMAs have, of which that of execute-only memory is the kernel's own.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,17 @@ from memtui.sim.kernel import page_leaf, page_table
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
 from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.pkeys import init_new_context, pkey_bits
 from memtui.sim.kernel.task import Task
-from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_FLAG_CODES, VM_LOCKED, VM_MAYSHARE, VM_SHARED
+from memtui.sim.kernel.vm_flags import (
+    VM_ACCESS_FLAGS,
+    VM_ACCOUNT,
+    VM_EXEC,
+    VM_FLAG_CODES,
+    VM_LOCKED,
+    VM_MAYSHARE,
+    VM_SHARED,
+)
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
@@ -57,19 +67,7 @@ def load(
     Returns:
         The task, which is in `kernel.tasks`; its pid is the snapshot's if that is free.
     """
-    mm = Mm(mmap_base=mmap_base, exe=snapshot.exe or "")
-    mm.start_code, mm.end_code = code
-    mm.start_data, mm.end_data = data
-    mm.start_brk = snapshot.start_brk or 0
-    mm.brk = _brk(snapshot)
-    mm.start_stack = snapshot.start_stack or 0
-    mm.vsyscall = any(vma.name == _VSYSCALL for vma in snapshot.vmas)
-    mm.hiwater_vm = (snapshot.counters.vm_peak or 0) // 4
-    mm.hiwater_rss = (snapshot.counters.vm_hwm or 0) // 4
-    files: dict[str, OpenFile] = {}
-    for shown in snapshot.vmas:
-        if shown.name != _VSYSCALL:
-            _load_vma(kernel, mm, shown, files)
+    mm = _load_mm(snapshot, mmap_base, code, data)
     pid = kernel.new_pid(snapshot.pid)
     task = Task(
         pid=pid,
@@ -80,8 +78,27 @@ def load(
         caps=kernel.default_caps(),
         cmdline=snapshot.cmdline,
     )
+    init_new_context(kernel, task, mm)
+    files: dict[str, OpenFile] = {}
+    for shown in snapshot.vmas:
+        if shown.name != _VSYSCALL:
+            _load_vma(kernel, mm, shown, files)
     kernel.tasks[pid] = task
     return task
+
+
+def _load_mm(snapshot: MmSnapshot, mmap_base: int, code: Range, data: Range) -> Mm:
+    """All but the VMAs."""
+    mm = Mm(mmap_base=mmap_base, exe=snapshot.exe or "")
+    mm.start_code, mm.end_code = code
+    mm.start_data, mm.end_data = data
+    mm.start_brk = snapshot.start_brk or 0
+    mm.brk = _brk(snapshot)
+    mm.start_stack = snapshot.start_stack or 0
+    mm.vsyscall = any(vma.name == _VSYSCALL for vma in snapshot.vmas)
+    mm.hiwater_vm = (snapshot.counters.vm_peak or 0) // 4
+    mm.hiwater_rss = (snapshot.counters.vm_hwm or 0) // 4
+    return mm
 
 
 def _brk(snapshot: MmSnapshot) -> int:
@@ -93,6 +110,12 @@ def _brk(snapshot: MmSnapshot) -> int:
 
 def _load_vma(kernel: "Kernel", mm: Mm, shown: Shown, files: dict[str, OpenFile]) -> None:
     flags = sum(_BITS.get(letters, 0) for letters in shown.vm_flags or ())
+    key = shown.smaps.protection_key if shown.smaps is not None else None
+    if key:
+        flags |= pkey_bits(key)
+        mm.pkey_allocation_map |= 1 << key
+        if flags & VM_ACCESS_FLAGS == VM_EXEC:
+            mm.execute_only_pkey = key
     runs = shown.runs or ()
     special = shown.kind is VmaKind.SPECIAL
     file = None if special else _file(kernel, shown, files)

@@ -117,6 +117,11 @@ class Kernel:
         return max(self.sysctl["mmap_min_addr"], self.profile.lsm_mmap_min_addr)
 
     @property
+    def pkeys(self) -> bool:
+        """Whether there are protection keys: by the CPU and the kernel."""
+        return "ospke" in self.facts.cpu_flags and self.profile.pkeys
+
+    @property
     def totalram_pages(self) -> int:
         """Pages of RAM."""
         return self.facts.totalram_pages

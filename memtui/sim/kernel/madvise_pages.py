@@ -24,6 +24,7 @@ from memtui.sim.kernel.page_leaf import (
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
+from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (
@@ -251,6 +252,8 @@ def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, write: boo
             raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
         if vma.flags & (VM_IO | VM_PFNMAP) or not vma.flags & (VM_WRITE if write else VM_READ):
             raise Errno("EINVAL", "the mapping does not allow it")
+        if not permitted(task, vma.flags, write=write):
+            raise Errno("EINVAL", denied(task, vma, at).why)
         try:
             at = fault_range(kernel, task, vma, at, min(vma.end, end), write=write)
         except Fault as fault:

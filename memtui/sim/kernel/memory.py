@@ -26,6 +26,7 @@ from memtui.sim.kernel.page_leaf import (
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
+from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.stack import expand_downwards
 from memtui.sim.kernel.vm_flags import (
@@ -95,7 +96,7 @@ def hits(task: "Task", addr: int) -> bool:
     if leaf.state[entry] != ANON or entry in leaf.frames:
         return False
     vma = task.mm.tree.find(addr)
-    if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
+    if vma is None or vma.start > addr or not vma.flags & VM_WRITE or not permitted(task, vma.flags, write=True):
         return False
     leaf.touch(entry, entry + 1)
     return True
@@ -107,7 +108,7 @@ def _access(kernel: "Kernel", task: "Task", addr: int, length: int, write: bool,
     first = at
     try:
         while at < end:
-            vma = _accessible_vma(kernel, task, at, write=write)
+            vma = _accessible_vma(kernel, task, at, write=write, exec=exec)
             if exec and not vma.flags & VM_EXEC:
                 fault_range(kernel, task, vma, at, at + PAGE_SIZE, write=False)
                 raise Fault(ACCERR, at, "the mapping does not allow execution")
@@ -117,7 +118,7 @@ def _access(kernel: "Kernel", task: "Task", addr: int, length: int, write: bool,
     return Outcome((end - first) >> PAGE_SHIFT, "", "; ".join(mm.why))
 
 
-def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool) -> Vma:
+def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool, exec: bool = False) -> Vma:
     """lock_mm_and_find_vma() and access_error() of arch/x86/mm/fault.c.
 
     To fetch an instruction counts as reading here: only once the page is there does its entry forbid execution.
@@ -134,6 +135,8 @@ def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool) -> 
             vma = expand_downwards(kernel, task, vma, at)
         except Errno as failure:
             raise Fault(MAPERR, at, f"the stack cannot grow: {failure.why}") from None
+    if not exec and not permitted(task, vma.flags, write=write):
+        raise denied(task, vma, at)
     if not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
         raise Fault(ACCERR, at, "the mapping does not allow it")
     return vma
@@ -341,6 +344,8 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int)
     if not vma.flags & VM_ACCESS_FLAGS or not vma.flags & VM_MAYREAD:
         raise Fault(ACCERR, start, "the mapping allows no access")
     write = vma.flags & (VM_WRITE | VM_SHARED) == VM_WRITE
+    if not permitted(task, vma.flags, write=write):
+        raise denied(task, vma, start)
     fault_range(kernel, task, vma, start, end, write=write)
 
 

@@ -32,6 +32,10 @@ class Mm:
     end_data: int = 0
     def_flags: int = 0
     """VM_* bits of every new mapping: VM_LOCKED after mlockall(MCL_FUTURE)."""
+    pkey_allocation_map: int = 0
+    """One bit a protection key that is taken; 0 where the CPU has none."""
+    execute_only_pkey: int = 0
+    """The key of memory that may only be executed; -1: none yet."""
     total_vm: int = 0
     exec_vm: int = 0
     stack_vm: int = 0

@@ -26,6 +26,7 @@ from memtui.sim.kernel.mmap_flags import anonymous_flags, file_flags, flag_bits
 from memtui.sim.kernel.mmap_region import mmap_region
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import OVERCOMMIT_NEVER
+from memtui.sim.kernel.pkeys import mmap_pkey, pkey_bits
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
@@ -88,7 +89,8 @@ def do_mmap(
     if not flags & MAP_FIXED:
         addr = _round_hint(kernel, addr)
     length = _checked_length(kernel, task, length, pgoff)
-    vm_flags = prot & VM_ACCESS_FLAGS | flag_bits(flags) | mm.def_flags | VM_MAY_ALL
+    vm_flags = prot & VM_ACCESS_FLAGS | pkey_bits(mmap_pkey(kernel, task, prot))
+    vm_flags |= flag_bits(flags) | mm.def_flags | VM_MAY_ALL
     addr = get_unmapped_area(kernel, task, Wanted(addr, length, flags, file, pgoff))
     if flags & MAP_FIXED_NOREPLACE and kernel.profile.noreplace and mm.tree.intersection(addr, addr + length):
         raise Errno("EEXIST", "MAP_FIXED_NOREPLACE, and something is mapped there")

@@ -8,6 +8,7 @@ from memtui.sim.kernel.memory import populate_vma
 from memtui.sim.kernel.mman import PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE
 from memtui.sim.kernel.outcome import Errno, Fault, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.pkeys import as_key, is_allocated, override_mprotect_pkey, pkey_bits
 from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
     VM_ACCOUNT,
@@ -15,6 +16,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_HUGETLB,
     VM_LOCKED,
     VM_NORESERVE,
+    VM_PKEY_MASK,
     VM_SEALED,
     VM_SHARED,
     VM_WRITE,
@@ -35,6 +37,21 @@ ADDRESS_MASK: Final = (1 << 64) - 1
 @system_call
 def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: int) -> int:
     """mprotect(2): address and length in bytes."""
+    return do_mprotect_pkey(kernel, task, start, length, prot, -1)
+
+
+@system_call
+def sys_pkey_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: int, key: int) -> int:
+    """pkey_mprotect(2): mprotect(2) that gives a protection key too; with -1 it is the same."""
+    return do_mprotect_pkey(kernel, task, start, length, prot, as_key(key))
+
+
+def do_mprotect_pkey(kernel: "Kernel", task: "Task", start: int, length: int, prot: int, key: int) -> int:
+    """The checks of both calls in the kernel's order, then the walk.
+
+    Raises:
+        Errno: as mprotect(2).
+    """
     grows = prot & GROWS
     if grows == GROWS:
         raise Errno("EINVAL", "PROT_GROWSDOWN and PROT_GROWSUP together")
@@ -48,7 +65,9 @@ def sys_mprotect(kernel: "Kernel", task: "Task", start: int, length: int, prot: 
         raise Errno("ENOMEM", "the range overflows")
     if prot & ~(KNOWN | GROWS):
         raise Errno("EINVAL", "an unknown protection bit")
-    _walk(kernel, task, _first_byte(task, start, end, grows), end, prot)
+    if key != -1 and not is_allocated(kernel, task.mm, key):
+        raise Errno("EINVAL", f"{key} is no allocated protection key")
+    _walk(kernel, task, _first_byte(task, start, end, grows), end, prot & ~GROWS, key)
     return 0
 
 
@@ -70,13 +89,14 @@ def _first_byte(task: "Task", start: int, end: int, grows: int) -> int:
     return start
 
 
-def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int) -> None:
+def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int, key: int) -> None:
     mm, at = task.mm, start
     while at < end:
         vma = mm.tree.at(at)
         if vma is None:
             raise Errno("ENOMEM", f"nothing is mapped at {at:#x}; what lies below was changed")
-        flags = prot & VM_ACCESS_FLAGS | vma.flags & ~VM_ACCESS_FLAGS
+        flags = prot & VM_ACCESS_FLAGS | vma.flags & ~(VM_ACCESS_FLAGS | VM_PKEY_MASK)
+        flags |= pkey_bits(override_mprotect_pkey(kernel, task, vma, prot, key))
         if flags & ~(flags >> 4) & VM_ACCESS_FLAGS:
             raise Errno("EACCES", "the mapping may never get such access (VM_MAYREAD, VM_MAYWRITE, VM_MAYEXEC)")
         at = fixup(kernel, task, vma, at, min(vma.end, end), flags).end

@@ -66,6 +66,8 @@ class Profile:
     """MADV_COLD, MADV_PAGEOUT (5.4)."""
     thp: bool = True
     """Transparent huge pages (2.6.38)."""
+    pkeys: bool = True
+    """Protection keys, where the CPU has them (4.9; execute-only memory by them 4.6)."""
     watermark_scale: bool = True
     """vm.watermark_scale_factor (4.6)."""
     min_free_kbytes_limit: int = 262144
@@ -100,6 +102,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((4, 14), lambda p: replace(p, wipe_on_fork=False)),
     ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
     ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
+    ((4, 9), lambda p: replace(p, pkeys=False)),
     ((4, 6), lambda p: replace(p, watermark_scale=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),

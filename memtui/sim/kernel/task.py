@@ -83,6 +83,8 @@ class Task:
     """Page faults without I/O."""
     maj_flt: int = 0
     """Page faults that waited for a disk."""
+    pkru: int = 0
+    """The register of this thread: two bits a protection key, PKEY_DISABLE_ACCESS and PKEY_DISABLE_WRITE."""
     oom_score_adj_min: int = 0
     """Lowering oom_score_adj below it needs CAP_SYS_RESOURCE."""
 

@@ -34,6 +34,9 @@ VM_MIXEDMAP: Final = 1 << 28
 VM_HUGEPAGE: Final = 1 << 29
 VM_NOHUGEPAGE: Final = 1 << 30
 VM_MERGEABLE: Final = 1 << 31
+VM_PKEY_SHIFT: Final = 32
+VM_PKEY_MASK: Final = 0xF << VM_PKEY_SHIFT
+"""The protection key, which VmFlags does not print."""
 VM_DROPPABLE: Final = 1 << 40
 VM_SEALED: Final = 1 << 42
 
@@ -91,6 +94,11 @@ VM_FLAG_CODES: Final[tuple[tuple[int, str], ...]] = (
 def codes(flags: int) -> tuple[str, ...]:
     """The letters of VmFlags for these bits."""
     return tuple(code for bit, code in VM_FLAG_CODES if flags & bit)
+
+
+def pkey(flags: int) -> int:
+    """vma_pkey(): the protection key, 0 to 15."""
+    return (flags & VM_PKEY_MASK) >> VM_PKEY_SHIFT
 
 
 def perms(flags: int) -> str:
