@@ -4,9 +4,11 @@
 """
 
 import contextlib
+import gc
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from memtui.model.elf_objects import ObjectMap
     from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
+    from memtui.ui.app import MemtuiApp
     from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO = "first-malloc"
@@ -36,6 +39,9 @@ class Size(NamedTuple):
 
     width: int
     height: int
+
+
+DEFAULT_SIZE = Size(120, 40)
 
 
 class _SizeType(click.ParamType[Size]):
@@ -65,7 +71,9 @@ def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."
         ),
-        click.option("--size", type=_SizeType(), default="120x40", help="Size of the picture that --print svg writes."),
+        click.option(
+            "--size", type=_SizeType(), default=DEFAULT_SIZE, help="Size of the picture that --print svg writes."
+        ),
         click.option(
             "--press", metavar="KEYS", default="", help="Keys to press before --print svg takes its picture: 'u enter'."
         ),
@@ -219,18 +227,8 @@ def _open(
         MemtuiError: the source cannot be had.
     """
     if what is None and slow:
-        from memtui.ui.app import MemtuiApp
-        from memtui.ui.themes import load
-
         _needs_terminal()
-        app = MemtuiApp(
-            load(),
-            theme_name=screen.theme,
-            opening=(title, opening),
-            first=Seek(_target(at, what)),
-            interval=screen.interval,
-            elf=elf_of,
-        )
+        app = _app(screen, opening=(title, opening), first=Seek(_target(at, what)))
         app.run()
         if app.failure is not None:
             raise app.failure
@@ -267,26 +265,38 @@ def _show(
             objects = _objects(source, snapshot) if what == "json" and not ranking else None
             _write(_text(snapshot, what, ranking=ranking, why=why, objects=objects))
             return
-        # A source that cannot be had is one line on stderr, before the screen is opened.
-        source.apply(first)
-        from memtui.ui.app import MemtuiApp
-        from memtui.ui.themes import load
-
-        pane = "oom" if ranking else "map"
-        themes = load()
-        app = MemtuiApp(themes, theme_name=screen.theme, source=source, interval=screen.interval, pane=pane, elf=elf_of)
         if what is None:
             _needs_terminal()
-            app.tour = is_first_start()
-            app.run()
+        # A source that cannot be had is one line on stderr, before the screen is opened.
+        snapshot = source.apply(first)
+        pane = "oom" if ranking else "map"
+        if what is None:
+            from memtui.plain_frame import PlainFrame
+
+            with PlainFrame(snapshot, *shutil.get_terminal_size()):
+                app = _app(screen, source=source, snapshot=snapshot, pane=pane)
+                app.tour = is_first_start()
+                app.run()
             return
         import asyncio
 
+        app = _app(screen, source=source, snapshot=snapshot, pane=pane)
         from memtui.ui.svg import render_svg
 
-        for problem in themes.problems:
+        for problem in app.themes.problems:
             click.echo(f"memtui: {problem}", err=True)
         _write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
+
+
+def _app(screen: Screen, **options: Any) -> "MemtuiApp":
+    """The app, not yet running; garbage is not looked for while the hundreds of modules behind it are imported."""
+    gc.disable()
+    from memtui.ui.app import MemtuiApp
+    from memtui.ui.themes import load
+
+    gc.freeze()
+    gc.enable()
+    return MemtuiApp(load(), theme_name=screen.theme, interval=screen.interval, elf=elf_of, **options)
 
 
 def _last_map(source: "Source", snapshot: "Snapshot") -> "Snapshot":
@@ -323,13 +333,12 @@ def _needs_terminal() -> None:
 
 def _home(theme: str | None, interval: float) -> None:
     """Open the screen on which a process or a scenario is picked."""
+    _needs_terminal()
     from memtui.live.processes import read_tasks
     from memtui.live.procfs import Procfs
     from memtui.live.source import LiveSource
     from memtui.scenarios import scenario_names, scenario_summary
-    from memtui.ui.app import MemtuiApp
     from memtui.ui.home import Home
-    from memtui.ui.themes import load
 
     home = Home(
         processes=lambda: read_tasks(Procfs()),
@@ -337,8 +346,7 @@ def _home(theme: str | None, interval: float) -> None:
         open_process=LiveSource,
         open_scenario=simulation,
     )
-    app = MemtuiApp(load(), theme_name=theme, home=home, interval=interval, elf=elf_of)
-    _needs_terminal()
+    app = _app(Screen(theme, DEFAULT_SIZE, interval), home=home)
     app.tour = is_first_start()
     app.run()
 

@@ -147,11 +147,12 @@ def elf_of(source: "Source") -> "ElfSource | None":
     from memtui.live.elf_files import LiveElf, own_vdso
     from memtui.live.host import LiveHost
     from memtui.live.source import LiveSource
-    from memtui.sim.elf_files import SimElf
-    from memtui.sim.source import SimSource
 
     if isinstance(source, LiveSource):
         return LiveElf(elf_reader)
+    from memtui.sim.elf_files import SimElf
+    from memtui.sim.source import SimSource
+
     if not isinstance(source, SimSource):
         return None
     return SimElf(source.host, elf_reader, own_vdso) if isinstance(source.host, LiveHost) else SimElf(source.host)

@@ -34,6 +34,7 @@ class MemtuiApp(App[None]):
         home: what there is to pick from.
         opening: a title, and what makes the source while a bar tells how far it has come.
         first: the request for the first picture.
+        snapshot: the first picture, if it is there already.
         interval: seconds between two looks at a live source.
         elf: where the ELF knowledge of a source comes from.
         pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
@@ -58,6 +59,7 @@ class MemtuiApp(App[None]):
         home: Home | None = None,
         opening: tuple[str, Opening] | None = None,
         first: Request | None = None,
+        snapshot: Snapshot | None = None,
         interval: float = 1.0,
         pane: str = "map",
         tour: bool = False,
@@ -66,13 +68,12 @@ class MemtuiApp(App[None]):
         self.themes = themes
         self.palette: Palette = themes.get(theme_name)
         super().__init__()
+        self.set_reactive(MemtuiApp.snapshot, snapshot)
         self.home = home
         self.interval = interval
         self.lane: Lane | None = None
         self.failure: MemtuiError | None = None
         """Why the source that was to be opened could not be had."""
-        self.elf: ElfSource | None = None
-        """Of the source that is shown."""
         self._source = source
         self._opening = opening
         self._first = first or Refresh()
@@ -91,7 +92,7 @@ class MemtuiApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """What is shown first: the source, or what there is to pick from."""
         if self._source is not None:
-            self.lane, self.elf = Lane(self._source), self._elf_of(self._source)
+            self.lane = Lane(self._source)
             return MainScreen(self._pane)
         if self._opening is not None:
             return LoadingScreen(*self._opening)
@@ -101,7 +102,7 @@ class MemtuiApp(App[None]):
         """Ask for the first picture."""
         for problem in self.themes.problems:
             self.notify(safe(problem), title="A theme was left out", severity="warning", markup=False)
-        if self.lane is not None:
+        if self.lane is not None and self.snapshot is None:
             self.ask(self._first)
 
     def open(self, source: Source) -> None:
@@ -110,9 +111,13 @@ class MemtuiApp(App[None]):
             source.close()
             return
         self.set_reactive(MemtuiApp.snapshot, None)
-        self.lane, self.elf = Lane(source), self._elf_of(source)
+        self._source, self.lane = source, Lane(source)
         self.push_screen(MainScreen(self._pane))
         self.ask(self._first)
+
+    def elf_source(self) -> ElfSource | None:
+        """Where the ELF knowledge of the source on the screen comes from; slow."""
+        return None if self._source is None else self._elf_of(self._source)
 
     def give_up(self, error: MemtuiError) -> None:
         """End, because there is nothing to show."""

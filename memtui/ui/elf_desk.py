@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from memtui.model.elf_knowledge import LOADING, NOTHING_KNOWN, ElfKnowledge
-from memtui.model.elf_objects import FileKey, LoadedObject
+from memtui.model.elf_objects import FileKey, LoadedObject, ObjectMap
 from memtui.model.elf_source import ElfSource
 from memtui.model.errors import SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.symbols import SymbolTable
 from memtui.model.vma import Vma
 
+NO_FILES: Final = "this source has no ELF files"
 READING: Final = "reading the ELF files…"
 _TABLES: Final = 128
 """Symbol tables that are kept."""
@@ -23,19 +24,20 @@ class ElfDesk:
     """Follows the picture and the cursor; the objects of the newest picture only are read.
 
     Args:
-        source: where the knowledge comes from; None: from nowhere.
+        source: makes where the knowledge comes from, in the desk's thread; its None: from nowhere.
         run: starts a coroutine on the event loop.
         tell: hears of everything new.
     """
 
     def __init__(
         self,
-        source: ElfSource | None,
+        source: Callable[[], ElfSource | None],
         run: Callable[[Coroutine[Any, Any, None]], object],
         tell: Callable[[ElfKnowledge], None],
     ) -> None:
-        self.known = NOTHING_KNOWN if source is not None else ElfKnowledge(state="this source has no ELF files")
-        self._source = source
+        self.known = NOTHING_KNOWN
+        self._make_source = source
+        self._source: ElfSource | None = None
         self._run, self._tell = run, tell
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="elf")
         self._mm: MmSnapshot | None = None
@@ -51,7 +53,7 @@ class ElfDesk:
     def look(self, mm: MmSnapshot | None) -> None:
         """Learn what a new picture has mapped, unless its VMAs are those of the last one."""
         before, self._mm = self._mm, mm
-        if self._source is None or mm is before:
+        if mm is before:
             return
         if mm is None:
             self._learn(replace(self.known, objects=NOTHING_KNOWN.objects, state=""))
@@ -62,7 +64,7 @@ class ElfDesk:
                 self._learn(ElfKnowledge(tables=tables, state=READING))
             if not self._reading:
                 self._reading = True
-                self._run(self._read_objects(self._source))
+                self._run(self._read_objects())
 
     def point(self, vma: Vma | None, address: int | None) -> None:
         """Learn the symbols of what the cursor is on, if they are not known."""
@@ -83,18 +85,25 @@ class ElfDesk:
                 return found
         return None
 
-    async def _read_objects(self, source: ElfSource) -> None:
+    async def _read_objects(self) -> None:
         """Until the picture that was read is the newest one."""
         loop = asyncio.get_running_loop()
         done: MmSnapshot | None = None
         try:
             while not self._closed and self._mm is not None and (done is None or done.vmas is not self._mm.vmas):
                 done = self._mm
-                objects = await loop.run_in_executor(self._executor, source.objects, done)
+                objects = await loop.run_in_executor(self._executor, self._objects, done)
                 if self._mm is not None and self._mm.pid == done.pid:
-                    self._learn(replace(self.known, objects=objects, state=""))
+                    state = NO_FILES if objects is None else ""
+                    self._learn(replace(self.known, objects=objects or NOTHING_KNOWN.objects, state=state))
         finally:
             self._reading = False
+
+    def _objects(self, mm: MmSnapshot) -> ObjectMap | None:
+        """In the thread; the source is made when it is first needed, for what reads ELF files is slow to import."""
+        if self._source is None:
+            self._source = self._make_source()
+        return None if self._source is None else self._source.objects(mm)
 
     async def _load(self, mm: MmSnapshot, loaded: LoadedObject) -> None:
         if not self._closed:

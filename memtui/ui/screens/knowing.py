@@ -20,7 +20,7 @@ class KnowingScreen(AskingScreen):
     def desk(self) -> ElfDesk:
         """Of the source that the app shows; made when it is first asked for."""
         if self._desk is None:
-            self._desk = ElfDesk(self.memtui.elf, self.run_worker, self._tell)
+            self._desk = ElfDesk(self.memtui.elf_source, self.run_worker, self._tell)
             self._tell(self._desk.known)
         return self._desk
 
