@@ -16,6 +16,7 @@ from memtui.sim.births import Births
 from memtui.sim.kernel.profile import Profile
 from memtui.sim.machine import Machine
 from memtui.sim.machine_options import MachineOptions
+from memtui.sim.overlap import Overlaps
 from memtui.trace.line import Statement
 
 SPACING: Final = 512
@@ -32,7 +33,7 @@ class Steps(list[Statement]):
     """The steps of a trace. They may change, but then all states behind the change are forgotten."""
 
 
-CONSTANT_TYPES: Final = (Steps, ElfImage, MachineFacts, MachineOptions, Profile, Births)
+CONSTANT_TYPES: Final = (Steps, ElfImage, MachineFacts, MachineOptions, Profile, Births, Overlaps)
 """Values that are never changed, so that all states share them."""
 
 
@@ -76,8 +77,18 @@ class Checkpoints:
             gone = self._extra.popleft()
             self._keep([kept for kept in self._kept if kept.position != gone])
 
+    def saved(self, machine: Machine) -> bytes:
+        """The machine's state, for `loaded`; it is not kept here. O(size of the state)."""
+        return self._constants.dump(machine)
+
+    def loaded(self, state: bytes) -> Machine:
+        """A machine in a state that was saved."""
+        machine = self._constants.load(state)
+        assert isinstance(machine, Machine)
+        return machine
+
     def _add(self, machine: Machine) -> int:
-        state = self._constants.dump(machine)
+        state = self.saved(machine)
         insort(self._kept, _Checkpoint(machine.position, state))
         self._bytes += len(state)
         return len(state)
@@ -96,9 +107,7 @@ class Checkpoints:
         at = bisect_right(self._kept, position, key=lambda kept: kept.position) - 1
         if at < 0 or self._kept[at].position != position:
             raise KeyError(position)
-        machine = self._constants.load(self._kept[at].state)
-        assert isinstance(machine, Machine)
-        return machine
+        return self.loaded(self._kept[at].state)
 
     def forget_behind(self, position: int) -> None:
         """Drop what lies behind `position`: the program has changed there."""

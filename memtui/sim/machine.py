@@ -25,6 +25,7 @@ from memtui.sim.kernel.kernel_step import begin_step, end_step
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.linking import plan, told
 from memtui.sim.machine_options import machine_options
+from memtui.sim.overlap import Overlaps, order_note
 from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE
@@ -73,6 +74,7 @@ class Machine:
         self.world = self._world(host)
         self.world.recorded = recorded
         self.world.births = Births(program)
+        self.world.overlaps = Overlaps(program)
 
     def step(self) -> StepRecord:
         """Run the next statement.
@@ -166,6 +168,8 @@ class Machine:
             if process.task.killed:
                 effect = effect._replace(value=None, errno="", recorded=False)
             effect = self._compared(call, process, effect)
+            if note := order_note(self.world, process, statement):
+                effect = effect._replace(events=(*effect.events, Event(EventKind.NOTE, note)))
             if call.name == "execve" and not effect.errno and effect.value == 0:
                 effect = self._with_linker(statement, process, effect)
         text = reprint(statement, _shown(call, effect), self.world.variables)

@@ -44,7 +44,10 @@ def _born_early(world: World, birth: Statement, pid: int) -> Process:
     if parent is None or not isinstance(call, Call):
         return world.start(pid)
     outcome = _clone(world, parent, call, pid)
-    return world.start(pid) if outcome.errno else world.child(parent, outcome.value)
+    if outcome.errno:
+        return world.start(pid)
+    world.born_early.add(pid)
+    return world.child(parent, outcome.value)
 
 
 def _fork(world: World, process: Process, call: Call) -> Effect:
@@ -52,7 +55,8 @@ def _fork(world: World, process: Process, call: Call) -> Effect:
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: no child", recorded=True)
     child = call.child or (call.result.value if call.result is not None else None)
-    if child in world.processes and not world.processes[child].task.exited:
+    if child in world.born_early:
+        world.born_early.remove(child)
         return Effect(child, why="the child ran already")
     outcome = _clone(world, process, call, child or 0)
     if not outcome.errno:

@@ -13,6 +13,7 @@ from memtui.sim.export import Exporter
 from memtui.sim.history import Pictures, RanSteps
 from memtui.sim.linking import without_plans
 from memtui.sim.machine import Machine
+from memtui.sim.ordering import Ordering, differs
 from memtui.trace.line import Call
 from memtui.trace.parser import Trace, parse_line
 
@@ -48,6 +49,7 @@ class SimSource:
         self._exporter = Exporter(title)
         self._machine = self._new_machine()
         self._checkpoints = Checkpoints(host)
+        self._ordering = Ordering(self._program, self._checkpoints)
         self._cursor = 0
         self._current = self._picture()
 
@@ -117,7 +119,10 @@ class SimSource:
         first = self._machine.position
         while (position := self._machine.position) < (end := min(target, len(self._program))):
             known = len(self._program)
-            self._ran.add(self._machine.step())
+            record = self._machine.step()
+            if differs(record) and self._reordered():
+                continue
+            self._ran.add(record)
             if len(self._program) != known:
                 self._ran.grown(self._program)
             self._checkpoints.pass_by(self._machine)
@@ -125,6 +130,32 @@ class SimSource:
                 self.watch(Progress("replaying", position + 1, end))
             self._prepare_for_back(min(target, len(self._program)) - self._machine.position)
         return self._machine.position
+
+    def _reordered(self) -> bool:
+        """Give steps whose order the log leaves open another one, if that explains the result of the last step.
+
+        The machine then stands before them again.
+        """
+        last = self._machine
+        start = self._ordering.doubtful_from(last)
+        if start is None:
+            return False
+        trial = self._machine_at(start)
+        if not self._ordering.settle(trial, last.position):
+            return False
+        self._pictures.forget_behind(start)
+        self._checkpoints.forget_behind(start)
+        self._ran.forget_behind(start, self._program)
+        self._machine = self._machine_at(start)
+        return True
+
+    def _machine_at(self, position: int) -> Machine:
+        """Another machine, that has run the first `position` steps."""
+        nearest = self._checkpoints.nearest(position)
+        machine = self._checkpoints.restore(nearest) if nearest else self._new_machine()
+        while machine.position < position:
+            machine.step()
+        return machine
 
     def _prepare_for_back(self, left: int) -> None:
         """On the way to a place that lies `left` steps ahead: keep what makes stepping back from there cheap."""

@@ -19,6 +19,7 @@ from memtui.sim.kernel.file import inode_at
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.machine_options import MachineOptions
+from memtui.sim.overlap import Overlaps
 from memtui.sim.process import Process
 from memtui.trace.line import Call
 
@@ -42,6 +43,10 @@ class World:
 
     births: Births = field(default_factory=Births)
     """The forks of the trace."""
+    born_early: set[int] = field(default_factory=set)
+    """Pids of children that ran, and may have ended, before the line in which their parent learns of them."""
+    overlaps: Overlaps = field(default_factory=Overlaps)
+    """The calls of the trace that overlap."""
     recorded: bool = False
     """Whether the steps are the log of a real program: what it wrote to its memory is not among them."""
 
@@ -101,6 +106,10 @@ class Effect(NamedTuple):
     """System calls that a library call made, as strace prints them."""
     births: Births = field(default_factory=Births)
     """The forks of the trace."""
+    born_early: set[int] = field(default_factory=set)
+    """Pids of children that ran, and may have ended, before the line in which their parent learns of them."""
+    overlaps: Overlaps = field(default_factory=Overlaps)
+    """The calls of the trace that overlap."""
     recorded: bool = False
     """The result lies outside what is simulated: the recorded one stands, if there is one; nothing is compared."""
     bound: int | None = None

@@ -147,3 +147,5 @@ class Statement(NamedTuple):
     """Line in the file where a call began that was interrupted and resumed; 0: where it stands."""
     made: bool = False
     """Made by the simulator, as the trace does not tell it: what the dynamic linker does."""
+    ahead: bool = False
+    """It took effect before calls that the log ends earlier; the results tell so."""

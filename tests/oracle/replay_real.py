@@ -12,15 +12,16 @@ from typing import NamedTuple
 import pytest
 
 EXIT_GROUP = 231
-DELAY = 250_000
-"""Microseconds that strace holds each exit_group back, so that the map can be read."""
+DELAYS = (250_000, 1_000_000, 4_000_000)
+"""Microseconds that strace holds each exit_group back, so that the map can be read; more if that was not enough."""
 LIMIT = 120.0
 """Seconds after which a program has gone wrong."""
+EXITS = re.compile(r"^(\d+) +exit_group\(", re.MULTILINE)
 RESULT = re.compile(r"(\)|<unfinished \.\.\.>) += (?:-?0x[0-9a-f]+|-?\d+|\?)[^\"]*$")
 
 
 class Recording(NamedTuple):
-    """What strace wrote, and the maps of those that reached exit_group."""
+    """What strace wrote, and the map of each task that reached exit_group, as it was at last."""
 
     log: str
     maps: dict[int, str]
@@ -30,7 +31,7 @@ class Recording(NamedTuple):
 def record(
     command: Sequence[str], folder: Path, *options: str, cwd: Path | None = None, maps: bool = True
 ) -> Recording:
-    """Run a command in an empty environment under strace -f.
+    """Run a command in an empty environment under strace -f, and again as long as a map could not be read in time.
 
     Args:
         command: program and arguments.
@@ -39,10 +40,19 @@ def record(
         cwd: where to run it.
         maps: whether each exit_group is held back for its map.
     """
+    for delay in DELAYS if maps else (0,):
+        recording = record_once(command, folder, *options, cwd=cwd, delay=delay)
+        if not delay or {int(pid) for pid in EXITS.findall(recording.log)} <= recording.maps.keys():
+            return recording
+    pytest.fail(f"{command} ended before its maps could be read")
+
+
+def record_once(command: Sequence[str], folder: Path, *options: str, cwd: Path | None, delay: int) -> Recording:
+    """Run a command once; `delay` is in microseconds, 0: no maps."""
     log = folder / "log"
-    delay = [f"--inject=exit_group:delay_enter={DELAY}"] if maps else []
+    hold = [f"--inject=exit_group:delay_enter={delay}"] if delay else []
     start = ["setarch", "-R", "env", "-i", "PATH=/usr/bin:/bin", "HOME=/nonexistent"]
-    whole = [*start, "strace", "-f", *options, *delay, "-o", str(log), *command]
+    whole = [*start, "strace", "-f", *options, *hold, "-o", str(log), *command]
     found: dict[int, str] = {}
     with subprocess.Popen(
         whole, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=cwd
@@ -52,9 +62,8 @@ def record(
             if time.monotonic() > deadline:
                 tracer.kill()
                 pytest.fail(f"{command} did not end")
-            for pid in descendants(tracer.pid) if maps else ():
-                if pid not in found and (text := map_at_exit(pid)):
-                    found[pid] = text
+            for pid in descendants(tracer.pid) if delay else ():
+                found |= map_at_exit(pid)
             time.sleep(0.005)
         assert tracer.stderr is not None
         said = tracer.stderr.read().decode(errors="replace")
@@ -74,15 +83,16 @@ def descendants(pid: int) -> Iterator[int]:
         yield from descendants(child)
 
 
-def map_at_exit(pid: int) -> str:
-    """The map of a process that strace holds at its exit_group; "" if it is not there."""
+def map_at_exit(pid: int) -> dict[int, str]:
+    """The map of a process by the task that strace holds at its exit_group; none if it is not there."""
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
             if Path(f"/proc/{pid}/task/{task}/syscall").read_text().startswith(f"{EXIT_GROUP} "):
-                return Path(f"/proc/{pid}/maps").read_text(errors="surrogateescape")
+                text = Path(f"/proc/{pid}/maps").read_text(errors="surrogateescape")
+                return {int(task): text} if text else {}
     except OSError:
-        return ""
-    return ""
+        pass
+    return {}
 
 
 def without_results(log: str) -> str:

@@ -1,0 +1,135 @@
+"""Looks for the order in which calls that overlap in a log took effect: the one that explains all their results.
+
+The log bounds it: no call takes effect before its entry or after its exit. As they stand they are in the order of
+their exits; when a result then differs, other orders within the bounds are tried.
+"""
+
+from collections.abc import MutableSequence
+from itertools import islice
+from typing import Final
+
+from memtui.model.event import EventKind
+from memtui.model.step import StepRecord
+from memtui.sim.checkpoints import Checkpoints
+from memtui.sim.machine import Machine
+from memtui.sim.overlap import entry, on_the_map
+from memtui.trace.line import Statement
+
+REACH: Final = 256
+"""Steps around a difference in which its reason is looked for."""
+TRIES: Final = 1000
+"""Steps that are run for one search."""
+FAILURES: Final = 16
+"""Searches in vain, one after the other, that show that the differences of this log have other reasons."""
+
+
+def differs(record: StepRecord) -> bool:
+    """Whether a step's result is not the recorded one."""
+    return any(event.kind is EventKind.DIVERGENCE for event in record.events)
+
+
+class Ordering:
+    """The order of a program's steps, where the log leaves it open."""
+
+    def __init__(self, program: MutableSequence[Statement], states: Checkpoints) -> None:
+        """Take over a program.
+
+        Args:
+            program: its steps; their order changes.
+            states: copies machines.
+        """
+        self._program = program
+        self._states = states
+        self._searched: set[int] = set()
+        self._failures = 0
+        self._tries = 0
+
+    def doubtful_from(self, machine: Machine) -> int | None:
+        """The position from which on the order may be another, when the result of the last step differed.
+
+        None: its order is certain, or it has been looked for in vain.
+        """
+        at = machine.position - 1
+        statement = self._program[at]
+        if statement.line in self._searched or self._failures >= FAILURES:
+            return None
+        if not on_the_map(statement) or not machine.world.overlaps.rivals(statement):
+            return None
+        self._searched.add(statement.line)
+        start, first = at, entry(statement)
+        for index in range(at - 1, max(at - REACH, -1), -1):
+            earlier = self._program[index]
+            if on_the_map(earlier) and earlier.line > first:
+                start, first = index, min(first, entry(earlier))
+        return start
+
+    def settle(self, machine: Machine, end: int) -> bool:
+        """Order the steps from the machine's position to `end`, and those that overlap them, so that all results agree.
+
+        Args:
+            machine: stands at the first; it is used up.
+            end: position behind the step whose result differed.
+
+        Returns:
+            Whether there is such an order; if not, the program is as it was.
+        """
+        before = list(self._program)
+        self._tries = TRIES
+        if self._search(machine, end) and len(self._program) == len(before):
+            self._failures = 0
+            return True
+        self._program[:] = before
+        self._failures += 1
+        return False
+
+    def _search(self, machine: Machine, end: int) -> bool:
+        while machine.position < end:
+            choices = self._choices(machine)
+            if len(choices) > 1:
+                return self._try_each(machine, choices, end)
+            self._tries -= 1
+            if differs(machine.step()) or self._tries <= 0:
+                return False
+        return True
+
+    def _try_each(self, machine: Machine, choices: list[int], end: int) -> bool:
+        state, here = self._states.saved(machine), machine.position
+        for index in choices:
+            chosen = self._program.pop(index)
+            self._program.insert(here, chosen._replace(ahead=chosen.ahead or index > here))
+            trial = self._states.loaded(state)
+            self._tries -= 1
+            if not differs(trial.step()) and self._search(trial, max(end, index + 1)):
+                return True
+            if self._tries <= 0:
+                return False
+            del self._program[here]
+            self._program.insert(index, chosen)
+        return False
+
+    def _choices(self, machine: Machine) -> list[int]:
+        """Positions of the steps that may be the next one, those first that come first as things stand.
+
+        A step is certain to come before those that begin behind its end. Only calls on the same address space are
+        worth a try.
+        """
+        here = machine.position
+        mm = self._mm(machine, self._program[here])
+        if mm is None:
+            return [here]
+        ahead = list(islice(self._program, here, here + REACH))
+        bound = min(statement.line for statement in ahead if statement.line)
+        others = [
+            here + offset
+            for offset, statement in enumerate(ahead)
+            if offset and entry(statement) < bound and self._mm(machine, statement) is mm
+        ]
+        return [here, *others]
+
+    @staticmethod
+    def _mm(machine: Machine, statement: Statement) -> object:
+        """The address space that a call changes; None for other steps, and for tasks that do not run."""
+        process = machine.world.processes.get(statement.pid or 0)
+        if process is None or process.ended or not on_the_map(statement):
+            return None
+        return process.task.mm

@@ -1,0 +1,104 @@
+"""Calls of a log that overlap: each took effect between its entry and its exit, in an order that no log tells."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from memtui.model.errors import ParseError
+from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
+from memtui.sim.syscall_table import numbers
+from memtui.trace.line import Call, Statement
+
+if TYPE_CHECKING:
+    from memtui.sim.process import Process
+    from memtui.sim.world import World
+
+MAKE_OR_FREE_ROOM: Final = frozenset({"mmap", "mremap", "munmap", "shmat", "shmdt"})
+ON_THE_MAP: Final = MAKE_OR_FREE_ROOM | {"brk", "mprotect"}
+"""Calls that change an address space, and whose results others of them may change."""
+
+
+def entry(statement: Statement) -> int:
+    """The line of the log behind which a call took effect; before `statement.line` it had."""
+    return statement.opened or statement.line
+
+
+def on_the_map(statement: Statement) -> bool:
+    """Whether it is a call of a log that changes an address space."""
+    return bool(statement.line) and isinstance(statement.what, Call) and statement.what.name in ON_THE_MAP
+
+
+class Overlaps:
+    """Which calls of a log overlap; found out when somebody first asks."""
+
+    def __init__(self, program: Sequence[Statement] = ()) -> None:
+        self._program = program
+        self._rivals: dict[int, list[Statement]] | None = None
+
+    def rivals(self, statement: Statement) -> Sequence[Statement]:
+        """The calls of other tasks that overlap this one. O(1) but for the first time."""
+        if self._rivals is None:
+            self._rivals = _rivals(sorted(filter(on_the_map, self._program), key=entry))
+        return self._rivals.get(statement.line, ())
+
+
+def _rivals(calls: Sequence[Statement]) -> dict[int, list[Statement]]:
+    """By the line of each call's exit. O(calls x tasks)."""
+    found: dict[int, list[Statement]] = {}
+    running: list[Statement] = []
+    for call in calls:
+        running = [other for other in running if other.line > entry(call)]
+        for other in running:
+            if other.pid != call.pid:
+                found.setdefault(call.line, []).append(other)
+                found.setdefault(other.line, []).append(call)
+        running.append(call)
+    return found
+
+
+def depend(one: Call, other: Call) -> bool:
+    """Whether two calls on one map may give other results in the other order.
+
+    They do if one looks for a free place and the other makes or frees room, or if both move the break. Programs
+    that let their threads race for the same addresses are left aside.
+    """
+    if one.name == other.name == "brk":
+        return True
+    return (_looks_for_room(one) and other.name in MAKE_OR_FREE_ROOM) or (
+        _looks_for_room(other) and one.name in MAKE_OR_FREE_ROOM
+    )
+
+
+def _looks_for_room(call: Call) -> bool:
+    try:
+        match call.name:
+            case "mmap":
+                return not numbers(call, 4, {})[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE)
+            case "mremap":
+                flags = numbers(call, 4, {})[3]
+                return bool(flags & MREMAP_MAYMOVE) and not flags & MREMAP_FIXED
+            case "shmat":
+                return not numbers(call, 2, {})[1]
+    except ParseError:  # an argument that the log does not tell
+        return True
+    return False
+
+
+def order_note(world: "World", process: "Process", statement: Statement) -> str:
+    """What the log leaves open about the order of a call that has just run, in a sentence; "" if it is certain."""
+    if statement.ahead:
+        return (
+            "the log leaves open which of the overlapping calls took effect first: "
+            "only if this one did before the next do all their results agree"
+        )
+    call = statement.what
+    if not isinstance(call, Call) or call.name not in ON_THE_MAP or (call.result and call.result.value is not None):
+        return ""
+    for rival in world.overlaps.rivals(statement):
+        other = world.processes.get(rival.pid or 0)
+        same = other is not None and other.task.mm is process.task.mm
+        if same and isinstance(rival.what, Call) and depend(call, rival.what):
+            return (
+                f"the log leaves open whether this or the {rival.what.name} of {rival.pid} took effect first, "
+                "and tells no results: the one that ended first did"
+            )
+    return ""
