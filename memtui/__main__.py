@@ -1,5 +1,5 @@
 """`python -m memtui`."""
 
-from memtui.cli import main
+from memtui.start import main
 
 main()

@@ -4,44 +4,32 @@
 """
 
 import contextlib
-import gc
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from memtui import __version__
-from memtui.model.errors import MemtuiError, NotSupported
-from memtui.model.request import Back, Refresh, Request, Seek, ShowHeap
-from memtui.settings import is_first_start
+from memtui.model.errors import MemtuiError
+from memtui.model.request import Refresh, Request, Seek
+from memtui.opening import Screen, Size, needs_terminal, open_home, open_loading, open_screen, print_picture
+from memtui.printing import print_text
 from memtui.settings import read as read_settings
-from memtui.sources import ENDING, SLOW, elf_of, is_slow, live, replay_of_run, simulation
+from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
-    from memtui.model.elf_objects import ObjectMap
+    from memtui.early import Early
     from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
-    from memtui.ui.app import MemtuiApp
     from memtui.ui.screens.loading import Opening
 
-DEFAULT_SCENARIO = "first-malloc"
-LAST_STEPS = 8
-"""Steps from the end of a log within which its program ends."""
-
-
-class Size(NamedTuple):
-    """Cells of a screen."""
-
-    width: int
-    height: int
-
-
-DEFAULT_SIZE = Size(120, 40)
+DEFAULT_SCENARIO: Final = "first-malloc"
+DEFAULT_SIZE: Final = Size(120, 40)
+"""Cells of a picture."""
 
 
 class _SizeType(click.ParamType[Size]):
@@ -56,23 +44,16 @@ class _SizeType(click.ParamType[Size]):
         return Size(int(match[1]), int(match[2]))
 
 
-class Screen(NamedTuple):
-    """How the screen is shown, or drawn as a picture."""
-
-    theme: str | None
-    size: Size
-    interval: float
-    press: str = ""
-    """Keys to press before a picture is taken, blanks between."""
-
-
 def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
         click.option(
             "--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."
         ),
         click.option(
-            "--size", type=_SizeType(), default=DEFAULT_SIZE, help="Size of the picture that --print svg writes."
+            "--size",
+            type=_SizeType(),
+            default=DEFAULT_SIZE,
+            help="Size of the picture of --print svg; 120x40.",
         ),
         click.option(
             "--press", metavar="KEYS", default="", help="Keys to press before --print svg takes its picture: 'u enter'."
@@ -125,7 +106,7 @@ def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
     Without a command: pick a process or a scenario. `memtui PID` is `memtui attach PID`.
     """
     if ctx.invoked_subcommand is None:
-        _home(theme, interval)
+        open_home(Screen(theme, DEFAULT_SIZE, interval))
 
 
 @commands.command()
@@ -133,10 +114,16 @@ def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
 @_print_option("maps", "smaps", "summary", "json", "svg")
 @_screen_options
 @_interval_option
-def attach(process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
+@click.pass_obj
+def attach(
+    early: "Early | None", process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float
+) -> None:
     """Look at a live process. Nothing is stopped or changed."""
-    source = live(process)
-    _show(source, what, Screen(theme, size, interval, press))
+    screen = Screen(theme, size, interval, press)
+    if early is not None:
+        _show(early.source, None, screen, seen=early.snapshot)
+    else:
+        _show(live(process), what, screen)
 
 
 @commands.command()
@@ -180,7 +167,7 @@ def run(
     from memtui.live.strace import record
 
     if what is None:
-        _needs_terminal()
+        needs_terminal()
     output = sys.stderr.fileno() if what is not None and not sys.stdout.isatty() else None
     recorded = record(command, aslr=aslr, output=output)
     title = shlex.join(command)
@@ -226,18 +213,15 @@ def _open(
     Raises:
         MemtuiError: the source cannot be had.
     """
+    first = Seek(_target(at, what))
     if what is None and slow:
-        _needs_terminal()
-        app = _app(screen, opening=(title, opening), first=Seek(_target(at, what)))
-        app.run()
-        if app.failure is not None:
-            raise app.failure
+        open_loading(title, opening, screen, first)
         return
     from memtui.progress_line import ProgressLine
 
     with ProgressLine(sys.stderr) as watch:
         source = opening(watch)
-    _show(source, what, screen, first=Seek(_target(at, what)), why=why)
+    _show(source, what, screen, first=first, why=why)
 
 
 def _target(at: int | None, what: str | None) -> int:
@@ -253,160 +237,42 @@ def _show(
     first: Request = Refresh(),  # noqa: B008 - an immutable value
     ranking: bool = False,
     why: bool = False,
+    seen: "Snapshot | None" = None,
 ) -> None:
     """Print `what`, or open the screen when there is nothing to print."""
+    pane = "oom" if ranking else "map"
     with contextlib.closing(source):
-        if what is not None and what != "svg":
-            snapshot = source.apply(first)
-            if what in {"maps", "smaps"} and first == Seek(ENDING):
-                snapshot = _last_map(source, snapshot)
-            if what in ("json", "summary") and not ranking:
-                snapshot = _with_heap(source, snapshot)
-            objects = _objects(source, snapshot) if what == "json" and not ranking else None
-            _write(_text(snapshot, what, ranking=ranking, why=why, objects=objects))
-            return
         if what is None:
-            _needs_terminal()
-        # A source that cannot be had is one line on stderr, before the screen is opened.
-        snapshot = source.apply(first)
-        pane = "oom" if ranking else "map"
-        if what is None:
-            from memtui.plain_frame import PlainFrame
-
-            with PlainFrame(snapshot, *shutil.get_terminal_size()):
-                app = _app(screen, source=source, snapshot=snapshot, pane=pane)
-                app.tour = is_first_start()
-                app.run()
-            return
-        import asyncio
-
-        app = _app(screen, source=source, snapshot=snapshot, pane=pane)
-        from memtui.ui.svg import render_svg
-
-        for problem in app.themes.problems:
-            click.echo(f"memtui: {problem}", err=True)
-        _write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
+            open_screen(source, screen, first, pane=pane, seen=seen)
+        elif what == "svg":
+            print_picture(source, screen, first, pane=pane)
+        else:
+            print_text(source, what, first, ranking=ranking, why=why)
 
 
-def _app(screen: Screen, **options: Any) -> "MemtuiApp":
-    """The app, not yet running; garbage is not looked for while the hundreds of modules behind it are imported."""
-    gc.disable()
-    from memtui.ui.app import MemtuiApp
-    from memtui.ui.themes import load
-
-    gc.freeze()
-    gc.enable()
-    return MemtuiApp(load(), theme_name=screen.theme, interval=screen.interval, elf=elf_of, **options)
-
-
-def _last_map(source: "Source", snapshot: "Snapshot") -> "Snapshot":
-    """The last picture that has an address space: a log ends with the end of its program."""
-    ended, steps = snapshot.mm is None, LAST_STEPS
-    while snapshot.mm is None and steps:
-        snapshot, steps = source.apply(Back()), steps - 1
-    if ended and snapshot.mm is not None and snapshot.steps is not None:
-        click.echo(f"memtui: the program has ended: this is the map at step {snapshot.steps.cursor}", err=True)
-    return snapshot
-
-
-def _with_heap(source: "Source", snapshot: "Snapshot") -> "Snapshot":
-    """The same with the heap, which a terminal is told the progress of."""
-    if ShowHeap not in source.accepts or snapshot.mm is None:
-        return snapshot
-    shown = False
-    while (snapshot := source.apply(ShowHeap())).mm is not None:
-        heap = snapshot.mm.heap
-        if heap is None or heap.progress is None:
-            break
-        if sys.stderr.isatty():
-            click.echo(f"\rreading the heap: {heap.progress * 100:3.0f} %", nl=False, err=True)
-            shown = True
-    if shown:
-        click.echo("\r" + " " * 30 + "\r", nl=False, err=True)
-    return snapshot
-
-
-def _needs_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
-
-
-def _home(theme: str | None, interval: float) -> None:
-    """Open the screen on which a process or a scenario is picked."""
-    _needs_terminal()
-    from memtui.live.processes import read_tasks
-    from memtui.live.procfs import Procfs
-    from memtui.live.source import LiveSource
-    from memtui.scenarios import scenario_names, scenario_summary
-    from memtui.ui.home import Home
-
-    home = Home(
-        processes=lambda: read_tasks(Procfs()),
-        scenarios=[(name, scenario_summary(name)) for name in scenario_names()],
-        open_process=LiveSource,
-        open_scenario=simulation,
-    )
-    app = _app(Screen(theme, DEFAULT_SIZE, interval), home=home)
-    app.tour = is_first_start()
-    app.run()
-
-
-def _objects(source: "Source", snapshot: "Snapshot") -> "ObjectMap | None":
-    """The ELF files that are mapped; None: this source has none."""
-    elf = elf_of(source)
-    return None if elf is None or snapshot.mm is None else elf.objects(snapshot.mm)
-
-
-def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool, objects: "ObjectMap | None" = None) -> str:
-    match what:
-        case "json":
-            from memtui.draw.json_document import dump, oom_document, snapshot_document
-
-            return dump(oom_document(snapshot) if ranking else snapshot_document(snapshot, objects))
-        case "trace":
-            from memtui.draw.trace_text import trace_text
-
-            assert snapshot.steps is not None
-            return trace_text(snapshot.steps, why=why)
-        case "summary":
-            from memtui.draw.summary import oom_summary, snapshot_summary
-
-            return oom_summary(snapshot) if ranking else snapshot_summary(snapshot)
-    if snapshot.mm is None:
-        raise NotSupported(snapshot.unknown.get("mm", "there is no address space here"))
-    if "vmas" in snapshot.mm.unknown:
-        click.echo(f"memtui: the map is not whole: {snapshot.mm.unknown['vmas']}", err=True)
-    if what == "smaps":
-        from memtui.draw.smaps_text import smaps_text
-
-        return smaps_text(snapshot.mm.vmas)
-    from memtui.draw.maps_text import maps_text
-
-    return maps_text(snapshot.mm.vmas)
-
-
-def _write(text: str) -> None:
-    """To stdout, with bytes that are no UTF-8 as the kernel gave them."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; the console script.
+def main(argv: Sequence[str] | None = None, early: "Early | None" = None) -> None:
+    """Run the command line.
 
     Exit status: 0 done, 1 a source that cannot be had, 2 a wrong call, 130 interrupted.
+
+    Args:
+        argv: what the user typed; None: as the program was called.
+        early: what was read already, for it is the process that `argv` names.
     """
     settings = read_settings()
+    if early is not None and settings.problems:
+        early.frame.leave()
     for problem in settings.problems:
         click.echo(f"memtui: {problem}", err=True)
     try:
-        commands.main(
-            args=None if argv is None else list(argv),
-            prog_name="memtui",
-            standalone_mode=False,
-            default_map=settings.default_map,
-        )
+        with early.frame if early is not None else contextlib.nullcontext():
+            commands.main(
+                args=None if argv is None else list(argv),
+                prog_name="memtui",
+                standalone_mode=False,
+                default_map=settings.default_map,
+                obj=early,
+            )
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

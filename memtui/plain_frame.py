@@ -21,7 +21,7 @@ _WIDE: Final = 100
 
 
 class PlainFrame:
-    """Stands on the terminal until the screen is left; a failure inside gives the terminal back first.
+    """Stands on the terminal until the screen takes its place; a failure inside gives the terminal back.
 
     Args:
         snapshot: the picture.
@@ -31,15 +31,22 @@ class PlainFrame:
     def __init__(self, snapshot: Snapshot, width: int, height: int) -> None:
         self._text = "\r\n".join(plain_rows(snapshot, width, height))
 
-    def __enter__(self) -> Self:
+    def draw(self) -> None:
+        """Take the terminal."""
         sys.stdout.write(_ENTER + self._text)
         sys.stdout.flush()
+
+    def leave(self) -> None:
+        """Give the terminal back, as it was."""
+        sys.stdout.write(_LEAVE)
+        sys.stdout.flush()
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if error is not None:
-            sys.stdout.write(_LEAVE)
-            sys.stdout.flush()
+            self.leave()
 
 
 def plain_rows(snapshot: Snapshot, width: int, height: int) -> list[str]:

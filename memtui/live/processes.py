@@ -9,6 +9,7 @@ from memtui.live.status import Stat, Status, parse_stat, parse_status
 from memtui.model.errors import AccessDenied, ProcessGone, SourceError
 from memtui.model.task import Task
 
+KERNEL_THREAD: Final = "kernel thread"
 NO_MEMORY: Final = "exited: no memory"
 _INIT_PID_NAMESPACE: Final = "pid:[4026531836]"
 """PROC_PID_INIT_INO of include/linux/proc_ns.h."""
@@ -49,29 +50,32 @@ def read_tasks(procfs: Procfs, pids: Iterable[int] | None = None, previous: Iter
     tasks = []
     for pid in procfs.numbers() if pids is None else pids:
         try:
-            task = read_task(procfs, pid, has_init=has_init)
+            before = known.get(pid)
+            task = read_task(procfs, pid, has_init=has_init, before=before)
         except ProcessGone:
             continue
-        before = known.get(pid)
         tasks.append(before if before is not None and before == task else task)
     if pids is None:
         tasks.sort(key=lambda task: (task.start_time is None, task.start_time, task.pid))
     return tuple(tasks)
 
 
-def read_task(procfs: Procfs, pid: int, *, has_init: bool = True) -> Task:
+def read_task(procfs: Procfs, pid: int, *, has_init: bool = True, before: Task | None = None) -> Task:
     """One process.
 
     Args:
         procfs: the tree to read.
         pid: the process.
         has_init: whether pid 1 is the machine's init, and not that of a container.
+        before: what was read of it before: a kernel thread has no figures that change.
 
     Raises:
         ProcessGone: there is none.
     """
     try:
         stat = parse_stat(procfs.read(f"{pid}/stat"))
+        if before is not None and before.never == KERNEL_THREAD and before.start_time == stat.start_time:
+            return before._replace(comm=stat.comm, state=stat.state, nice=stat.nice)
         status = parse_status(procfs.read(f"{mm_folder(procfs, stat)}/status"))
     except AccessDenied:
         return Task(pid, "")
@@ -140,7 +144,7 @@ def _never(stat: Stat, status: Status, *, has_init: bool) -> str | None:
     if stat.pid == 1 and has_init:
         return "global init"
     if stat.is_kernel_thread:
-        return "kernel thread"
+        return KERNEL_THREAD
     return NO_MEMORY if status.counters.vm_size is None else None
 
 

@@ -2,12 +2,11 @@
 
 import time
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
-from memtui.live.heap import HeapReader
 from memtui.live.heap_labels import HeapLabels
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
@@ -22,6 +21,9 @@ from memtui.model.request import Focus, Peek, Refresh, Request, SetOomScoreAdj, 
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
+
+if TYPE_CHECKING:
+    from memtui.live.heap import HeapReader
 
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, Peek, SetOomScoreAdj, ShowHeap})
 
@@ -115,6 +117,8 @@ class LiveSource:
                 self._heap.close()
             self._heap = self._with_heap = None
         elif self._heap is None and self._reader is not None:
+            from memtui.live.heap import HeapReader
+
             self._heap = HeapReader(self._procfs, self._reader.pid)
 
     def _heap_added(self, mm: MmSnapshot) -> MmSnapshot:

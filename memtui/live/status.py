@@ -1,5 +1,6 @@
 """Models fs/proc/array.c, read backwards: /proc/PID/stat and /proc/PID/status."""
 
+import re
 from typing import Final, NamedTuple
 
 from memtui.model.errors import SourceError
@@ -9,6 +10,8 @@ PF_KTHREAD: Final = 0x0020_0000
 """Flag of a kernel thread (include/linux/sched.h)."""
 
 _COUNTERS: Final = {name.encode(): field for name, field in COUNTER_NAMES.items()}
+_FIGURES: Final = re.compile(rb"^(Uid|" + b"|".join(_COUNTERS) + rb"):[\t ]*(\d+)", re.MULTILINE)
+"""The first number of each line that is wanted; the kernel escapes newlines in the name of a process."""
 
 
 def printable(comm: str) -> str:
@@ -78,12 +81,6 @@ def parse_stat(text: bytes) -> Stat:
 
 def parse_status(text: bytes) -> Status:
     """Parse the lines that matter; a line that the kernel does not print gives None."""
-    uid: int | None = None
-    counters: dict[str, int] = {}
-    for line in text.split(b"\n"):
-        name, _, value = line.partition(b":")
-        if name == b"Uid":
-            uid = int(value.split()[0])
-        elif name in _COUNTERS:
-            counters[_COUNTERS[name]] = int(value.split()[0])
-    return Status(uid, MmCounters(**counters))
+    figures = {name: int(value) for name, value in _FIGURES.findall(text)}
+    uid = figures.pop(b"Uid", None)
+    return Status(uid, MmCounters(**{_COUNTERS[name]: value for name, value in figures.items()}))

@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from textual import work
 from textual.app import App, SystemCommand
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -18,10 +18,11 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
 from memtui.ui.home import Home
 from memtui.ui.lane import Lane
-from memtui.ui.screens.home import HomeScreen
-from memtui.ui.screens.loading import LoadingScreen, Opening
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.themes import Palette, Themes
+
+if TYPE_CHECKING:
+    from memtui.ui.screens.loading import Opening
 
 
 class MemtuiApp(App[None]):
@@ -47,8 +48,8 @@ class MemtuiApp(App[None]):
     TITLE = "memtui"
     CSS_PATH = "memtui.tcss"
 
-    snapshot: reactive[Snapshot | None] = reactive(None, init=False)
-    """The picture on the screen; the panes show it."""
+    snapshot: var[Snapshot | None] = var(None, init=False)
+    """The picture on the screen; the panes show it, and repaint themselves where it differs."""
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class MemtuiApp(App[None]):
         theme_name: str | None = None,
         source: Source | None = None,
         home: Home | None = None,
-        opening: tuple[str, Opening] | None = None,
+        opening: tuple[str, "Opening"] | None = None,
         first: Request | None = None,
         snapshot: Snapshot | None = None,
         interval: float = 1.0,
@@ -95,8 +96,14 @@ class MemtuiApp(App[None]):
             self.lane = Lane(self._source)
             return MainScreen(self._pane)
         if self._opening is not None:
+            from memtui.ui.screens.loading import LoadingScreen
+
             return LoadingScreen(*self._opening)
-        return Screen() if self.home is None else HomeScreen(self.home)
+        if self.home is None:
+            return Screen()
+        from memtui.ui.screens.home import HomeScreen
+
+        return HomeScreen(self.home)
 
     def on_mount(self) -> None:
         """Ask for the first picture."""

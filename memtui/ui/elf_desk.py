@@ -16,6 +16,8 @@ from memtui.model.vma import Vma
 
 NO_FILES: Final = "this source has no ELF files"
 READING: Final = "reading the ELF files…"
+_MAPPED: Final = Vma._fields.index("kind")
+"""The fields of a VMA that maps tells: those before its kind."""
 _TABLES: Final = 128
 """Symbol tables that are kept."""
 
@@ -38,6 +40,8 @@ class ElfDesk:
         self.known = NOTHING_KNOWN
         self._make_source = source
         self._source: ElfSource | None = None
+        self._read: tuple[object, ObjectMap | None] = None, None
+        """What was mapped when the objects were read last, and the objects."""
         self._run, self._tell = run, tell
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="elf")
         self._mm: MmSnapshot | None = None
@@ -93,6 +97,8 @@ class ElfDesk:
             while not self._closed and self._mm is not None and (done is None or done.vmas is not self._mm.vmas):
                 done = self._mm
                 objects = await loop.run_in_executor(self._executor, self._objects, done)
+                if objects is not None and objects is self.known.objects and not self.known.state:
+                    continue
                 if self._mm is not None and self._mm.pid == done.pid:
                     state = NO_FILES if objects is None else ""
                     self._learn(replace(self.known, objects=objects or NOTHING_KNOWN.objects, state=state))
@@ -100,10 +106,16 @@ class ElfDesk:
             self._reading = False
 
     def _objects(self, mm: MmSnapshot) -> ObjectMap | None:
-        """In the thread; the source is made when it is first needed, for what reads ELF files is slow to import."""
+        """In the thread; the source is made when it is first needed, for what reads ELF files is slow to import.
+
+        Figures of VMAs change all the time: as long as what maps says of them is the same, so are the objects.
+        """
         if self._source is None:
             self._source = self._make_source()
-        return None if self._source is None else self._source.objects(mm)
+        mapped = mm.pid, [vma[:_MAPPED] for vma in mm.vmas]
+        if mapped != self._read[0] and self._source is not None:
+            self._read = mapped, self._source.objects(mm)
+        return self._read[1]
 
     async def _load(self, mm: MmSnapshot, loaded: LoadedObject) -> None:
         if not self._closed:

@@ -85,6 +85,8 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         self.column: int | None = None
         """The cell under the cursor in its row, or None."""
         self.painter = StripPainter({})
+        self._painted: dict[int, Look] = {}
+        """What stands on the screen, by line."""
         self._rows: dict[int, Row] = {}
         self._dragging = False
 
@@ -98,7 +100,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def show(self, lines: Lines, *, title: str | None = None, subtitle: str | None = None) -> None:
         """Show another drawing; the place it is scrolled to stays as far as there is one."""
-        taller = len(lines) != len(self.lines)
+        taller = len(lines) != len(self.lines) and self.styles.auto_dimensions
         self.lines = lines
         self.title = self.title if title is None else title
         self.subtitle = self.subtitle if subtitle is None else subtitle
@@ -106,7 +108,10 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         self.top = min(self.top, self._last_top)
         if self.cursor is not None and len(lines):
             self.cursor = self._within(self.cursor)
-        self.refresh(layout=taller and self.styles.auto_dimensions)
+        if taller:
+            self.refresh(layout=True)
+        else:
+            self._refresh_changed()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """All rows, where the style says `height: auto`."""
@@ -175,6 +180,13 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
     def _within(self, row: int) -> int:
         return min(max(row, 0), max(len(self.lines) - 1, 0))
 
+    def _refresh_changed(self) -> None:
+        """Have only those lines painted again that come out differently now."""
+        frame = self._frame()
+        changed = [y for y in range(frame.height) if self._look(y, frame) != self._painted.get(y)]
+        if changed:
+            self.refresh(*(Region(0, y, frame.width, 1) for y in changed))
+
     def _refresh_row(self, row: int) -> None:
         y = row - self.top + self.FRAMED
         if self.FRAMED <= y < self.size.height:
@@ -195,13 +207,16 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         return self._line(y, self._frame())
 
     def _line(self, y: int, frame: _Frame) -> Strip:
+        look = self._painted[y] = self._look(y, frame)
+        return self.painter.strip(look)
+
+    def _look(self, y: int, frame: _Frame) -> Look:
         if y == 0 and self.FRAMED:
-            return self.painter.strip(Look(self._heading(frame), frame.width))
+            return Look(self._heading(frame), frame.width)
         index = self.top + y - self.FRAMED
         row = self._row(index) if 0 <= y < frame.height else ()
         here = index == self.cursor
-        look = Look(row, frame.width, here and frame.focused, self.column if here else None, frame.edge(y))
-        return self.painter.strip(look)
+        return Look(row, frame.width, here and frame.focused, self.column if here else None, frame.edge(y))
 
     def _frame(self) -> _Frame:
         """The scroll bar is not there when all rows are shown."""

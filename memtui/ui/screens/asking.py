@@ -9,7 +9,6 @@ from memtui.model.request import Back, Inject, Refresh, Request, Seek, Step
 from memtui.ui.inject import Allocations, touch_line
 from memtui.ui.keys import bindings, keys_of
 from memtui.ui.screens.fitting import FittingScreen
-from memtui.ui.screens.prompt import Prompt
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -135,6 +134,7 @@ class AskingScreen(FittingScreen):
 
     def prompt(self, question: str, then: Callable[[str], None], *, value: str = "", hint: str = "") -> None:
         """Ask the user for a line; `then` gets it if there is one."""
+        from memtui.ui.screens.prompt import Prompt
 
         def answered(line: str | None) -> None:
             if line:

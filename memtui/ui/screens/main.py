@@ -14,10 +14,8 @@ from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.save import save_svg
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
-from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.screens.ranking import RankingScreen
-from memtui.ui.screens.tour import TourScreen
 from memtui.ui.widgets.files_pane import FilesPane
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
@@ -104,7 +102,8 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
             self.set_class(snapshot.mm is None and snapshot.steps is None, "-no-mm")
             for pane in self.query(Pane):
                 pane.update_from(snapshot)
-            self.desk.look(snapshot.mm)
+            # Reading ELF files is slow: the picture comes first.
+            self.call_after_refresh(self.desk.look, snapshot.mm)
             self.point()
             self.read_on(snapshot)
 
@@ -304,10 +303,14 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
 
     def action_help(self) -> None:
         """The help."""
+        from memtui.ui.screens.help import HelpScreen
+
         self.app.push_screen(HelpScreen(self.memtui.palette.styles, self._here.id or ""))
 
     def action_tour(self) -> None:
         """A first look."""
+        from memtui.ui.screens.tour import TourScreen
+
         self.app.push_screen(TourScreen(self))
 
     def action_quit(self) -> None:

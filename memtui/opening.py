@@ -1,0 +1,135 @@
+"""Opening the screen, or drawing it as a picture. The app, and with it Textual, is imported when all else is known."""
+
+import gc
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from memtui.model.request import Request
+from memtui.printing import write
+from memtui.settings import is_first_start
+from memtui.sources import elf_of, simulation
+
+if TYPE_CHECKING:
+    from memtui.model.snapshot import Snapshot
+    from memtui.model.source import Source
+    from memtui.ui.app import MemtuiApp
+    from memtui.ui.screens.loading import Opening
+
+
+class Size(NamedTuple):
+    """Cells of a screen."""
+
+    width: int
+    height: int
+
+
+DEFAULT_SIZE = Size(120, 40)
+
+
+class Screen(NamedTuple):
+    """How the screen is shown, or drawn as a picture."""
+
+    theme: str | None
+    size: Size
+    interval: float
+    press: str = ""
+    """Keys to press before a picture is taken, blanks between."""
+
+
+def open_loading(title: str, opening: "Opening", screen: Screen, first: Request) -> None:
+    """Open the screen with a bar that tells how far the making of the source has come.
+
+    Raises:
+        MemtuiError: the source cannot be had.
+    """
+    needs_terminal()
+    app = _app(screen, opening=(title, opening), first=first)
+    app.run()
+    if app.failure is not None:
+        raise app.failure
+
+
+def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str, seen: "Snapshot | None" = None) -> None:
+    """Open the screen; a source that cannot be had is said before.
+
+    Args:
+        source: what to show.
+        screen: how.
+        first: the request for the first picture.
+        pane: that has the focus.
+        seen: the first picture, if it was taken and stands on the terminal already.
+
+    Raises:
+        MemtuiError: the source cannot be had.
+    """
+    needs_terminal()
+    from memtui.plain_frame import PlainFrame
+
+    snapshot = seen or source.apply(first)
+    with PlainFrame(snapshot, *shutil.get_terminal_size()) as frame:
+        if seen is None:
+            frame.draw()
+        app = _app(screen, source=source, snapshot=snapshot, pane=pane)
+        app.tour = is_first_start()
+        app.run()
+
+
+def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str) -> None:
+    """Print the screen as SVG.
+
+    Raises:
+        MemtuiError: the source cannot be had.
+    """
+    snapshot = source.apply(first)
+    app = _app(screen, source=source, snapshot=snapshot, pane=pane)
+    import asyncio
+
+    from memtui.ui.svg import render_svg
+
+    for problem in app.themes.problems:
+        click.echo(f"memtui: {problem}", err=True)
+    write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
+
+
+def open_home(screen: Screen) -> None:
+    """Open the screen on which a process or a scenario is picked."""
+    needs_terminal()
+    from memtui.live.processes import read_tasks
+    from memtui.live.procfs import Procfs
+    from memtui.live.source import LiveSource
+    from memtui.scenarios import scenario_names, scenario_summary
+    from memtui.ui.home import Home
+
+    home = Home(
+        processes=lambda: read_tasks(Procfs()),
+        scenarios=[(name, scenario_summary(name)) for name in scenario_names()],
+        open_process=LiveSource,
+        open_scenario=simulation,
+    )
+    app = _app(screen, home=home)
+    app.tour = is_first_start()
+    app.run()
+
+
+def needs_terminal() -> None:
+    """There has to be one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
+
+
+def _app(screen: Screen, **options: Any) -> "MemtuiApp":
+    """The app, not yet running; garbage is not looked for while the hundreds of modules behind it are imported."""
+    gc.disable()
+    from memtui.ui.app import MemtuiApp
+    from memtui.ui.themes import load
+
+    gc.freeze()
+    gc.enable()
+    return MemtuiApp(load(), theme_name=screen.theme, interval=screen.interval, elf=elf_of, **options)

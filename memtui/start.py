@@ -1,0 +1,29 @@
+"""The entry point: what the user asked to see is read and drawn before anything slow is imported."""
+
+import gc
+import sys
+
+
+def main() -> None:
+    """Run the command line; the console script. Its exit status is that of `memtui.cli.main`."""
+    gc.disable()  # what is imported is no garbage, and looking through it takes its time
+    try:
+        early = None
+        if (pid := _pid(sys.argv[1:])) is not None:
+            from memtui.early import look
+
+            early = look(pid)
+        from memtui.cli import main as run
+
+        gc.enable()
+        run(early=early)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _pid(argv: list[str]) -> int | None:
+    """Of a call that is nothing but `memtui PID`, from a terminal."""
+    words = argv[1:] if argv[:1] == ["attach"] else argv
+    if len(words) != 1 or not (words[0].isascii() and words[0].isdecimal() and len(words[0]) < 10):
+        return None
+    return int(words[0]) if sys.stdin.isatty() and sys.stdout.isatty() else None
