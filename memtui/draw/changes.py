@@ -49,16 +49,19 @@ def _vma_changes(old: Sequence[Vma], new: Sequence[Vma]) -> Iterator[Range]:
 
 def _differences(was: Vma, now: Vma, start: int, end: int) -> Iterator[Range]:
     """What changed in a piece that both cover."""
-    if _identity(was) != _identity(now):
+    if _identity(was) != _identity(now) or (None not in (was.vm_flags, now.vm_flags) and was.vm_flags != now.vm_flags):
         yield Range(start, end)
     elif was.runs is not now.runs and was.runs is not None and now.runs is not None and was.runs != now.runs:
         yield from _page_changes(was.runs, now.runs, start, end)
 
 
 def _identity(vma: Vma) -> tuple[Any, ...]:
-    """Splitting or growing a VMA changes none of this; anonymous memory has no offset to compare."""
+    """Splitting or growing a VMA changes none of this; anonymous memory has no offset to compare.
+
+    Flags, which are not always measured, are compared apart.
+    """
     origin = vma.offset - vma.start if vma.inode else 0
-    return (vma.perms, origin, vma.dev, vma.inode, vma.name, vma.kind, vma.vm_flags)
+    return (vma.perms, origin, vma.dev, vma.inode, vma.name, vma.kind)
 
 
 def _page_changes(old: Sequence[PageRun], new: Sequence[PageRun], start: int, end: int) -> Iterator[Range]:

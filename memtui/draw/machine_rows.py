@@ -103,6 +103,23 @@ def _zones(system: SystemSnapshot, width: int) -> Iterator[Row]:
         ]
         yield crop(runs, width)
         yield from _field("", _marks(zone), width, "text.dim")
+    apart = _apart(system)
+    if apart:
+        yield from _field("not in them", apart, width, "text.dim")
+
+
+def _apart(system: SystemSnapshot) -> str:
+    """What the zones leave of MemTotal, which is their sum unless a machine's memory comes and goes (a balloon)."""
+    total, free = system.meminfo.get("MemTotal"), system.meminfo.get("MemFree")
+    managed = sum(zone.managed for zone in system.zones)
+    if not managed or total is None or managed == total >> 2:
+        return ""
+    words = f"{pages_size(managed)} in the zones, MemTotal is {kib(total)}: memory that no zone manages now"
+    if managed > total >> 2:
+        words = f"{pages_size(managed)} in the zones, MemTotal is only {kib(total)}"
+    if free is not None:
+        words += f"; MemFree {kib(free)} counts it, the zones have {pages_size(sum(z.free for z in system.zones))} free"
+    return f"{pages_size(abs((total >> 2) - managed))}: {words}"
 
 
 def _bar_cells(width: int) -> int:

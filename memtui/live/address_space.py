@@ -1,24 +1,30 @@
 """One process, read again and again: its VMAs with figures and residence, its counters."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from typing import Final
 
-from memtui.live.file_cache import FileCacheReader
 from memtui.live.maps import FileSystems, MapsParser
 from memtui.live.mounts import parse_mountinfo
-from memtui.live.pace import Pace
+from memtui.live.pace import Pace, uncollected
 from memtui.live.processes import mm_folder
 from memtui.live.procfs import Procfs
-from memtui.live.residence import ResidenceReader, Runs
+from memtui.live.residence import ResidenceReader
 from memtui.live.smaps import Block, SmapsParser
 from memtui.live.status import Stat, parse_stat, parse_status, printable
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
-from memtui.model.mm import MmSnapshot
+from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
+_LONGEST: Final = 5.0
+"""Seconds after which the map is read again, however long that takes."""
+_LARGE: Final = 256 << 10
+"""KiB in memory from which on smaps is read only when asked for: it walks a VMA at one go, and the process cannot map
+or unmap meanwhile."""
 
 
 class AddressSpaceReader:
@@ -30,10 +36,15 @@ class AddressSpaceReader:
         self._smaps_wanted = smaps
         self._first: Stat | None = None
         self._last: MmSnapshot | None = None
-        self._vmas: dict[bytes, Vma] = {}
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
-        self._files = FileCacheReader(procfs)
-        self._smaps_pace, self._runs_pace = Pace(), Pace()
+        self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace()
+        self._text = b""
+        self._lines: dict[bytes, Vma] = {}
+        """Of `_text`, with what was measured of each."""
+        self._notes: dict[str, str] = {}
+        """What the last reading of the pages could not tell."""
+        self._hidden = 0
+        """KiB of shared memory on swap that no run shows."""
         self._mountinfo: bytes | None = None
         self._systems = FileSystems()
 
@@ -42,8 +53,11 @@ class AddressSpaceReader:
         """Of the process."""
         return self._pid
 
-    def read(self) -> MmSnapshot:
+    def read(self, *, measure: bool = False) -> MmSnapshot:
         """The address space now; VMAs, and the whole, are the same objects as before if nothing changed.
+
+        Args:
+            measure: read what is dear too (smaps), and now, however long that takes.
 
         Raises:
             ProcessGone: no such process, it exited, or its number belongs to another one now.
@@ -52,7 +66,7 @@ class AddressSpaceReader:
         """
         stat = self._living()
         try:
-            return self._read(stat)
+            return self._read(stat, measure=measure)
         except ProcessGone as error:
             raise ProcessGone(f"{self._name(stat)} has exited") from error
         except AccessDenied as error:
@@ -76,34 +90,63 @@ class AddressSpaceReader:
     def _name(self, stat: Stat) -> str:
         return f"process {self._pid} ({printable(stat.comm)})"
 
-    def _read(self, stat: Stat) -> MmSnapshot:
+    def _read(self, stat: Stat, *, measure: bool) -> MmSnapshot:
         folder = mm_folder(self._procfs, stat)
         unknown: dict[str, str] = {"brk": "the kernel does not tell the brk of another process, only where [heap] ends"}
-        name = f"{folder}/maps"
-        text = self._procfs.read_filled(name)
-        lines = self._maps.parse(text, self._file_systems(folder), file=self._procfs.path(name))
-        vmas = self._with_smaps(folder, lines, unknown)
-        vmas = self._with_runs(folder, vmas, unknown)
-        self._vmas = dict(zip(lines, vmas, strict=True))
+        counters = parse_status(self._procfs.read(f"{folder}/status")).counters
+        vmas = self._vmas(folder, counters, unknown, measure=measure)
         for field, value in (("start_brk", stat.start_brk), ("start_stack", stat.start_stack)):
             if value is None:
                 unknown[field] = "stat shows it only to who may read maps"
         mm = MmSnapshot(
             pid=self._pid,
             comm=stat.comm,
-            vmas=tuple(vmas),
-            counters=parse_status(self._procfs.read(f"{folder}/status")).counters,
+            vmas=vmas,
+            counters=counters,
             start_brk=stat.start_brk,
             start_stack=stat.start_stack,
             cmdline=self._cmdline(folder, unknown),
             exe=self._exe(folder, unknown),
             unknown=unknown,
-            files=self._last.files if self._last is not None else (),
         )
-        same = _same_or_new(self._last, mm)
-        files = self._files.read(folder, same.vmas)
-        self._last = same if files is same.files else replace(same, files=files)
+        self._last = _same_or_new(self._last, mm)
         return self._last
+
+    def _vmas(self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool) -> tuple[Vma, ...]:
+        """The very tuple as before if nothing changed, or if it is not yet time to look."""
+        last = self._last
+        if last is not None and not measure and not self._pace.due:
+            unknown |= self._notes
+            if self._pace.why_old:
+                unknown["maps"] = self._pace.why_old
+            return last.vmas
+        began = time.monotonic()
+        with uncollected():
+            vmas = self._mapped(folder)
+        cost = time.monotonic() - began
+        self._notes = {}
+        vmas = self._with_smaps(folder, vmas, counters, self._notes, measure=measure)
+        began = time.monotonic()
+        with uncollected():
+            vmas = self._with_runs(folder, vmas, self._notes)
+        if last is None or vmas is not last.vmas:
+            self._lines = dict(zip(self._lines, vmas, strict=True))
+        # The first reading parses everything, and says nothing about the next.
+        self._pace.spent(0.0 if last is None else cost + time.monotonic() - began)
+        unknown |= self._notes
+        return vmas
+
+    def _mapped(self, folder: str) -> tuple[Vma, ...]:
+        """The VMAs of maps; those whose line is as before with what was measured of them."""
+        name = f"{folder}/maps"
+        text = self._procfs.read_filled(name)
+        known, systems = self._systems, self._file_systems(folder)
+        if text != self._text or systems is not known:
+            lines = self._maps.parse(text, systems, file=self._procfs.path(name))
+            measured = self._lines if systems is known else {}
+            self._text, self._lines = text, {line: measured.get(line, vma) for line, vma in lines.items()}
+        vmas = tuple(self._lines.values())
+        return self._last.vmas if self._last is not None and _all_same(self._last.vmas, vmas) else vmas
 
     def _file_systems(self, folder: str) -> FileSystems:
         """Of the mounts that the process sees; of ours if it does not let them be read."""
@@ -115,39 +158,42 @@ class AddressSpaceReader:
             self._mountinfo, self._systems = text, FileSystems.of(parse_mountinfo(text))
         return self._systems
 
-    def _with_smaps(self, folder: str, lines: dict[bytes, Vma], unknown: dict[str, str]) -> list[Vma]:
+    def _with_smaps(
+        self, folder: str, vmas: tuple[Vma, ...], counters: MmCounters, notes: dict[str, str], *, measure: bool
+    ) -> tuple[Vma, ...]:
         if not self._smaps_wanted:
-            unknown["smaps"] = "not asked for"
-            return [_attached(self._vmas.get(line), vma, None) for line, vma in lines.items()]
-        if not self._smaps_pace.due:
-            unknown["smaps"] = self._smaps_pace.why_old
-            return [_kept(self._vmas.get(line), vma) for line, vma in lines.items()]
+            notes["smaps"] = "not asked for"
+            return vmas
+        if not measure and counters.vm_rss is not None and counters.vm_rss > _LARGE:
+            why = f"read only when asked for (x): it walks {counters.vm_rss >> 10:,} MiB, which the process waits for"
+            notes["smaps"] = self._smaps_pace.why_old if self._smaps_pace.used else why
+            return vmas
+        if not measure and not self._smaps_pace.due:
+            if self._smaps_pace.why_old:
+                notes["smaps"] = self._smaps_pace.why_old
+            return vmas
         blocks: dict[bytes, Block] = {}
         try:
-            with self._smaps_pace.measured():
+            with self._smaps_pace.measured(), uncollected():
                 blocks = self._smaps.parse(self._procfs.read_filled(f"{folder}/smaps"))
         except (AccessDenied, NotSupported) as error:
-            unknown["smaps"] = str(error)
+            notes["smaps"] = str(error)
         else:
-            torn = sum(line not in blocks for line in lines)
+            torn = sum(line not in blocks for line in self._lines)
             if torn:
-                unknown["smaps"] = f"{torn} of {len(lines)} VMAs changed while they were read"
-        return [_attached(self._vmas.get(line), vma, blocks.get(line)) for line, vma in lines.items()]
+                notes["smaps"] = f"{torn} of {len(vmas)} VMAs changed while they were read"
+        return _kept(vmas, [_attached(vma, blocks.get(line)) for line, vma in zip(self._lines, vmas, strict=True)])
 
-    def _with_runs(self, folder: str, vmas: Sequence[Vma], unknown: dict[str, str]) -> list[Vma]:
-        if not self._runs_pace.due:
-            unknown["runs"] = self._runs_pace.why_old
-            return list(vmas)
-        with self._runs_pace.measured():
-            reading = self._residence.read(folder, vmas)
-        result = [_with(vma, runs) for vma, runs in zip(vmas, reading.runs, strict=True)]
-        swapped = _hidden_swap(result)
-        notes = [reading.unknown] if reading.unknown else []
-        if swapped:
-            notes.append(f"{swapped} KiB of shared memory are on swap, which pagemap does not show")
-        if notes:
-            unknown["runs"] = "; ".join(notes)
-        return result
+    def _with_runs(self, folder: str, vmas: tuple[Vma, ...], notes: dict[str, str]) -> tuple[Vma, ...]:
+        reading = self._residence.read(folder, vmas)
+        if self._last is None or reading.vmas is not self._last.vmas:
+            self._hidden = _hidden_swap(reading.vmas)
+        told = [reading.unknown] if reading.unknown else []
+        if self._hidden:
+            told.append(f"{self._hidden} KiB of shared memory are on swap, which pagemap does not show")
+        if told:
+            notes["runs"] = "; ".join(told)
+        return reading.vmas
 
     def _cmdline(self, folder: str, unknown: dict[str, str]) -> tuple[str, ...]:
         try:
@@ -165,22 +211,14 @@ class AddressSpaceReader:
             return None
 
 
-def _attached(old: Vma | None, vma: Vma, block: Block | None) -> Vma:
-    """The VMA with the figures of its block; the old one if that has the same."""
+def _attached(vma: Vma, block: Block | None) -> Vma:
+    """The VMA with the figures of its block; the same object if it has them."""
     smaps, vm_flags = (None, None) if block is None else block
     # A huge page memfd has the label of any memfd: the flag tells it.
     kind = VmaKind.HUGETLB if vm_flags is not None and "ht" in vm_flags else vma.kind
-    if old is not None and (old.smaps, old.vm_flags, old.kind) == (smaps, vm_flags, kind):
-        return old
+    if (vma.smaps, vma.vm_flags, vma.kind) == (smaps, vm_flags, kind):
+        return vma
     return vma._replace(smaps=smaps, vm_flags=vm_flags, kind=kind)
-
-
-def _kept(old: Vma | None, vma: Vma) -> Vma:
-    return vma if old is None else old
-
-
-def _with(vma: Vma, runs: Runs | None) -> Vma:
-    return vma if vma.runs == runs else vma._replace(runs=runs)
 
 
 def _hidden_swap(vmas: Sequence[Vma]) -> int:
@@ -195,27 +233,20 @@ def _hidden_swap(vmas: Sequence[Vma]) -> int:
 
 def _same_or_new(old: MmSnapshot | None, new: MmSnapshot) -> MmSnapshot:
     """`old` if nothing changed; else `new`, with the old tuple of VMAs if those did not."""
-    if (
-        old is None
-        or len(old.vmas) != len(new.vmas)
-        or any(a is not b for a, b in zip(old.vmas, new.vmas, strict=True))
-    ):
+    if old is None or not _all_same(old.vmas, new.vmas):
         return new
-    kept = MmSnapshot(
-        new.pid,
-        new.comm,
-        old.vmas,
-        new.counters,
-        new.start_brk,
-        new.brk,
-        new.start_stack,
-        new.cmdline,
-        new.exe,
-        new.unknown,
-        files=new.files,
-    )
+    kept = replace(new, vmas=old.vmas)
     return old if _facts(old) == _facts(kept) else kept
 
 
+def _kept(before: tuple[Vma, ...], now: Sequence[Vma]) -> tuple[Vma, ...]:
+    """`before` if every VMA is the same object."""
+    return before if _all_same(before, now) else tuple(now)
+
+
+def _all_same(old: Sequence[Vma], new: Sequence[Vma]) -> bool:
+    return old is new or (len(old) == len(new) and all(map(is_, old, new)))
+
+
 def _facts(mm: MmSnapshot) -> tuple[object, ...]:
-    return mm.comm, mm.counters, mm.start_brk, mm.start_stack, mm.cmdline, mm.exe, mm.unknown, mm.files
+    return mm.comm, mm.counters, mm.start_brk, mm.start_stack, mm.cmdline, mm.exe, mm.unknown

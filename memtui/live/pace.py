@@ -1,21 +1,30 @@
 """When an expensive reading is due again: a share of one core is spent on it, not a fixed rate."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-FREE: Final = 0.1
+FREE: Final = 0.01
 """Seconds: a reading that costs less is due always."""
-SHARE: Final = 0.2
+SHARE: Final = 0.03
 """Of the time, at most, goes into one dear reading."""
+_AGES: Final = (3600, 600, 60, 30, 10, 5, 1)
+"""Seconds."""
 
 
 class Pace:
-    """Measures the readings of one kind and spaces them."""
+    """Measures the readings of one kind and spaces them.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        clock: seconds.
+        longest: seconds after which a reading is due whatever it costs; None: it has to wait for its share.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, longest: float | None = None) -> None:
         self._clock = clock
+        self._longest = longest
         self._ended: float | None = None
         self._cost = 0.0
 
@@ -23,7 +32,14 @@ class Pace:
     def due(self) -> bool:
         """Whether to read now; the first time always."""
         age = self._age
-        return age is None or self._cost < FREE or age >= self._cost / SHARE
+        if age is None or self._cost < FREE or age >= self._cost / SHARE:
+            return True
+        return self._longest is not None and age >= self._longest
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was read yet."""
+        return self._ended is not None
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -39,9 +55,28 @@ class Pace:
 
     @property
     def why_old(self) -> str:
-        """For a reading that was not due: how old the figures are, and why."""
-        return f"{self._age or 0.0:.1f} s old: reading them takes {self._cost * 1000:.0f} ms"
+        """For a reading that was not due: how old the figures are at least, and why; "" for a second or less.
+
+        Said in few steps, so that a picture does not change with every look.
+        """
+        age = self._age or 0.0
+        step = next((step for step in _AGES if step <= age), None)
+        cost = self._cost * 1000
+        cost = round(cost, -1) if cost >= 100 else round(cost)
+        return "" if step is None else f"over {step} s old: reading them takes {cost:.0f} ms"
 
     @property
     def _age(self) -> float | None:
         return None if self._ended is None else self._clock() - self._ended
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection while many values are made, none of which is garbage: it would look through all of them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

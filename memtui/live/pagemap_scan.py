@@ -44,38 +44,51 @@ class Scanner:
         self._vector = array("Q", bytes(8 * 3 * _RANGES))
 
     def scan(self, fd: int, start: int, end: int) -> Iterator[PageRange]:
-        """The ranges that are present or swapped, by ascending address.
+        """The ranges that are present or swapped, by ascending address: `pieces` as tuples."""
+        for piece in self.pieces(fd, start, end):
+            yield from ranges_of(piece)
+
+    def pieces(self, fd: int, start: int, end: int, *, files: bool = True) -> Iterator[bytes]:
+        """The same as the kernel wrote it, call by call, to be compared with what it wrote before.
 
         Args:
             fd: an open /proc/PID/pagemap.
             start: first byte, at a page.
             end: behind the last byte, in the user half of the address space.
+            files: whether to tell pages of files: the kernel then looks at each page, which costs three times as much.
 
         Raises:
             NotSupported: this kernel has no such ioctl (before 6.7).
             OSError: the process is gone (ESRCH), or anything else.
         """
         while start < end:
-            count, walk_end = self._call(fd, start, end)
-            starts, ends, categories = (self._vector[first : 3 * count : 3].tolist() for first in range(3))
-            yield from zip(starts, ends, categories, strict=True)
-            if count < _RANGES and (sum(ends) - sum(starts)) >> PAGE_SHIFT < _MAX_PAGES:
+            count, walk_end = self._call(fd, start, end, files=files)
+            found = self._vector[: 3 * count]
+            yield found.tobytes()
+            if count < _RANGES and (sum(found[1::3]) - sum(found[::3])) >> PAGE_SHIFT < _MAX_PAGES:
                 # The kernel's walk_end may lie before the end although the walk got there: it stays at the place of
                 # the last flush of its own buffer.
                 return
-            start = max(walk_end, ends[-1])
+            start = max(walk_end, found[-2])
 
-    def _call(self, fd: int, start: int, end: int) -> tuple[int, int]:
+    def _call(self, fd: int, start: int, end: int, *, files: bool) -> tuple[int, int]:
         address, length = self._vector.buffer_info()
-        fields = (_ARGUMENT.size, 0, start, end, 0, address, length // 3, _MAX_PAGES, 0, 0, _WANTED, self._told)
+        told = self._told if files else self._told & ~PAGE_IS_FILE
+        fields = (_ARGUMENT.size, 0, start, end, 0, address, length // 3, _MAX_PAGES, 0, 0, _WANTED, told)
         argument = bytearray(_ARGUMENT.pack(*fields))
         try:
             count = fcntl.ioctl(fd, _PAGEMAP_SCAN, argument, True)
         except OSError as error:
             if error.errno == errno.EINVAL and self._told & PAGE_IS_GUARD:
                 self._told = _TOLD
-                return self._call(fd, start, end)
+                return self._call(fd, start, end, files=files)
             if error.errno in (errno.ENOTTY, errno.EINVAL, errno.ENOSYS):
                 raise NotSupported("this kernel has no PAGEMAP_SCAN (before 6.7)") from error
             raise
         return count, _ARGUMENT.unpack(argument)[_WALK_END]
+
+
+def ranges_of(piece: bytes) -> Iterator[PageRange]:
+    """What one call found."""
+    words = array("Q", piece)
+    return zip(words[::3].tolist(), words[1::3].tolist(), words[2::3].tolist(), strict=True)

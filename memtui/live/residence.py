@@ -1,6 +1,7 @@
 """Where the pages of each VMA live: the ranges of pagemap, cut at the VMAs and named by what the VMA maps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from operator import is_
 from typing import Final, NamedTuple
 
@@ -13,6 +14,7 @@ from memtui.live.pagemap_scan import (
     PAGE_IS_SWAPPED,
     PageRange,
     Scanner,
+    ranges_of,
 )
 from memtui.live.procfs import Procfs
 from memtui.model.address import PAGE_SHIFT
@@ -24,11 +26,12 @@ Runs = tuple[PageRun, ...]
 
 
 class RunsReading(NamedTuple):
-    """The runs of every VMA, in the order of the VMAs."""
+    """The VMAs with their runs."""
 
-    runs: Sequence[Runs | None]
-    """None: not measured. [vsyscall] is a page of the kernel that pagemap does not reach: it has no runs, ()."""
-    unknown: str | None = None
+    vmas: tuple[Vma, ...]
+    """runs is None where it was not measured. [vsyscall] is a page of the kernel that pagemap does not reach: it has
+    no runs, ()."""
+    unknown: str = ""
     """Why something is missing or unsure."""
 
 
@@ -60,6 +63,8 @@ _MEANINGS: Final = {
 
 _KERNEL_HALF: Final = 1 << 63
 """Where [vsyscall] lies, out of reach for pagemap."""
+_LARGE: Final = 32 << 20
+"""Bytes of an anonymous VMA that is worth a call of its own."""
 _RAW_FLAGS: Final = frozenset({"pf", "io"})
 """VM_PFNMAP, VM_IO."""
 
@@ -96,33 +101,45 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
     stream = iter(ranges)
     current = next(stream, None)
     for vma in vmas:
+        start, end = vma[0], vma[1]
         pieces: list[PageRange] = []
-        while current is not None and current[0] < vma.end:
-            if current[1] > vma.start:
+        while current is not None and current[0] < end:
+            if current[1] > start:
                 pieces.append(current)
-            if current[1] > vma.end:
+            if current[1] > end:
                 break
             current = next(stream, None)
-        result.append(tuple(_merged(pieces, vma, huge_told=huge_told)) if pieces else ())
+        if not pieces:
+            result.append(())
+        elif len(pieces) == 1:
+            result.append((_run(pieces[0], start, end, meaning_of(vma), huge_told=huge_told),))
+        else:
+            result.append(tuple(_merged(pieces, vma, huge_told=huge_told)))
     return result
 
 
+def _run(piece: PageRange, start: int, end: int, meaning: Meaning, *, huge_told: bool) -> PageRun:
+    first, last, categories = piece
+    first = max(first, start)
+    huge = bool(categories & PAGE_IS_HUGE) if huge_told else None
+    pages = (min(last, end) - first) >> PAGE_SHIFT
+    return PageRun(first, pages, residence_of(categories, meaning), None, None, huge)
+
+
 def _merged(pieces: Iterable[PageRange], vma: Vma, *, huge_told: bool) -> Iterator[PageRun]:
+    """Neighbours that differ only in what a residence does not depend on become one."""
     meaning = meaning_of(vma)
-    run: PageRun | None = None
-    for first, last, categories in pieces:
-        start = max(first, vma.start)
-        pages = (min(last, vma.end) - start) >> PAGE_SHIFT
-        residence = residence_of(categories, meaning)
-        huge = bool(categories & PAGE_IS_HUGE) if huge_told else None
-        if run is not None and run.end == start and (run.residence, run.huge) == (residence, huge):
-            run = run._replace(pages=run.pages + pages)
+    last: PageRun | None = None
+    for piece in pieces:
+        run = _run(piece, vma.start, vma.end, meaning, huge_told=huge_told)
+        if last is not None and last.end == run.start and (last.residence, last.huge) == (run.residence, run.huge):
+            last = last._replace(pages=last.pages + run.pages)
             continue
-        if run is not None:
-            yield run
-        run = PageRun(start, pages, residence, huge=huge)
-    if run is not None:
-        yield run
+        if last is not None:
+            yield last
+        last = run
+    if last is not None:
+        yield last
 
 
 class ResidenceReader:
@@ -131,10 +148,13 @@ class ResidenceReader:
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
         self._scanner: Scanner | None = Scanner()
-        self._last: tuple[Sequence[Vma], list[PageRange], list[Runs]] = ([], [], [])
+        self._pieces: list[bytes] = []
+        self._vmas: tuple[Vma, ...] = ()
+        """What was given back last, and the spans that were scanned for it."""
+        self._spans: tuple[tuple[int, int, bool], ...] = ()
 
-    def read(self, folder: str, vmas: Sequence[Vma]) -> RunsReading:
-        """The runs of `vmas`, which are those of the process in `folder` ("4242"), by ascending address.
+    def read(self, folder: str, vmas: tuple[Vma, ...]) -> RunsReading:
+        """The VMAs of the process in `folder` ("4242") with their runs; the very tuple if nothing changed.
 
         A page of shmem that is on swap shows in neither window: it is missing without a trace.
 
@@ -147,31 +167,62 @@ class ResidenceReader:
         except ProcessGone:
             raise
         except SourceError as error:
-            return RunsReading([None] * len(vmas), str(error))
+            return RunsReading(_with(vmas, [None] * len(vmas)), str(error))
 
-    def _read(self, fd: int, vmas: Sequence[Vma]) -> RunsReading:
+    def _read(self, fd: int, vmas: tuple[Vma, ...]) -> RunsReading:
         if self._scanner is not None:
             try:
                 return RunsReading(self._scanned(fd, vmas, self._scanner))
             except NotSupported:
                 self._scanner = None
-        return _walked(fd, vmas, find_zero_pfn(self._procfs))
+        runs, why = _walked(fd, vmas, find_zero_pfn(self._procfs))
+        return RunsReading(_with(vmas, runs), why)
 
-    def _scanned(self, fd: int, vmas: Sequence[Vma], scanner: Scanner) -> list[Runs]:
-        reachable = [vma for vma in vmas if vma.start < _KERNEL_HALF]
-        if not reachable:
-            return [()] * len(vmas)
-        ranges = list(scanner.scan(fd, reachable[0].start, reachable[-1].end))
-        vmas_before, ranges_before, runs = self._last
+    def _scanned(self, fd: int, vmas: tuple[Vma, ...], scanner: Scanner) -> tuple[Vma, ...]:
+        if vmas is not self._vmas:
+            self._spans = tuple(_spans(vmas))
+        pieces: list[bytes] = []
+        for start, end, files in self._spans:
+            span = list(scanner.pieces(fd, start, end, files=files))
+            if not files and any(map(_has_huge, span)):
+                # Among huge entries the huge zero page is told only by FILE (6.18).
+                span = list(scanner.pieces(fd, start, end))
+            pieces += span
         # Joining costs more than the scan; a process that sleeps gives the same again.
-        unchanged = len(vmas) == len(vmas_before) and all(map(is_, vmas, vmas_before)) and ranges == ranges_before
-        if not unchanged:
-            runs = join(ranges, vmas, huge_told=True)
-        self._last = (vmas, ranges, runs)
-        return runs
+        if vmas is not self._vmas or pieces != self._pieces:
+            vmas = _with(vmas, join(chain.from_iterable(map(ranges_of, pieces)), vmas, huge_told=True))
+        self._vmas, self._pieces = vmas, pieces
+        return vmas
 
 
-def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> RunsReading:
+def _with(vmas: tuple[Vma, ...], runs: Sequence[Runs | None]) -> tuple[Vma, ...]:
+    """The VMAs with these runs; those that had them, and the tuple if all had, are the same objects."""
+    now = tuple(
+        vma if vma.runs == of_vma else vma._replace(runs=of_vma) for vma, of_vma in zip(vmas, runs, strict=True)
+    )
+    return vmas if all(map(is_, vmas, now)) else now
+
+
+def _spans(vmas: Sequence[Vma]) -> Iterator[tuple[int, int, bool]]:
+    """What is in reach, in few spans: large anonymous VMAs apart, whose pages can be of no file."""
+    within = [vma for vma in vmas if vma.start < _KERNEL_HALF]
+    start = end = within[0].start if within else 0
+    for vma in within:
+        end = vma.end
+        if vma.end - vma.start >= _LARGE and meaning_of(vma) is _ANON:
+            if start < vma.start:
+                yield start, vma.start, True
+            yield vma.start, vma.end, False
+            start = vma.end
+    if start < end:
+        yield start, end, True
+
+
+def _has_huge(piece: bytes) -> bool:
+    return any(categories & PAGE_IS_HUGE for _, _, categories in ranges_of(piece))
+
+
+def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> tuple[list[Runs | None], str]:
     runs: list[Runs | None] = []
     too_large = 0
     for vma in vmas:
@@ -187,4 +238,4 @@ def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> RunsReading:
         notes.append(f"{too_large} mappings above 16 GiB are too large to be read page by page")
     if zero_pfn is None and any(run.residence is Residence.UNKNOWN for of_vma in runs for run in of_vma or ()):
         notes.append("without CAP_SYS_ADMIN pagemap does not tell the zero page from memory shared with a fork")
-    return RunsReading(runs, "; ".join(notes) or None)
+    return runs, "; ".join(notes)

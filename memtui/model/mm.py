@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from memtui.model.file_cache import FileCache
 from memtui.model.heap import HeapView
+from memtui.model.pages import Examined
 from memtui.model.vma import Vma
 
 
@@ -75,3 +76,5 @@ class MmSnapshot:
     """The allocator's heap; None: nobody asked for it (`ShowHeap`), or unknown["heap"] says why."""
     files: tuple[FileCache, ...] = ()
     """What of each mapped file is in the page cache; empty: none is mapped, or unknown["files"]."""
+    examined: Examined | None = None
+    """Pages that were looked at one by one; None: nobody asked (`Examine`), or the address is not mapped any more."""

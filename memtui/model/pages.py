@@ -48,3 +48,15 @@ class PageRun(NamedTuple):
     def end(self) -> int:
         """The first byte behind the run."""
         return self.start + (self.pages << PAGE_SHIFT)
+
+
+class Examined(NamedTuple):
+    """Pages of one VMA that were looked at one by one (`request.Examine`)."""
+
+    start: int
+    """First byte of what was looked at; a large VMA is looked at around the cursor."""
+    end: int
+    runs: tuple[PageRun, ...]
+    """Every page between them that is not absent, by ascending address, with its attributes."""
+    why: str = ""
+    """Why attributes are missing; "" if none is."""

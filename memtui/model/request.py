@@ -52,6 +52,16 @@ class Peek(NamedTuple):
     page: int | None
 
 
+class Examine(NamedTuple):
+    """Look at the pages around `address` one by one, now and with every further picture; None: no more."""
+
+    address: int | None
+
+
+class Measure(NamedTuple):
+    """Read what is too dear to be read at each look: the smaps figures of every VMA."""
+
+
 class SetOomScoreAdj(NamedTuple):
     """Write oom_score_adj of `pid`: the one thing that memtui ever writes to the kernel."""
 
@@ -59,4 +69,4 @@ class SetOomScoreAdj(NamedTuple):
     value: int
 
 
-Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | Peek | SetOomScoreAdj
+Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | Peek | Examine | Measure | SetOomScoreAdj

@@ -202,32 +202,42 @@ def test_dear_readings_are_spaced_and_cheap_ones_are_not():
     pace = Pace(lambda: now[0])
     assert pace.due
     with pace.measured():
-        now[0] += 0.09
+        now[0] += 0.009
     assert pace.due
     with pace.measured():
-        now[0] += 1.0
+        now[0] += 0.3
     assert not pace.due
-    now[0] += 4.9
+    assert pace.why_old == ""
+    now[0] += 9.9
     assert not pace.due
-    assert pace.why_old == "4.9 s old: reading them takes 1000 ms"
+    assert pace.why_old == "over 5 s old: reading them takes 300 ms"
     now[0] += 0.2
     assert pace.due
+    patient = Pace(lambda: now[0], longest=5.0)
+    patient.spent(100.0)
+    assert not patient.due
+    now[0] += 5.1
+    assert patient.due
 
 
 def test_dear_figures_are_kept_with_their_age(process, procfs, monkeypatch):
     monkeypatch.setattr("memtui.live.pace.FREE", -1.0)
     monkeypatch.setattr("memtui.live.pace.SHARE", 1e-9)
     source = LiveSource(42, procfs=procfs)
+    source.apply(Refresh())
     before = source.apply(Refresh())
     process.write("42/smaps", "")
     process.remove("42/pagemap")
     process.add(43)
     after = source.apply(Refresh())
     assert after.mm.vmas[0] is before.mm.vmas[0]
-    assert set(after.mm.unknown) - set(before.mm.unknown) == {"smaps", "runs"}
-    assert "s old: reading them takes" in after.mm.unknown["smaps"]
+    assert after.mm is before.mm, "nothing was due"
     assert after.tasks is before.tasks
-    assert "s old" in after.unknown["tasks"]
+    monkeypatch.setattr("memtui.live.pace._AGES", (0,))
+    told = source.apply(Refresh())
+    assert set(told.mm.unknown) - set(before.mm.unknown) == {"maps"}
+    assert "s old: reading them takes" in told.mm.unknown["maps"]
+    assert "s old" in told.unknown["tasks"]
 
 
 AS_NOBODY = """
