@@ -1,6 +1,6 @@
 """Everything that is known of one VMA, of one page in it, or of a hole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -14,7 +14,7 @@ from memtui.draw.sizes import count, human, kib, plural
 from memtui.draw.vm_flags import VM_FLAGS
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, Range, page_down
 from memtui.model.elf_knowledge import NOTHING_KNOWN, ElfKnowledge
-from memtui.model.pages import PageRun, Residence
+from memtui.model.pages import Examined, PageRun, Residence
 from memtui.model.vma import SMAPS_NAMES, Smaps, Vma, VmaKind
 
 NOTHING_UNKNOWN: Final[Mapping[str, str]] = MappingProxyType({})
@@ -54,6 +54,7 @@ def vma_rows(
     address: int | None = None,
     unknown: Mapping[str, str] = NOTHING_UNKNOWN,
     elf: ElfKnowledge = NOTHING_KNOWN,
+    examined: Examined | None = None,
 ) -> tuple[Row, ...]:
     """The VMA under the cursor.
 
@@ -63,13 +64,15 @@ def vma_rows(
         address: the cursor, a byte inside; its page comes first.
         unknown: MmSnapshot.unknown, which tells why figures are missing.
         elf: what is known of the ELF files that are mapped.
+        examined: pages that were looked at one by one.
     """
     rows: list[Row] = [crop((Run(vma_label(vma), "title"),), width)]
     if address is not None:
-        rows += _field("page", _page(vma, address), width)
+        rows += _field("page", _page(vma, address, examined), width)
     for key, value in (*elf_facts(vma, address, elf), *_facts(vma)):
         rows += _field(key, value, width)
     rows += _residences(vma, width, unknown)
+    rows += _looked_at(vma, examined, width)
     rows += _flags(vma, width, unknown)
     rows += _smaps(vma.smaps, width, unknown)
     return tuple(rows)
@@ -108,19 +111,20 @@ def permissions(perms: str) -> str:
     return ", ".join([*(words or ["no access"]), sharing])
 
 
-def _page(vma: Vma, address: int) -> str:
+def _page(vma: Vma, address: int, examined: Examined | None) -> str:
     """The page under the cursor: its address, what it is, and where in the file it comes from."""
     page = page_down(address)
-    words = [f"{page:x}", _state(vma, page)]
+    close = examined is not None and examined.start <= page < examined.end
+    words = [f"{page:x}", _state(examined.runs if close and examined is not None else vma.runs, page)]
     if vma.inode:
         words.append(f"file offset {vma.offset + page - vma.start:#x}")
     return " · ".join(words)
 
 
-def _state(vma: Vma, page: int) -> str:
-    if vma.runs is None:
+def _state(runs: Sequence[PageRun] | None, page: int) -> str:
+    if runs is None:
         return NOT_MEASURED
-    run = next(iter(runs_within(vma.runs, page, page + PAGE_SIZE)), None)
+    run = next(iter(runs_within(runs, page, page + PAGE_SIZE)), None)
     return NAMES[Residence.ABSENT] if run is None else ", ".join([NAMES[run.residence], *_attributes(run)])
 
 
@@ -162,6 +166,23 @@ def _residences(vma: Vma, width: int, unknown: Mapping[str, str]) -> Iterator[Ro
             key = ""
 
 
+def _looked_at(vma: Vma, examined: Examined | None, width: int) -> Iterator[Row]:
+    """How many of the pages that were looked at one by one are dirty, shared, ..."""
+    if examined is None or not vma.start <= examined.start < vma.end:
+        return
+    parts = []
+    for name in ("dirty", "shared", "locked", "active", "referenced"):
+        known = [run for run in examined.runs if getattr(run, name) is not None]
+        if known:
+            parts.append(f"{name} {sum(run.pages for run in known if getattr(run, name)):,}")
+    pages = sum(run.pages for run in examined.runs)
+    part = "" if examined.end - examined.start == vma.size else " around the cursor"
+    if parts:
+        yield from _field("of them", f"{' · '.join(parts)} (of {plural(pages, 'page')}{part}, one by one)", width)
+    if examined.why:
+        yield from _field("", f"{NOT_MEASURED} {examined.why}", width, "text.dim")
+
+
 def _flags(vma: Vma, width: int, unknown: Mapping[str, str]) -> Iterator[Row]:
     if vma.vm_flags is None:
         yield from _field("flags", _why(unknown, "vm_flags", "smaps"), width, "text.dim")
@@ -190,6 +211,8 @@ def _smaps(smaps: Smaps | None, width: int, unknown: Mapping[str, str]) -> Itera
             runs.append(Run(f"{name:<15} ", "text.dim" if nothing else "text"))
             runs.append(Run(f"{text:>8}   ", "text.dim" if nothing else "value"))
         yield crop(runs, width)
+    if "smaps" in unknown:
+        yield from _field("", unknown["smaps"], width, "text.dim")
 
 
 def _why(unknown: Mapping[str, str], *keys: str) -> str:

@@ -23,22 +23,28 @@ class HeapLabels:
     """Labels of one process; looked for again only when its anonymous VMAs changed, and at a pace."""
 
     def __init__(self, procfs: Procfs, pid: int) -> None:
-        self.pid = pid
         self._procfs, self._folder = procfs, str(pid)
         self._seen: tuple[tuple[int, int], ...] = ()
         self._python: Mapping[int, str] = _NOTHING
         self._all: Mapping[int, str] = _NOTHING
         self._pace = Pace()
+        self._looked: tuple[Vma, ...] = ()
+        self._heap: HeapView | None = None
+        """What was seen last."""
 
-    def of(self, mm: MmSnapshot) -> Mapping[int, str]:
+    def of(self, mm: MmSnapshot, heap: HeapView | None) -> Mapping[int, str]:
         """Start of a VMA -> what is in it; the same object as long as nothing changed."""
+        if mm.vmas is self._looked and heap is self._heap:
+            return self._all
         version = python_version(mm)
         anonymous = tuple((vma.start, vma.end) for vma in mm.vmas if vma.kind is VmaKind.ANON)
         if version is not None and anonymous != self._seen and self._pace.due:
             with self._pace.measured():
                 self._python = self._look(mm, version)
             self._seen = anonymous
-        labels = {**self._python, **_heap_labels(mm.heap, mm.vmas)}
+        if version is None or anonymous == self._seen:
+            self._looked, self._heap = mm.vmas, heap
+        labels = {**self._python, **_heap_labels(heap, mm.vmas)}
         if labels != self._all:
             self._all = MappingProxyType(labels)
         return self._all

@@ -1,4 +1,4 @@
-"""What the kernel knows of single pages: pagemap's exclusive bit, and kpageflags (fs/proc/page.c) for who may read it."""
+"""What the kernel knows of single pages: the exclusive bit of pagemap, and kpageflags (fs/proc/page.c)."""
 
 import os
 from array import array
@@ -53,7 +53,7 @@ def examine(procfs: Procfs, folder: str, vma: Vma, address: int) -> Examined:
     return Examined(start, end, runs, why)
 
 
-def _read(procfs: Procfs, folder: str, start: int, end: int) -> tuple[array[int], dict[int, int], str]:
+def _read(procfs: Procfs, folder: str, start: int, end: int) -> "tuple[array[int], dict[int, int], str]":
     """Entries of pagemap, flags by frame, and why there are none. What changed meanwhile has the entry 0."""
     with procfs.opened(f"{folder}/pagemap") as fd:
         entries = _entries(fd, start, end)
@@ -72,7 +72,7 @@ def _read(procfs: Procfs, folder: str, start: int, end: int) -> tuple[array[int]
     return steady, flags, ""
 
 
-def _entries(fd: int, start: int, end: int) -> array[int]:
+def _entries(fd: int, start: int, end: int) -> "array[int]":
     pages = (end - start) >> PAGE_SHIFT
     text = os.pread(fd, pages * _ENTRY, (start >> PAGE_SHIFT) * _ENTRY)
     return array("Q", text.ljust(pages * _ENTRY, b"\0"))
@@ -88,7 +88,7 @@ def _flags(fd: int, frames: Sequence[int]) -> dict[int, int]:
 
 
 def _cut(
-    runs: Sequence[PageRun], start: int, end: int, entries: array[int], flags: dict[int, int], *, locked: bool | None
+    runs: Sequence[PageRun], start: int, end: int, entries: "array[int]", flags: dict[int, int], *, locked: bool | None
 ) -> Iterator[PageRun]:
     """The runs cut where the facts change."""
     for run in runs:

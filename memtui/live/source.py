@@ -1,13 +1,12 @@
 """The running kernel as a source of snapshots."""
 
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
-from memtui.live.heap_labels import HeapLabels
+from memtui.live.extras import Extras
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
@@ -17,15 +16,14 @@ from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
-from memtui.model.request import Focus, Peek, Refresh, Request, SetOomScoreAdj, ShowHeap
+from memtui.model.request import Examine, Focus, Measure, Peek, Refresh, Request, SetOomScoreAdj, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
-if TYPE_CHECKING:
-    from memtui.live.heap import HeapReader
-
-_ACCEPTS: Final[frozenset[type[Request]]] = frozenset({Refresh, Focus, Peek, SetOomScoreAdj, ShowHeap})
+_ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
+    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap}
+)
 
 
 class LiveSource:
@@ -54,17 +52,11 @@ class LiveSource:
         self._tasks_pace = Pace()
         self._peek: int | None = None
         self._closed = False
-        self._heap: HeapReader | None = None
-        """Of the process in focus; None: the heap is not asked for."""
-        self._with_heap: tuple[MmSnapshot, MmSnapshot] | None = None
-        """What was given last without the heap, and with it."""
-        self._labels: HeapLabels | None = None
-        self._labelled: tuple[MmSnapshot, MmSnapshot] | None = None
-        """The same for the labels."""
+        self._extras = None if pid is None else Extras(self._procfs, pid)
 
     @property
     def accepts(self) -> frozenset[type[Request]]:
-        """Refresh, Focus, Peek, ShowHeap and SetOomScoreAdj."""
+        """What one can ask of a running kernel."""
         return _ACCEPTS
 
     def apply(self, request: Request) -> Snapshot:
@@ -78,82 +70,55 @@ class LiveSource:
         if self._closed:
             raise SourceError("this source is closed")
         began = time.monotonic()
+        mm = self._asked(request)
+        return self._snapshot(mm, began)
+
+    def _asked(self, request: Request) -> MmSnapshot | None:
+        """Do what is asked, and look at the process in focus."""
+        measure = False
         match request:
+            case Refresh():
+                pass
+            case Measure():
+                measure = True
+            case Focus(pid=pid):
+                return self._focus(pid)
             case Peek(page=page):
                 self._peek = page
-                mm = None if self._reader is None else self._reader.read()
-            case Refresh():
-                mm = None if self._reader is None else self._reader.read()
-            case Focus(pid=pid):
-                reader = self._reader_of(pid)
-                mm = reader.read()
-                self._reader, self._peek = reader, None
-                if self._heap is not None:
-                    self._want_heap(wanted=False)
-                    self._want_heap(wanted=True)
-            case ShowHeap(wanted=wanted):
-                self._want_heap(wanted=wanted)
-                mm = None if self._reader is None else self._reader.read()
+            case Examine(address=address) if self._extras is not None:
+                self._extras.address = address
+            case ShowHeap(wanted=wanted) if self._extras is not None:
+                self._extras.want_heap(wanted=wanted)
+            case Examine() | ShowHeap():
+                pass
             case SetOomScoreAdj():
                 self._set_oom_score_adj(request)
-                mm = None if self._reader is None else self._reader.read()
             case _:
                 raise NotSupported(
                     f"a live process has no {type(request).__name__.lower()}", hint="only a simulation has steps"
                 )
-        return self._snapshot(None if mm is None else self._with_labels(self._heap_added(mm)), began)
+        if self._reader is None or self._extras is None:
+            return None
+        return self._extras.added(self._reader.read(measure=measure))
+
+    def _focus(self, pid: int) -> MmSnapshot:
+        """Another process; the former one stays if this one cannot be had."""
+        reader, extras = self._reader_of(pid), Extras(self._procfs, pid)
+        extras.want_heap(wanted=self._extras is not None and self._extras.wants_heap)
+        mm = extras.added(reader.read())
+        if self._extras is not None:
+            self._extras.close()
+        self._reader, self._extras, self._peek = reader, extras, None
+        return mm
 
     def close(self) -> None:
         """Let go of a reading of the heap that is under way; nothing else is held open between requests."""
-        self._want_heap(wanted=False)
+        if self._extras is not None:
+            self._extras.close()
         self._closed = True
 
     def _reader_of(self, pid: int) -> AddressSpaceReader:
         return AddressSpaceReader(self._procfs, pid, smaps=self._smaps)
-
-    def _want_heap(self, *, wanted: bool) -> None:
-        if not wanted:
-            if self._heap is not None:
-                self._heap.close()
-            self._heap = self._with_heap = None
-        elif self._heap is None and self._reader is not None:
-            from memtui.live.heap import HeapReader
-
-            self._heap = HeapReader(self._procfs, self._reader.pid)
-
-    def _heap_added(self, mm: MmSnapshot) -> MmSnapshot:
-        """The same with its heap, if that is asked for; the same object as before if neither changed."""
-        if self._heap is None:
-            return mm
-        heap, why = None, ""
-        try:
-            heap = self._heap.read(mm)
-        except ProcessGone:
-            raise
-        except SourceError as error:
-            why = str(error)
-        before = self._with_heap
-        if (
-            before is None
-            or before[0] is not mm
-            or before[1].heap is not heap
-            or before[1].unknown.get("heap", "") != why
-        ):
-            unknown = {**mm.unknown, "heap": why} if why else mm.unknown
-            self._with_heap = before = mm, replace(mm, heap=heap, unknown=unknown)
-        return before[1]
-
-    def _with_labels(self, mm: MmSnapshot) -> MmSnapshot:
-        """The same with the names of what lies in its anonymous VMAs."""
-        if self._labels is None or self._labels.pid != mm.pid:
-            self._labels = HeapLabels(self._procfs, mm.pid)
-        labels = self._labels.of(mm)
-        if not labels:
-            return mm
-        before = self._labelled
-        if before is None or before[0] is not mm or before[1].labels is not labels:
-            self._labelled = before = mm, replace(mm, labels=labels)
-        return before[1]
 
     def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:
         unknown: dict[str, str] = {}

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from textual.binding import Binding
 
 from memtui.draw.run import Row, Run
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Request, Seek, ShowHeap, Step
 
 
 class Key(NamedTuple):
@@ -84,6 +84,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("space", "play", "play", "play the steps one after the other; pause", _STEPS, Step, footer=2),
     Key("space", "play", "pause", "stop looking again and again; go on", _LOOK, Refresh, footer=2, instead=Step),
     Key("R", "refresh", "refresh", "look again now", _LOOK, Refresh),
+    Key("x", "measure", "measure", "read what is dear: the smaps figures of every VMA", _LOOK, Measure),
     Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=3),
     Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=5),
     Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=5),

@@ -11,8 +11,21 @@ from memtui.model.file_cache import FileCache
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk, HeapView, Owner, Thresholds
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
-from memtui.model.pages import PageRun, Residence
-from memtui.model.request import Back, Focus, Inject, Peek, Refresh, Request, Seek, SetOomScoreAdj, ShowHeap, Step
+from memtui.model.pages import Examined, PageRun, Residence
+from memtui.model.request import (
+    Back,
+    Examine,
+    Focus,
+    Inject,
+    Measure,
+    Peek,
+    Refresh,
+    Request,
+    Seek,
+    SetOomScoreAdj,
+    ShowHeap,
+    Step,
+)
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -170,7 +183,7 @@ class Simulated:
 class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, SetOomScoreAdj, ShowHeap})
+    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap})
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
@@ -191,6 +204,11 @@ class Live:
         if isinstance(request, Peek):
             page = request.page
             self._content = Content(page, bytes(range(256)) * 16) if page is not None else None
+        if isinstance(request, Examine):
+            at = request.address
+            run = self._mm.vmas[0].runs[0]._replace(active=True) if self._mm.vmas[0].runs else None
+            examined = None if at is None else Examined(at & -4096, (at & -4096) + 4096, (run,) if run else ())
+            self._mm = replace(self._mm, examined=examined)
         title = f"{self._mm.pid} {self._mm.comm}"
         return Snapshot("live", title, SYSTEM, TASKS, DOMAIN, self._mm, content=self._content, cost_ms=3.2)
 

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from memtui.draw.run import plain
-from memtui.model.request import Back, Focus, Inject, Refresh, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, ShowHeap, Step
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
 from memtui.ui.line_view import LineView
@@ -463,6 +463,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("g,colon", "seek"): seek,
     ("space", "play"): play,
     ("R", "refresh"): asks(Refresh()),
+    ("x", "measure"): asks(Measure()),
     ("m", "malloc"): malloc,
     ("f", "free"): free,
     ("t", "touch"): asks(Inject(f"touch({HEAP:#x}, 1, WRITE)")),
@@ -529,7 +530,7 @@ def test_every_key_has_a_case() -> None:
     ],
 )
 async def test_key(run: Run, key: Key, pressed: str, size: tuple[int, int]) -> None:
-    live = key.instead is not None or key.needs is Focus
+    live = key.instead is not None or key.needs not in (None, *Simulated.accepts)
     source = Live() if live else Simulated(at=3)
     async with run(source, size=size) as pilot:
         await case_of(key)(Stage(pilot, source, pressed))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual.binding import BindingType
 
-from memtui.model.request import Back, Inject, Refresh, Request, Seek, Step
+from memtui.model.request import Back, Inject, Measure, Refresh, Request, Seek, Step
 from memtui.ui.inject import Allocations, touch_line
 from memtui.ui.keys import bindings, keys_of
 from memtui.ui.screens.fitting import FittingScreen
@@ -66,6 +66,10 @@ class AskingScreen(FittingScreen):
     def action_refresh(self) -> None:
         """Look again."""
         self.ask(Refresh())
+
+    def action_measure(self) -> None:
+        """Read what is not read by itself."""
+        self.ask(Measure())
 
     def action_seek(self) -> None:
         """Go to a step."""

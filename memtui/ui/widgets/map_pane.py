@@ -15,12 +15,14 @@ from memtui.draw.run import Run
 from memtui.model.address import Range, page_down
 from memtui.model.content import Content
 from memtui.model.mm import MmSnapshot
-from memtui.model.request import Peek
+from memtui.model.request import Examine, Peek
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 from memtui.ui.widgets.pane import Pane
 
 _START: Final = itemgetter(0)
+_NEAR: Final = 32 << 20
+"""Bytes: of a large VMA the pages that are looked at one by one reach at least so far from the cursor."""
 _CLOSER: Final = 2
 """Each zoom shows 2**_CLOSER times fewer pages in a cell."""
 
@@ -42,6 +44,8 @@ class MapPane(Pane):
         """Whether the source can read them."""
         self._peeked: int | None = None
         """The page that was asked for."""
+        self._examined: int | None = None
+        """Around which address single pages are looked at."""
         self._drawing: AddressMap | PageGrid | HexDump | None = None
         self._mm: MmSnapshot | None = None
         self._marks: tuple[Range, ...] = ()
@@ -70,7 +74,8 @@ class MapPane(Pane):
         self._mm = mm
         self._marks = () if mm is None else changed(before, mm)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
-            self.address, self.shift, self.bytes, self._peeked = _start(mm), None, False, None
+            self.address, self.shift, self.bytes = _start(mm), None, False
+            self._peeked = self._examined = None
         super().update_from(snapshot)
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
@@ -92,11 +97,13 @@ class MapPane(Pane):
         if self.bytes and vma is not None and self.address is not None:
             self._draw_bytes(vma, page_down(self.address), snapshot.content)
         elif self.shift is not None and vma is not None:
+            self._examine(vma, self.address)
             grid = PageGrid(vma, width, self.shift)
             self._drawing = grid
             self.show(grid, title=grid.title, subtitle=grid.scale)
         else:
             self.shift, self.bytes = None, False
+            self._examine(None, None)
             whole = AddressMap(mm, width, marks=self._marks, elf=self.elf.objects)
             self._drawing = whole
             self.show(whole, title=self.TITLE, subtitle=whole.scale)
@@ -111,6 +118,15 @@ class MapPane(Pane):
         )
         self._drawing = dump
         self.show(dump, title=f"{vma_label(vma)} · bytes of page {page:x}", subtitle=dump.scale)
+
+    def _examine(self, vma: Vma | None, address: int | None) -> None:
+        """Have the pages around the cursor looked at one by one; again when it went far away."""
+        wanted, before = (None if vma is None else address), self._examined
+        near = before is not None and wanted is not None and abs(before - wanted) < _NEAR
+        if wanted == before or (near and vma is not None and before is not None and vma.start <= before < vma.end):
+            return
+        self._examined = wanted
+        self.post_message(self.Wanted(Examine(wanted)))
 
     def _draw_nothing(self, snapshot: Snapshot) -> None:
         self._drawing = self.cursor = None

@@ -80,6 +80,7 @@ class DetailPane(Pane):
             self._has_pages,
             self._asks_why,
             self.elf,
+            snapshot.mm.examined if snapshot.mm else None,
         )
 
     @property
@@ -97,7 +98,8 @@ class DetailPane(Pane):
             return self._why(snapshot, snapshot.mm, subject)
         if isinstance(subject, Vma):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
-            rows = vma_rows(subject, width, address=self._address, unknown=unknown, elf=self.elf)[1:]
+            examined = snapshot.mm.examined if snapshot.mm else None
+            rows = vma_rows(subject, width, address=self._address, unknown=unknown, elf=self.elf, examined=examined)[1:]
             grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
             if not self._has_pages:
                 return rows, grid.title, ""
