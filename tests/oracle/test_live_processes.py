@@ -16,7 +16,7 @@ from memtui.model.errors import SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import badness, oom_score
 from memtui.model.pages import Residence
-from memtui.model.request import Refresh
+from memtui.model.request import Measure, Refresh
 from memtui.model.task import Task
 
 pytestmark = pytest.mark.oracle
@@ -81,7 +81,7 @@ def test_the_vmas_are_those_of_pmap(pid):
 def test_the_sums_are_those_of_the_rollup(pid):
     source = LiveSource(pid)
     for _ in range(STOOD_STILL):
-        mm = source.apply(Refresh()).mm
+        mm = source.apply(Measure()).mm
         rollup = parse_rollup(Procfs().read(f"{pid}/smaps_rollup"))
         figures = {
             "Rss": sum(vma.smaps.rss for vma in mm.vmas),
