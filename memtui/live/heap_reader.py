@@ -10,14 +10,16 @@ from memtui.live.heap_mapped import Parameters, heap_of, mapped_chunks, read_par
 from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_space import Space
 from memtui.live.heap_threads import find_threads, pointers
-from memtui.model.address import Range
-from memtui.model.heap import ChunkState, HeapBin, HeapView, ThreadCache
+from memtui.model.address import PAGE_SIZE, Range
+from memtui.model.heap import HEADER, ChunkState, HeapBin, HeapChunk, HeapView, ThreadCache
 from memtui.model.heap_table import NUMBERS, ChunkTable
 
 TRIES: Final = 4
 """Readings of one heap; the last one stays, torn or not."""
 _ARENAS: Final = 4096
 _TCACHE_COUNT: Final = 7
+_GUESSES: Final = 4096
+"""Blocks that are tried for the structure of a tcache, where no thread tells."""
 _STRUCT: Final = NUMBERS[ChunkState.TCACHE_STRUCT]
 _USED: Final = NUMBERS[ChunkState.USED]
 _TOLD: Final = 5
@@ -76,8 +78,8 @@ class _OneReading:
                     done += size
                     yield min(done / total, 1.0)
         bins = [arena.bins() for arena in self._arenas]
-        caches = self._caches()
         mapped = self._mapped()
+        caches = self._caches(mapped)
         for arena in self._arenas:
             self._compare(arena)
         return self._view(bins, caches, mapped)
@@ -133,95 +135,99 @@ class _OneReading:
 
     # tcaches
 
-    def _caches(self) -> list[ThreadCache]:
-        layout = self._found.layout
-        capacity = self._mp.tcache_count if self._mp is not None else _TCACHE_COUNT
+    def _caches(self, mapped: list[HeapChunk]) -> list[ThreadCache]:
+        layout, capacity = self._found.layout, self._capacity
+        candidates = self._candidates(mapped)
         found: list[ThreadCache] = []
-        known = self._pointed()
-        for address, (name, how) in (known or self._shaped(capacity)).items():
+        for address, (name, how) in (self._pointed(candidates) or self._shaped(candidates)).items():
             try:
                 block = heap_tcache.read_block(self._memory, address, layout, capacity)
             except TornError as error:
                 self._torn.append(f"tcache of {name}: {error}")
                 continue
-            for arena in self._arenas:
-                index = arena.index(address - 16)
-                if index is not None:
-                    arena.states[index] = _STRUCT
+            self._mark(address - HEADER, mapped)
             bins, torn = heap_tcache.take(block, self._arenas, layout)
             self._torn += torn
             found.append(ThreadCache(name, address, bins, how))
         return found
 
-    def _pointed(self) -> dict[int, tuple[str, str]]:
+    @property
+    def _capacity(self) -> int:
+        return self._mp.tcache_count if self._mp is not None else _TCACHE_COUNT
+
+    def _mark(self, chunk: int, mapped: list[HeapChunk]) -> None:
+        """The chunk holds the structure of a tcache."""
+        for arena in self._arenas:
+            index = arena.index(chunk)
+            if index is not None:
+                arena.states[index] = _STRUCT
+        for at, other in enumerate(mapped):
+            if other.address == chunk:
+                mapped[at] = other._replace(state=ChunkState.TCACHE_STRUCT)
+
+    def _pointed(self, candidates: Sequence[int]) -> dict[int, tuple[str, str]]:
         """By the threads' own pointers: structure -> thread."""
         threads = find_threads(self._memory, self._space, self._pid, self._tids)
-        for candidate in self._candidates():
-            owned = pointers(self._memory, threads, candidate)
-            if owned:
-                blocks = set(self._candidates())
-                missing = len(self._tids) - len(owned)
-                if missing > 0:
-                    self._notes.append(f"the tcaches of {missing} threads are not found")
-                return {
-                    address: ("main" if tid == self._pid else f"thread {tid}", "")
-                    for tid, address in owned.items()
-                    if address in blocks
-                }
-        return {}
+        owned = pointers(self._memory, threads, frozenset(candidates), self._likeness)
+        missing = len(self._tids) - len(owned)
+        if owned and missing > 0:
+            self._notes.append(f"the tcaches of {missing} threads are not found")
+        return {address: ("main" if tid == self._pid else f"thread {tid}", "") for tid, address in owned.items()}
 
-    def _candidates(self) -> list[int]:
-        """Every block of the structure's size, the first of the main heap first."""
+    def _likeness(self, address: int) -> int:
+        layout, capacity = self._found.layout, self._capacity
+        try:
+            block = heap_tcache.read_block(self._memory, address, layout, capacity)
+        except TornError:
+            return 0
+        return heap_tcache.likeness(block, self._arenas, layout, capacity)
+
+    def _candidates(self, mapped: Sequence[HeapChunk]) -> list[int]:
+        """Every block that has the structure's size, or 16 bytes more, since less than 32 are not split off."""
         size = self._found.layout.tcache_chunk
         found = []
         for arena in self._arenas:
-            words, at = arena.words, -1
-            for word in (size | 1, size | 5, size, size | 4):
+            words = arena.words
+            for word in (size + more | flags for more in (0, HEADER) for flags in (1, 5, 0, 4)):
                 at = -1
                 while True:
                     try:
                         at = words.index(word, at + 1)
                     except ValueError:
                         break
-                    if arena.states[at] == _USED or arena.states[at] == _STRUCT:
-                        found.append(arena.addresses[at] + 16)
-        return found
+                    if arena.states[at] == _USED:
+                        found.append(arena.addresses[at] + HEADER)
+        # With a very low mmap_threshold it has a mapping of its own.
+        return found + [chunk.user for chunk in mapped if chunk.size == PAGE_SIZE]
 
-    def _shaped(self, capacity: int) -> dict[int, tuple[str, str]]:
+    def _shaped(self, candidates: Sequence[int]) -> dict[int, tuple[str, str]]:
         """By the shape: the first chunk of an arena if it has the size, and whatever lists chunks just as one does."""
-        layout = self._found.layout
         chosen: dict[int, tuple[str, str]] = {}
-        firsts = {arena.addresses[0] + 16: arena.name for arena in self._arenas if arena.addresses}
-        for address in self._candidates():
-            try:
-                block = heap_tcache.read_block(self._memory, address, layout, capacity)
-            except TornError:
-                continue
-            if heap_tcache.is_block(block, self._arenas, layout, capacity):
-                name = "main" if firsts.get(address) == "main" else "thread?"
-                chosen[address] = (name, "a guess: it lists chunks as a tcache does")
-            elif address in firsts:
-                name = "main" if firsts[address] == "main" else "thread?"
-                chosen[address] = (name, "a guess: the first chunk of its arena has its size")
+        firsts = {arena.addresses[0] + HEADER: arena.name for arena in self._arenas if arena.addresses}
+        for address in candidates[:_GUESSES]:
+            alike = self._likeness(address)
+            if alike == 2 or address in firsts:
+                how = "it lists chunks as a tcache does" if alike == 2 else "the first chunk of its arena has its size"
+                chosen[address] = ("main" if firsts.get(address) == "main" else "thread?", f"a guess: {how}")
         if chosen:
             self._notes.append("the thread control blocks are not found: whose tcache is which is a guess")
         return chosen
 
     # Mapped chunks, and all of it
 
-    def _mapped(self) -> ChunkTable:
+    def _mapped(self) -> list[HeapChunk]:
         mp = self._mp
         if mp is None or not mp.n_mmaps:
-            return ChunkTable.of(())
+            return []
         taken = [region for arena in self._arenas for region in arena.regions]
         taken += [heap_of(arena.state.address) for arena in self._arenas if arena.name != "main"]
         taken += [heap_of(region.start) for arena in self._arenas if arena.name != "main" for region in arena.regions]
         chunks = mapped_chunks(self._memory, self._space.vmas, sorted(taken), mp.n_mmaps, mp.mmapped_mem)
         if len(chunks) != mp.n_mmaps:
             self._notes.append(f"{len(chunks)} of {mp.n_mmaps} mapped chunks are recognised by their headers")
-        return ChunkTable.of(sorted(chunks))
+        return sorted(chunks)
 
-    def _view(self, bins: Sequence[list[HeapBin]], caches: Sequence[ThreadCache], mapped: ChunkTable) -> HeapView:
+    def _view(self, bins: Sequence[list[HeapBin]], caches: Sequence[ThreadCache], mapped: list[HeapChunk]) -> HeapView:
         torn = self._torn + [f"arena {arena.name}: {what}" for arena in self._arenas for what in arena.torn]
         if len(torn) > _TOLD:
             torn = [*torn[:_TOLD], f"and {len(torn) - _TOLD} more"]
@@ -231,7 +237,7 @@ class _OneReading:
             allocator="ptmalloc (glibc)" if version is None else f"ptmalloc (glibc {version[0]}.{version[1]})",
             arenas=tuple(arena.view(held) for arena, held in zip(self._arenas, bins, strict=True)),
             tcache=() if first is None else first.bins,
-            mmapped=mapped,
+            mmapped=ChunkTable.of(mapped),
             thresholds=None if self._mp is None else self._mp.thresholds,
             caches=tuple(caches),
             torn=tuple(torn),

@@ -39,17 +39,16 @@ def read_block(memory: ProcessMemory, address: int, layout: Layout, capacity: in
     return Block(address, counts, entries)
 
 
-def is_block(block: Block, arenas: Sequence[Arena], layout: Layout, capacity: int) -> bool:
-    """Whether it can be one: at least one list, and every list has as many chunks as its count says."""
-    if not any(block.counts) or any(
-        (count == 0) != (entry == 0) for count, entry in zip(block.counts, block.entries, strict=True)
-    ):
-        return False
+def likeness(block: Block, arenas: Sequence[Arena], layout: Layout, capacity: int) -> int:
+    """Whether it can be one: 2: every list has as many chunks as its count says; 1: all are empty; 0: no."""
+    if any((count == 0) != (entry == 0) for count, entry in zip(block.counts, block.entries, strict=True)):
+        return 0
     if any(count > max(capacity, 1) for count in block.counts):
-        return False
-    return all(
-        len(chunks) == count for (_, chunks, _), count in zip(_lists(block, arenas, layout), block.counts, strict=True)
-    )
+        return 0
+    lists = zip(_lists(block, arenas, layout), block.counts, strict=True)
+    if not all(len(chunks) == count for (_, chunks, _), count in lists):
+        return 0
+    return 2 if any(block.counts) else 1
 
 
 def take(block: Block, arenas: Sequence[Arena], layout: Layout) -> tuple[tuple[HeapBin, ...], list[str]]:

@@ -4,7 +4,7 @@
 thread: it points to itself twice, and holds the thread's number; the blocks of all threads are linked (2.34 and later).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from memtui.live.heap_memory import WORD, ProcessMemory, TornError
@@ -105,21 +105,38 @@ def _tid(memory: ProcessMemory, address: int) -> int | None:
     return tid if own == again == address else None
 
 
-def pointers(memory: ProcessMemory, threads: Sequence[Thread], known: int) -> Mapping[int, int]:
-    """Thread -> its tcache, given the first thread's: where that is stored, the others' are at the same distance."""
+def pointers(
+    memory: ProcessMemory, threads: Sequence[Thread], blocks: Container[int], likeness: Callable[[int], int]
+) -> Mapping[int, int]:
+    """Thread -> its tcache. It is stored at the same distance from the control block in every thread.
+
+    Args:
+        memory: of the process.
+        threads: the first one first.
+        blocks: whatever may be the structure of a tcache.
+        likeness: how much a block looks like one.
+    """
     if not threads:
         return {}
     below = _words_below(memory, threads[0].address)
-    base = threads[0].address - len(below) * WORD
-    places = [base + at * WORD - threads[0].address for at, word in enumerate(below) if word == known]
-    if not places:
-        return {}
+    start = -len(below) * WORD
+    found = [
+        _stored(memory, threads, start + at * WORD, blocks) for at, word in enumerate(below) if word and word in blocks
+    ]
+    # The program's own variables may point to blocks of that size too.
+    return max(found, key=lambda owned: (sum(map(likeness, owned.values())), -min(owned.values())), default={})
+
+
+def _stored(memory: ProcessMemory, threads: Sequence[Thread], place: int, blocks: Container[int]) -> Mapping[int, int]:
+    """Thread -> the block that the word at this distance from its control block points to."""
     found = {}
     for thread in threads:
         try:
-            found[thread.tid] = memory.words(thread.address + places[-1], 1)[0]
+            (word,) = memory.words(thread.address + place, 1)
         except TornError:
             continue
+        if word in blocks:
+            found[thread.tid] = word
     return found
 
 

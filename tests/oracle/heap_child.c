@@ -1,7 +1,9 @@
 /* Allocates and frees at random, tells what it holds and what its libc says of its heap, and waits for its input.
 
-   heap_child SEED MIX OPERATIONS THREADS    MIX: small mixed large align sbrk
-   heap_child SEED MIX 0 THREADS             goes on for ever, in all threads: "busy" */
+   heap_child SEED MIX OPERATIONS THREADS [untold]   MIX: small mixed large align sbrk
+   heap_child SEED MIX 0 THREADS                     goes on for ever, in all threads: "busy"
+
+   untold: it does not look for the counts of its tcaches */
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
@@ -24,6 +26,7 @@ static const char *mix;
 static struct worker workers[MOST];
 static pthread_barrier_t done, told;
 static char out[1 << 20];
+static int untold;
 
 static unsigned long next(struct worker *w)
 {
@@ -90,10 +93,13 @@ static void tell(int threads)
     for (int n = 0; n < threads; n++) {
         /* The structure of the tcache is what the thread allocated first of all, just before its first block. */
         uint16_t *counts = (uint16_t *)((char *)workers[n].first - 0x290);
-        printf("tcache");
-        for (int bin = 0; bin < 64; bin++)
-            printf(" %u", counts[bin]);
-        printf("\nblocks %#lx", (unsigned long)workers[n].first);
+        if (!untold) {
+            printf("tcache");
+            for (int bin = 0; bin < 64; bin++)
+                printf(" %u", counts[bin]);
+            printf("\n");
+        }
+        printf("blocks %#lx", (unsigned long)workers[n].first);
         printf(" %zu", malloc_usable_size(workers[n].first));
         for (int slot = 0; slot < SLOTS; slot++)
             if (workers[n].slots[slot])
@@ -108,6 +114,7 @@ static void tell(int threads)
 int main(int argc, char **argv)
 {
     int threads = atoi(argv[4]);
+    untold = argc > 5;
     pthread_t ids[MOST];
     setvbuf(stdout, out, _IOFBF, sizeof out);
     mix = argv[2];

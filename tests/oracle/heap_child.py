@@ -57,8 +57,11 @@ def running(program: Path, *arguments: object, tunables: str = "") -> Iterator[t
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
         assert process.stdout is not None
         try:
-            lines = list(iter(process.stdout.readline, "ready\n"))
-            yield process.pid, "".join(lines)
+            text = ""
+            while (line := process.stdout.readline()) != "ready\n":
+                assert line, "the child has ended"
+                text += line
+            yield process.pid, text
         finally:
             process.kill()
 

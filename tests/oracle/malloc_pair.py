@@ -27,6 +27,7 @@ from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ptmalloc import Profile, Ptmalloc, Tunables
 from memtui.sim.userspace.ptmalloc.profile import GLIBC_2_36
 from tests.oracle.malloc_series import WORD, Kind, Op
+from tests.oracle.mode_kept import keep_mode
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """With ASLR off and a stack limit of 8 MiB."""
@@ -35,6 +36,8 @@ _RLIMIT_AS: Final = 9
 _CALLS: Final = "brk,mmap,munmap,mprotect,mremap,madvise,getrandom,write"
 _FIXED_NOREPLACE: Final = 0x10_0022
 """With MAP_PRIVATE and MAP_ANONYMOUS."""
+_ENVIRON: Final = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+_MADVISE: Final = re.compile(r"madvise\((0x[0-9a-f]+),")
 _RANDOM: Final = re.compile(r'getrandom\("[^"]*"')
 
 
@@ -64,13 +67,14 @@ class Real:
     ) -> None:
         self._log = log
         self._count = len(ops)
+        self._lock = keep_mode()
         traced = [shutil.which("strace") or "strace", "-qq", "-f", "-o", log, "-e", f"trace={_CALLS}"] if log else []
         self._process = subprocess.Popen(
             [*traced, program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environ or {})},
+            env={**_ENVIRON, **(environ or {})},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -89,6 +93,7 @@ class Real:
         # The driver ends when its input does; a child of its own ends with it.
         if self._process.returncode is None:
             self._process.communicate()
+        os.close(self._lock)
 
     def _send(self, data: bytes) -> None:
         self._stdin.write(data)
@@ -136,7 +141,12 @@ class Real:
         assert self._log is not None
         lines = [" ".join(line.split()[1:]) for line in self._log.read_text().splitlines()]
         first, last, *_ = [number for number, line in enumerate(lines) if line.startswith("write(")]
-        return [_RANDOM.sub("getrandom(...", line) for line in lines[first + 1 : last]]
+        return [_RANDOM.sub("getrandom(...", line) for line in lines[first + 1 : last] if not self._of_a_stack(line)]
+
+    def _of_a_stack(self, line: str) -> bool:
+        """Until 2.33 a thread that ends gives back its stack, though it is the program's own."""
+        match = _MADVISE.match(line)
+        return match is not None and any(vma.start <= int(match[1], 16) < vma.end for vma in self.before.vmas)
 
 
 class Model:
@@ -148,7 +158,7 @@ class Model:
         self.kernel = Kernel(facts, profile_for(facts.release), host.file)
         self.task = import_mm.load(self.kernel, real.before, MMAP_BASE)
         self.calls = NotedCalls(self.kernel, self.task)
-        self.malloc = Ptmalloc(self.calls, self._accessed, tunables or Tunables(), profile)
+        self.malloc = Ptmalloc(self.calls, self._accessed, tunables or Tunables(), profile, facts.nr_cpus)
         self.written: set[int] = set()
         """Pages written since the last fork."""
         self.at_fork: set[int] = set()

@@ -21,6 +21,7 @@ from typing import Final
 
 from memtui.model.address import page_down, page_up
 from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result, told_flags
+from tests.oracle.mode_kept import keep_mode
 
 SLOTS: Final = 6
 """Processes that one series may have."""
@@ -41,9 +42,6 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
 }  # fmt: skip
 _SOURCE: Final = FilePath(__file__).with_name("runner.c")
-_MACHINE: Final = "/proc/sys/vm/overcommit_memory"
-"""Locked by whoever changes it, and shared by whoever it must not change for: one machine may run several suites."""
-"""Also what the runners of all test processes lock."""
 _F_ADD_SEALS: Final = 1033
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
@@ -116,8 +114,7 @@ class Real:
 
     def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
         self.place = place
-        self._lock = os.open(_MACHINE, os.O_RDONLY)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._lock = keep_mode()
         self._segments: list[int] = []
         ends = [os.pipe() for _ in range(2 * SLOTS)]
         theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]

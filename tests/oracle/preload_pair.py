@@ -1,5 +1,6 @@
 """A preloaded allocator in a process of its own, and its model above the simulated kernel, from before its start."""
 
+import os
 import re
 import shutil
 import struct
@@ -25,6 +26,7 @@ from memtui.sim.userspace.jemalloc import Jemalloc
 from memtui.sim.userspace.tcmalloc import Tcmalloc
 from tests.oracle.malloc_pair import MMAP_BASE, by_page
 from tests.oracle.malloc_series import WORD, Kind, Op
+from tests.oracle.mode_kept import keep_mode
 
 TCMALLOC: Final = "libtcmalloc_minimal.so.4"
 _BUFFER: Final = re.compile(r", 0x7ff[^,]*,(?= 4096\) = -1 ENOENT)")
@@ -55,6 +57,7 @@ class Real:
     def __init__(self, program: Path, library: str, ops: list[Op], log: Path | None = None) -> None:
         self._log = log
         self._ops = ops
+        self._lock = keep_mode()
         strace = shutil.which("strace") or "strace"
         preload = f"LD_PRELOAD={library}"
         run = (
@@ -75,6 +78,7 @@ class Real:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # The driver ends when its input does.
         self._process.communicate()
+        os.close(self._lock)
 
     def _send(self, data: bytes) -> None:
         self._stdin.write(data)
