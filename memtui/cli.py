@@ -4,19 +4,21 @@
 """
 
 import contextlib
+import errno
 import os
-import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
 from memtui import __version__
 from memtui.model.errors import MemtuiError
 from memtui.model.request import Refresh, Request, Seek
 from memtui.opening import Screen, Size, needs_terminal, open_home, open_loading, open_screen, print_picture
+from memtui.options import DEFAULT_SIZE, interval_option, print_option, screen_options
 from memtui.printing import print_text
 from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
@@ -28,56 +30,8 @@ if TYPE_CHECKING:
     from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO: Final = "first-malloc"
-DEFAULT_SIZE: Final = Size(120, 40)
-"""Cells of a picture."""
-
-
-class _SizeType(click.ParamType[Size]):
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
-        if isinstance(value, Size):
-            return value
-        match = re.fullmatch(r"(\d{1,4})x(\d{1,4})", value)
-        if not match or "0" in match.groups():
-            self.fail(f"{value!r} is not a size: cells as in 120x40", param, ctx)
-        return Size(int(match[1]), int(match[2]))
-
-
-def _screen_options(command: Callable[..., None]) -> Callable[..., None]:
-    options = [
-        click.option(
-            "--theme", metavar="NAME", help="A theme by name: a file of the themes folder, or one of your own."
-        ),
-        click.option(
-            "--size",
-            type=_SizeType(),
-            default=DEFAULT_SIZE,
-            help="Size of the picture of --print svg; 120x40.",
-        ),
-        click.option(
-            "--press", metavar="KEYS", default="", help="Keys to press before --print svg takes its picture: 'u enter'."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _print_option(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(
-        "--print", "what", type=click.Choice(kinds), help="Print this and exit, instead of opening the screen."
-    )
-
-
-_interval_option = click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1),
-    default=1.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds between looks at a live process.",
-)
+_NOT_WRITTEN: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG})
+"""Why stdout may take no more."""
 
 
 class _Commands(click.Group):
@@ -98,22 +52,34 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="memtui")
 @click.option("--theme", metavar="NAME", help="A theme by name.")
-@_interval_option
+@interval_option
 @click.pass_context
 def commands(ctx: click.Context, theme: str | None, interval: float) -> None:
     """See how Linux manages process memory: a live process, or an exact simulation.
 
     Without a command: pick a process or a scenario. `memtui PID` is `memtui attach PID`.
     """
+    _hand_down(ctx)
     if ctx.invoked_subcommand is None:
         open_home(Screen(theme, DEFAULT_SIZE, interval))
 
 
+def _hand_down(ctx: click.Context) -> None:
+    """Options before the command are defaults of the command."""
+    given = {
+        name: value
+        for name, value in ctx.params.items()
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    defaults = ctx.default_map or {}
+    ctx.default_map = {**defaults, **{name: {**defaults.get(name, {}), **given} for name in commands.commands}}
+
+
 @commands.command()
 @click.argument("process", metavar="PID|NAME")
-@_print_option("maps", "smaps", "summary", "json", "svg")
-@_screen_options
-@_interval_option
+@print_option("maps", "smaps", "summary", "json", "svg")
+@screen_options
+@interval_option
 @click.pass_obj
 def attach(
     early: "Early | None", process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float
@@ -130,8 +96,8 @@ def attach(
 @click.argument("trace", metavar="[NAME|FILE]", default=DEFAULT_SCENARIO)
 @click.option("--at", "at", type=click.IntRange(min=0), metavar="N", help="Stop after step N.")
 @click.option("--why", is_flag=True, help="With --print trace: the rule that decided each result.")
-@_print_option("trace", "maps", "smaps", "summary", "json", "svg")
-@_screen_options
+@print_option("trace", "maps", "smaps", "summary", "json", "svg")
+@screen_options
 def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | None, size: Size, press: str) -> None:
     """Step through a built-in scenario, a .trace file, or an strace or ltrace log.
 
@@ -154,8 +120,8 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
 @click.argument("command", nargs=-1, required=True, metavar="CMD [ARG...]", type=click.UNPROCESSED)
 @click.option("--at", "at", type=click.IntRange(min=0), metavar="N", help="Stop after step N.")
 @click.option("--aslr", is_flag=True, help="Leave address space randomization on; random addresses are not predicted.")
-@_print_option("trace", "maps", "smaps", "summary", "json", "svg")
-@_screen_options
+@print_option("trace", "maps", "smaps", "summary", "json", "svg")
+@screen_options
 def run(
     command: tuple[str, ...], at: int | None, aslr: bool, what: str | None, theme: str | None, size: Size, press: str
 ) -> None:
@@ -187,9 +153,9 @@ def run(
 @click.option(
     "--cgroup", metavar="NAME", help="Among the tasks of this memory cgroup (v1 or v2), relative to its mount."
 )
-@_print_option("summary", "json", "svg")
-@_screen_options
-@_interval_option
+@print_option("summary", "json", "svg")
+@screen_options
+@interval_option
 def oom(cgroup: str | None, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
     """Who dies next when memory runs out, and why."""
     from memtui.live.source import LiveSource
@@ -274,18 +240,25 @@ def main(argv: Sequence[str] | None = None, early: "Early | None" = None) -> Non
                 obj=early,
             )
     except click.ClickException as error:
-        error.show()
+        hint = f" ({error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"memtui: {_one_line(error.format_message())}{hint}", err=True)
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
     except MemtuiError as error:
-        click.echo(f"memtui: {_one_line(error)}", err=True)
+        click.echo(f"memtui: {_one_line(str(error))}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         # The reader (head, less) has what it wants; keep the interpreter from flushing into the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN or error.filename is not None:
+            raise
+        click.echo(f"memtui: stdout: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
-def _one_line(error: MemtuiError) -> str:
-    return str(error).encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+def _one_line(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")

@@ -9,8 +9,9 @@ import click
 
 from memtui.model.request import Request
 from memtui.printing import write
-from memtui.settings import is_first_start
+from memtui.settings import is_first_start, read, settings_path
 from memtui.sources import elf_of, simulation
+from memtui.start import has_terminal
 
 if TYPE_CHECKING:
     from memtui.model.snapshot import Snapshot
@@ -24,9 +25,6 @@ class Size(NamedTuple):
 
     width: int
     height: int
-
-
-DEFAULT_SIZE = Size(120, 40)
 
 
 class Screen(NamedTuple):
@@ -47,7 +45,7 @@ def open_loading(title: str, opening: "Opening", screen: Screen, first: Request)
     """
     needs_terminal()
     app = _app(screen, opening=(title, opening), first=first)
-    app.run()
+    _run(app)
     if app.failure is not None:
         raise app.failure
 
@@ -74,7 +72,7 @@ def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str, 
             frame.draw()
         app = _app(screen, source=source, snapshot=snapshot, pane=pane)
         app.tour = is_first_start()
-        app.run()
+        _run(app)
 
 
 def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str) -> None:
@@ -111,7 +109,7 @@ def open_home(screen: Screen) -> None:
     )
     app = _app(screen, home=home)
     app.tour = is_first_start()
-    app.run()
+    _run(app)
 
 
 def needs_terminal() -> None:
@@ -120,8 +118,15 @@ def needs_terminal() -> None:
     Raises:
         UsageError: there is none.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
+
+
+def _run(app: "MemtuiApp") -> None:
+    """Until it ends; what broke it is this program's status too."""
+    app.run()
+    if app.failure is None and app.return_code:
+        sys.exit(app.return_code)
 
 
 def _app(screen: Screen, **options: Any) -> "MemtuiApp":
@@ -132,4 +137,10 @@ def _app(screen: Screen, **options: Any) -> "MemtuiApp":
 
     gc.freeze()
     gc.enable()
-    return MemtuiApp(load(), theme_name=screen.theme, interval=screen.interval, elf=elf_of, **options)
+    themes, preferred = load(), read().values.get("theme")
+    if screen.theme is None and preferred is not None and preferred not in themes.palettes:
+        there_are = ", ".join(sorted(themes.palettes))
+        problem = f"{settings_path()}: no theme named {preferred} (there are {there_are})"
+        themes, preferred = themes._replace(problems=(*themes.problems, problem)), None
+    name = screen.theme or preferred
+    return MemtuiApp(themes, theme_name=name, interval=screen.interval, elf=elf_of, **options)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from memtui.model.errors import NotSupported
+from memtui.model.errors import NotSupported, SourceError
 from memtui.model.request import Back, Measure, Request, Seek, ShowHeap
 from memtui.sources import ENDING, elf_of
 
@@ -105,6 +105,8 @@ def _text(snapshot: "Snapshot", what: str, *, ranking: bool, why: bool, objects:
 
 def write(text: str) -> None:
     """To stdout, with bytes that are no UTF-8 as the kernel gave them."""
+    if sys.stdout is None:
+        raise SourceError("stdout is closed: there is nowhere to print to")
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()

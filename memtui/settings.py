@@ -7,6 +7,8 @@
 An option on the command line beats the file.
 """
 
+import math
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +19,16 @@ from platformdirs import user_config_path, user_state_path
 NAME: Final = "config.toml"
 KEYS: Final[Mapping[str, tuple[type, ...]]] = {"theme": (str,), "interval": (int, float), "size": (str,)}
 """Key -> what it may be: the name of a theme, seconds between looks, cells of a picture as in 120x40."""
+LEAST_INTERVAL: Final = 0.1
+"""Seconds."""
+_SIZE: Final = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})")
 _COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "attach": ("theme", "interval", "size"),
-    "sim": ("theme", "size"),
-    "run": ("theme", "size"),
-    "oom": ("theme", "interval", "size"),
+    "attach": ("interval", "size"),
+    "sim": ("size",),
+    "run": ("size",),
+    "oom": ("interval", "size"),
 }
-"""Which command knows which option."""
+"""Which command knows which option; the theme is looked up once the themes are known."""
 
 
 class Settings(NamedTuple):
@@ -36,7 +41,7 @@ class Settings(NamedTuple):
     @property
     def default_map(self) -> dict[str, Any]:
         """The same in click's form: for the group, and for each of its commands."""
-        found: dict[str, Any] = {key: self.values[key] for key in ("theme", "interval") if key in self.values}
+        found: dict[str, Any] = {key: self.values[key] for key in ("interval",) if key in self.values}
         for command, keys in _COMMANDS.items():
             found[command] = {key: self.values[key] for key in keys if key in self.values}
         return found
@@ -48,7 +53,7 @@ def read(path: Path | None = None) -> Settings:
     Args:
         path: of the file; by default `memtui/config.toml` in the platform's configuration folder.
     """
-    path = path or user_config_path("memtui") / NAME
+    path = path or settings_path()
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, PermissionError):  # another user's folder, as under sudo -E: not ours to read
@@ -62,6 +67,11 @@ def read(path: Path | None = None) -> Settings:
         return Settings({}, (f"{path}: {error}",))
     problems = [f"{path}: {problem}" for key, value in table.items() if (problem := _wrong(key, value))]
     return Settings({key: value for key, value in table.items() if not _wrong(key, value)}, tuple(problems))
+
+
+def settings_path() -> Path:
+    """Where the file is looked for: in the platform's configuration folder."""
+    return user_config_path("memtui") / NAME
 
 
 def is_first_start(path: Path | None = None) -> bool:
@@ -85,4 +95,19 @@ def _wrong(key: str, value: object) -> str:
         return f"{key!r} is none of {', '.join(KEYS)}"
     if not isinstance(value, KEYS[key]) or isinstance(value, bool):
         return f"{key} is to be {'a number' if float in KEYS[key] else 'text'}"
+    if isinstance(value, int | float) and not is_interval(value):
+        return f"{key} is to be {LEAST_INTERVAL} seconds or more"
+    if key == "size" and size_of(str(value)) is None:
+        return f"{key}: {value!r} is not a size: cells as in 120x40"
     return ""
+
+
+def is_interval(seconds: float) -> bool:
+    """Whether a live process can be looked at so often."""
+    return seconds >= LEAST_INTERVAL and math.isfinite(seconds)
+
+
+def size_of(text: str) -> tuple[int, int] | None:
+    """Cells, width and height, of a text such as 120x40; None: it is no size."""
+    match = _SIZE.fullmatch(text)
+    return None if match is None else (int(match[1]), int(match[2]))

@@ -26,4 +26,9 @@ def _pid(argv: list[str]) -> int | None:
     words = argv[1:] if argv[:1] == ["attach"] else argv
     if len(words) != 1 or not (words[0].isascii() and words[0].isdecimal() and len(words[0]) < 10):
         return None
-    return int(words[0]) if sys.stdin.isatty() and sys.stdout.isatty() else None
+    return int(words[0]) if has_terminal() else None
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal to read keys from and to draw on."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))

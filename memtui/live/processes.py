@@ -113,6 +113,8 @@ def resolve(name_or_pid: str, procfs: Procfs | None = None) -> int:
     if name_or_pid.isascii() and name_or_pid.isdecimal():
         return int(name_or_pid)
     procfs = procfs or Procfs()
+    if not name_or_pid:
+        raise ProcessGone("an empty name is no process's")
     wanted = name_or_pid.encode(errors="surrogateescape")
     found = [pid for pid in procfs.numbers() if pid != os.getpid() and wanted in _names(procfs, pid)]
     if not found:

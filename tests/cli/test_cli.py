@@ -153,12 +153,24 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path):
         ["sim", "--at", "-1", "--print", "trace"],
         ["sim", "--size", "0x5", "--print", "svg"],
         ["sim", "--print", "maps", "--why"],
+        ["--nope"],
+        ["-5"],
+        ["--theme"],
+        ["--interval", "nan"],
+        ["attach", "1", "--interval", "inf"],
+        ["attach", "1", "--interval", "0"],
+        ["attach", "1", "2"],
+        ["run"],
+        ["sim", "--print", "nope"],
+        ["oom", "--cgroup"],
     ],
 )
 def test_a_wrong_call_has_status_2(argv: list[str]):
     done = memtui(*argv)
     assert done.returncode == 2
-    assert b"Usage:" in done.stderr
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"memtui: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_sim_stops_at_a_step():
@@ -178,6 +190,37 @@ def test_a_reader_that_goes_away_is_no_error(sleeper: subprocess.Popen[bytes]):
 @pytest.mark.parametrize("argv", [[], ["sim"], ["oom"]])
 def test_the_screen_needs_a_terminal(argv: list[str]):
     done = memtui(*argv, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert b"needs a terminal" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "0", "1099511627776", "9" * 30, "1.5", "a b", "\u0663"])
+def test_what_is_no_process_is_one_line(name: str):
+    assert "no process" in one_line_error(memtui("attach", name, "--print", "maps"))
+
+
+def test_options_before_the_command_are_the_commands_too():
+    before = memtui("--theme", "paper", "sim", "--print", "svg", "--size", "60x20")
+    assert before.stdout == memtui("sim", "--print", "svg", "--size", "60x20", "--theme", "paper").stdout
+    assert "no theme named nope" in one_line_error(memtui("--theme", "nope", "sim", "--print", "svg"))
+
+
+@pytest.mark.parametrize("argv", ["--help", "sim --print trace", "sim --print svg"])
+@pytest.mark.parametrize(("redirection", "status"), [(">/dev/full", 1), (">&-", 1), ("| true", 0)])
+def test_where_nothing_can_be_written(argv: str, redirection: str, status: int):
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    line = f"{sys.executable} -m memtui {argv} {redirection}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, env=env)
+    if argv == "--help" and redirection == ">&-":
+        status = 0  # click prints nothing then
+    assert done.returncode == status, done
+    assert done.stdout == b""
+    assert done.stderr.count(b"\n") == (1 if status else 0), done.stderr
+
+
+def test_no_stdin_is_no_terminal():
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["sh", "-c", f"{sys.executable} -m memtui 1 <&-"], capture_output=True, env=env)
     assert done.returncode == 2
     assert b"needs a terminal" in done.stderr
 
