@@ -27,7 +27,7 @@ from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ptmalloc import Profile, Ptmalloc, Tunables
 from memtui.sim.userspace.ptmalloc.profile import GLIBC_2_36
 from tests.oracle.malloc_series import WORD, Kind, Op
-from tests.oracle.mode_kept import keep_mode
+from tests.oracle.mm_machine import Machine
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """With ASLR off and a stack limit of 8 MiB."""
@@ -67,7 +67,7 @@ class Real:
     ) -> None:
         self._log = log
         self._count = len(ops)
-        self._lock = keep_mode()
+        self._machine = Machine()
         traced = [shutil.which("strace") or "strace", "-qq", "-f", "-o", log, "-e", f"trace={_CALLS}"] if log else []
         self._process = subprocess.Popen(
             [*traced, program],
@@ -93,7 +93,7 @@ class Real:
         # The driver ends when its input does; a child of its own ends with it.
         if self._process.returncode is None:
             self._process.communicate()
-        os.close(self._lock)
+        self._machine.close()
 
     def _send(self, data: bytes) -> None:
         self._stdin.write(data)

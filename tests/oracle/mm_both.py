@@ -7,10 +7,14 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import NamedTuple
 
+from tests.oracle.mm_machine import time_limit
 from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
 from tests.oracle.mm_real import Place, Real, RunnerDied
 from tests.oracle.mm_series import Bindings, Seed, generator, look
 from tests.oracle.mm_sim import Sim, host, real_pages
+
+SERIES_SECONDS = 300
+"""How long a series may take: it has some hundred steps of milliseconds."""
 
 
 class Mismatch(NamedTuple):
@@ -56,6 +60,13 @@ class Both:
 
     def fuzz(self, count: int) -> Mismatch | None:
         """Make up `count` steps and compare after each."""
+        try:
+            with time_limit(SERIES_SECONDS):
+                return self._fuzz(count)
+        except (RunnerDied, TimeoutError) as death:
+            return Mismatch(self._seed, tuple(self._done), "no answer", str(death))
+
+    def _fuzz(self, count: int) -> Mismatch | None:
         maker = generator(self.real, self._seed)
         for _ in range(count):
             op = maker.next()
@@ -72,12 +83,13 @@ class Both:
 
     def replay(self, series: Series) -> Mismatch | None:
         """Perform a known series and compare after each step."""
-        for op in series:
-            if op.proc in self.real.pids and not (op.name in ("fork", "clone") and op.args[0] in self.real.pids):
-                mismatch = self.step(op)[2]
-                if mismatch is not None:
-                    return mismatch
-        return self._pages_apart()
+        with time_limit(SERIES_SECONDS):
+            for op in series:
+                if op.proc in self.real.pids and not (op.name in ("fork", "clone") and op.args[0] in self.real.pids):
+                    mismatch = self.step(op)[2]
+                    if mismatch is not None:
+                        return mismatch
+            return self._pages_apart()
 
     def file_system(self, place: str) -> str:
         """The type of the file system that "disk" or "shm" lies on."""
@@ -174,11 +186,10 @@ def _row(area: Area) -> str:
     return f"{area.start:x}-{area.end:x} {area.perms} {area.offset:08x} {area.label} [{area.flags}]"
 
 
-def shrink(binary: FilePath, place: Place, found: Mismatch, limit: int = 400) -> Mismatch | None:
+def shrink(binary: FilePath, place: Place, found: Mismatch, limit: int = 400) -> Mismatch:
     """Take steps out while the same kind of mismatch remains.
 
-    None: it does not come again, so it came from outside: another process set a sysctl, or the machine was short of
-    memory.
+    One that does not come again stays whole and says so: then something besides the calls has a part in it.
     """
     tries = 0
 
@@ -188,12 +199,12 @@ def shrink(binary: FilePath, place: Place, found: Mismatch, limit: int = 400) ->
         try:
             with Both(binary, place, found.seed) as both:
                 mismatch = both.replay(series)
-        except RunnerDied:
+        except (RunnerDied, TimeoutError):
             return None
         return mismatch if mismatch is not None and mismatch.kind == found.kind else None
 
     if still(found.series) is None:
-        return None
+        return found._replace(kind=f"{found.kind}, not repeated")
     size = max(len(found.series) // 2, 1)
     while tries < limit:
         at, before = 0, len(found.series)

@@ -59,10 +59,9 @@ def main() -> int:
                 skipped += both.skipped
             if mismatch is not None:
                 shrunk = shrink(binary, place, mismatch)
-                kinds[shrunk.kind if shrunk else f"not repeated: {mismatch.kind}"] += 1
-                if shrunk is not None:
-                    found += 1
-                    _report(shrunk, options.out)
+                kinds[shrunk.kind] += 1
+                found += 1
+                _report(shrunk, options.out)
             if time.monotonic() - began > options.seconds or found >= options.most:
                 break
     seconds = time.monotonic() - began

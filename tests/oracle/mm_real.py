@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import fcntl
 import functools
 import os
 import re
@@ -20,8 +19,8 @@ from types import TracebackType
 from typing import Final
 
 from memtui.model.address import page_down, page_up
+from tests.oracle.mm_machine import Machine
 from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result, told_flags
-from tests.oracle.mode_kept import keep_mode
 
 SLOTS: Final = 6
 """Processes that one series may have."""
@@ -42,6 +41,8 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
 }  # fmt: skip
 _SOURCE: Final = FilePath(__file__).with_name("runner.c")
+ANSWER_SECONDS: Final = 120
+"""How long a call may take: far beyond any of them, even on a machine that has much else to do."""
 _F_ADD_SEALS: Final = 1033
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
@@ -74,7 +75,7 @@ def _libc() -> ctypes.CDLL:
 
 
 class RunnerDied(Exception):
-    """A step took away what the runner lives on."""
+    """A step took away what the runner lives on, or it does not answer any more."""
 
 
 class Place:
@@ -114,7 +115,7 @@ class Real:
 
     def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
         self.place = place
-        self._lock = keep_mode()
+        self._machine = Machine()
         self._segments: list[int] = []
         ends = [os.pipe() for _ in range(2 * SLOTS)]
         theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]
@@ -149,11 +150,8 @@ class Real:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """While no other runner of this machine lives: what is inside may change how the kernel behaves."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        try:
+        with self._machine.alone():
             yield
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """End every process of the series and remove its segments and files."""
@@ -166,7 +164,7 @@ class Real:
         for segment in self._segments:
             _libc().shmctl(segment, 0, None)
         self.place.empty()
-        os.close(self._lock)
+        self._machine.close()
 
     def _enter(self, slot: int, pid: int) -> None:
         self.pids[slot] = pid
@@ -185,7 +183,7 @@ class Real:
     def _read(self, slot: int, length: int) -> bytes:
         data = b""
         while len(data) < length:
-            part = os.read(self._from[slot], length - len(data)) if slot not in self.pids or self._alive(slot) else b""
+            part = os.read(self._from[slot], length - len(data)) if self._alive(slot) else b""
             if not part:
                 raise RunnerDied(f"the runner died: {self._child.poll()}")
             data += part
@@ -193,12 +191,18 @@ class Real:
 
     def _alive(self, slot: int) -> bool:
         """Wait for an answer; False if the process ended instead."""
-        while True:
+        process = FilePath(f"/proc/{self.pids.get(slot, self._child.pid)}")
+        for _ in range(ANSWER_SECONDS):
             if select.select([self._from[slot]], [], [], 1)[0]:
                 return True
-            state = FilePath(f"/proc/{self.pids[slot]}/stat")
-            if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            try:
+                state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
                 return False
+            if state == "Z":
+                return False
+        where = (process / "syscall").read_text()
+        raise RunnerDied(f"no answer for {ANSWER_SECONDS} s: state {state}, syscall {where}")
 
     def _ask(
         self, slot: int, kind: int, nr: int = 0, args: tuple[int, ...] = (), text: bytes = b"", **masks: int

@@ -1,6 +1,5 @@
 """A preloaded allocator in a process of its own, and its model above the simulated kernel, from before its start."""
 
-import os
 import re
 import shutil
 import struct
@@ -26,7 +25,7 @@ from memtui.sim.userspace.jemalloc import Jemalloc
 from memtui.sim.userspace.tcmalloc import Tcmalloc
 from tests.oracle.malloc_pair import MMAP_BASE, by_page
 from tests.oracle.malloc_series import WORD, Kind, Op
-from tests.oracle.mode_kept import keep_mode
+from tests.oracle.mm_machine import Machine
 
 TCMALLOC: Final = "libtcmalloc_minimal.so.4"
 _BUFFER: Final = re.compile(r", 0x7ff[^,]*,(?= 4096\) = -1 ENOENT)")
@@ -57,7 +56,7 @@ class Real:
     def __init__(self, program: Path, library: str, ops: list[Op], log: Path | None = None) -> None:
         self._log = log
         self._ops = ops
-        self._lock = keep_mode()
+        self._machine = Machine()
         strace = shutil.which("strace") or "strace"
         preload = f"LD_PRELOAD={library}"
         run = (
@@ -78,7 +77,7 @@ class Real:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # The driver ends when its input does.
         self._process.communicate()
-        os.close(self._lock)
+        self._machine.close()
 
     def _send(self, data: bytes) -> None:
         self._stdin.write(data)
