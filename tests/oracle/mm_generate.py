@@ -25,6 +25,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "pkey_alloc": process.pkey_alloc, "pkey_free": process.pkey_free, "pkey_set": process.pkey_set,
     "pkey_mprotect": ranges.pkey_mprotect,
     "munmap": ranges.munmap, "mprotect": ranges.mprotect, "mremap": ranges.mremap, "madvise": ranges.madvise,
+    "process_madvise": ranges.process_madvise,
     "mlock": ranges.mlock, "munlock": ranges.munlock, "mlockall": ranges.mlockall, "munlockall": ranges.munlockall,
     "msync": ranges.msync, "mincore": ranges.mincore, "mseal": ranges.mseal, "touch": ranges.touch,
     "grow": ranges.grow, "wrong": wrong,

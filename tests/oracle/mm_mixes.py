@@ -37,8 +37,8 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mprotect": 8, "touch": 5, "mremap": 7, "brk": 4, "madvise": 6, "mmap_file": 2, "open": 1, "fork": 1, "exit": 1,
     },
     "advice": {
-        "mincore": 2, "madvise": 26, "mmap_fixed": 12, "mmap_shared": 3, "mmap_file": 5, "open": 2, "memfd": 1,
-        "touch": 10, "munmap": 4, "mprotect": 6, "mremap": 5, "fork": 1, "exit": 1, "mlock": 1,
+        "mincore": 2, "madvise": 22, "process_madvise": 4, "mmap_fixed": 12, "mmap_shared": 3, "mmap_file": 5,
+        "open": 2, "memfd": 1, "touch": 10, "munmap": 4, "mprotect": 6, "mremap": 5, "fork": 1, "exit": 1, "mlock": 1,
     },
     "limits": {
         "setrlimit": 6, "mmap": 8, "mmap_fixed": 6, "mmap_huge": 3, "brk": 8, "mprotect": 8, "mremap": 8, "touch": 6,

@@ -155,7 +155,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "mlock2": "aln", "munlock": "al", "mlockall": "L", "munlockall": "", "msync": "alS", "mincore": "al",
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
-    "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
+    "process_madvise": "nalAn", "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
     "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
 }  # fmt: skip
 """How the arguments of each call are written, a letter an argument: see `_FORMATS`."""
@@ -212,6 +212,7 @@ _STRACE: Final[Mapping[str, str]] = {
     "clone": "clone(child_stack=NULL, flags={1}) = 100{0}",
     "add_seals": "fcntl({}, 1033, {})",
     "mseal": "mseal({}, {}, {})",
+    "process_madvise": "process_madvise(100{}, [{{iov_base={}, iov_len={}}}], 1, {}, {})",
 }
 """Where the trace differs from `name(arg, ...)`."""
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from memtui.model.address import page_down, page_up
 from tests.oracle.mm_machine import Machine
-from tests.oracle.mm_ops import RLIMITS, Area, Arg, Key, Op, Path, Picture, Result, told_flags
+from tests.oracle.mm_ops import RLIMITS, WORD, Area, Arg, Key, Op, Path, Picture, Result, told_flags
 
 SLOTS: Final = 6
 """Processes that one series may have."""
@@ -221,6 +221,13 @@ class Real:
         if op.name == "touch":
             value, number, code, _ = self._ask(op.proc, _TOUCH, args=numbers)
             return Result(value, signal=f"{signal.Signals(number).name}/{code}" if number else "")
+        if op.name == "process_madvise":
+            slot, start, length, advice, flags = numbers
+            fd = self._ask(op.proc, _SYSCALL, 434, (self.pids.get(slot, -1), 0))[0]
+            vector = struct.pack("<2Q", start & WORD - 1, length & WORD - 1)
+            value = self._ask(op.proc, _SYSCALL, 440, (fd, 0, 1, advice, flags), vector, given=2)[0]
+            self._ask(op.proc, _SYSCALL, _NUMBERS["close"], (fd,))
+            return _result(value)
         if op.name == "pkey_set":
             return _result(self._ask(op.proc, _PKEY_SET, args=numbers)[0])
         if op.name in ("fork", "clone"):

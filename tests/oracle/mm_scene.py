@@ -200,6 +200,8 @@ class Scene:
     def range(self) -> tuple[int, int] | None:
         """Start and length of a part of the address space that has to do with a VMA."""
         rng = self.rng
+        if self.chance(0.12) and (far := self.stretch()) is not None:
+            return far
         area = self.area()
         if area is None:
             return None
@@ -219,6 +221,18 @@ class Scene:
             start = rng.randint(-2, min(pages, 64))
             count = rng.randint(1, 10)
         return max(0, area.start + start * PAGE), count * PAGE
+
+    def stretch(self) -> tuple[int, int] | None:
+        """Start and length of a part that reaches over several VMAs, and holes between them."""
+        rng = self.rng
+        areas = sorted(self.areas())
+        if len(areas) < 2:
+            return None
+        first = rng.randrange(len(areas) - 1)
+        last = min(first + rng.choice((1, 1, 2, 3, 6)), len(areas) - 1)
+        start = areas[first].start + rng.choice((0, 0, 0, PAGE, -PAGE))
+        end = areas[last].end + rng.choice((0, 0, 0, PAGE, -PAGE))
+        return (start, end - start) if 0 <= start < end and end - start <= 4 * MOST_TOUCHED else None
 
     def ref(self, address: int, length: int = 0) -> Arg:
         """The address as the trace should say it: relative to a result it is near to."""

@@ -51,7 +51,9 @@ class Bindings(dict[int, int]):
             self[op.id] = result.value
 
 
-EVERYONE = frozenset({"fork", "clone", "exit_group", "ftruncate", "unlink", "shmctl", "madvise", "fallocate"})
+EVERYONE = frozenset(
+    {"fork", "clone", "exit_group", "ftruncate", "unlink", "shmctl", "madvise", "fallocate", "process_madvise"}
+)
 """Steps after which every process is looked at, since they may change what others map."""
 
 

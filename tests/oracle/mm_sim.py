@@ -130,6 +130,10 @@ class Sim:
                 outcome = call(self.kernel, task, *plain)
                 del self.tasks[op.proc]
                 return outcome
+            case "process_madvise":
+                slot, start, length, advice, flags = (int(str(arg)) for arg in plain)
+                pid = self.tasks[slot].pid if slot in self.tasks else -1
+                return call(self.kernel, task, pid, [(start, length)], advice, flags)
             case "setrlimit":
                 return call(self.kernel, task, 0, *plain)
             case _:

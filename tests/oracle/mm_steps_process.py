@@ -22,7 +22,7 @@ def open_file(scene: Scene) -> Made | None:
 def memfd(scene: Scene) -> Made | None:
     if len(scene.me.files) > 8:
         return close(scene)
-    return "memfd_create", (scene.rng.choice(("m", "fuzz", "")), scene.rng.choice((0, 1, 2)))
+    return "memfd_create", (scene.rng.choice(("m", "fuzz", "")), scene.rng.choice((0, 1, 2, 2, 8, 16, 24, 32, 10)))
 
 
 def add_seals(scene: Scene) -> Made | None:
@@ -185,4 +185,4 @@ def shmctl(scene: Scene) -> Made | None:
     if not scene.segments:
         return None
     op, shmid, _ = scene.rng.choice(scene.segments)
-    return "shmctl", (Ref(op, 0, shmid), 0)
+    return "shmctl", (Ref(op, 0, shmid), scene.rng.choice((0, 0, 0, 11, 12, 99)))

@@ -87,6 +87,21 @@ def madvise(scene: Scene) -> Made | None:
     return "madvise", (scene.ref(scene.odd(address)), scene.odd(length), advice)
 
 
+def process_madvise(scene: Scene) -> Made | None:
+    """Advice for itself or another process, by its slot."""
+    made = madvise(scene)
+    if made is None:
+        return None
+    address, length, advice = made[1]
+    slot = scene.slot if scene.chance(0.4) else scene.rng.choice(list(scene.processes))
+    if scene.chance(0.6):
+        advice = scene.rng.choice((MADV["MADV_COLD"], MADV["MADV_WILLNEED"], MADV["MADV_DONTNEED"]))
+    if scene.chance(0.05):
+        length = scene.rng.choice((0, 1 << 31, 3 << 31, 1 << 47, 1 << 63, (1 << 64) - 1))
+        advice = MADV["MADV_COLD"]
+    return "process_madvise", (slot, address, length, advice, 0 if scene.chance(0.97) else 1)
+
+
 def mlock(scene: Scene) -> Made | None:
     part = scene.range()
     if part is None:

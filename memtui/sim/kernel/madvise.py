@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_up
 from memtui.sim.kernel import madvise_pages as pages
 from memtui.sim.kernel.mman import (
     MADV_COLD,
@@ -106,6 +106,9 @@ _POPULATES: Final = frozenset({MADV_POPULATE_READ, MADV_POPULATE_WRITE})
 _REMOTE: Final = frozenset({MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE})
 _NOT_COMPATIBLE_WITH_KSM: Final = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE
 _WORD: Final = (1 << 64) - 1
+_UIO_MAXIOV: Final = 1024
+_MAX_RW_COUNT: Final = 0x7FFF_F000
+"""Bytes that one call may name."""
 
 
 @system_call
@@ -122,6 +125,7 @@ def sys_process_madvise(
     """process_madvise(2): `pid` is the process of the pidfd, `ranges` the iovecs; bytes advised."""
     if flags:
         raise Errno("EINVAL", "an unknown flag")
+    ranges = _import_iovec(list(ranges))
     target = task if pid in (0, task.pid) else kernel.tasks.get(pid)
     if target is None:
         raise Errno("ESRCH", f"there is no process {pid}")
@@ -137,6 +141,26 @@ def sys_process_madvise(
             break
         done += length
     return done
+
+
+def _import_iovec(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """import_iovec() (lib/iov_iter.c): the ranges, cut where they make more than MAX_RW_COUNT bytes.
+
+    Raises:
+        Errno: EINVAL, EFAULT.
+    """
+    if len(ranges) > _UIO_MAXIOV:
+        raise Errno("EINVAL", "too many ranges")
+    if any(length >> 63 for _, length in ranges):
+        raise Errno("EINVAL", "a negative length")
+    left, found = _MAX_RW_COUNT, []
+    for start, length in ranges:
+        taken = min(length, left)
+        if start + (taken if len(ranges) == 1 else length) > TASK_SIZE:
+            raise Errno("EFAULT", "a range leaves the user address space")
+        found.append((start, taken))
+        left -= taken
+    return found
 
 
 def do_madvise(kernel: "Kernel", task: "Task", start: int, length: int, advice: int) -> None:
