@@ -40,8 +40,8 @@ class Both:
     def __init__(self, binary: FilePath, place: Place, seed: Seed) -> None:
         self._seed = seed
         self._place = place
-        self.real = Real(binary, place, seed.capabilities)
-        self.sim = Sim(self.real, place, seed.capabilities)
+        self.real = Real(binary, place, seed.capabilities, legacy=seed.legacy)
+        self.sim = Sim(self.real, place, seed.capabilities, legacy=seed.legacy)
         self._known, self._simulated = Bindings(), Bindings()
         self._done: list[Op] = []
         self.skipped: Counter[str] = Counter()

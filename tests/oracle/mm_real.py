@@ -44,6 +44,8 @@ _SOURCE: Final = FilePath(__file__).with_name("runner.c")
 ANSWER_SECONDS: Final = 120
 """How long a call may take: far beyond any of them, even on a machine that has much else to do."""
 _F_ADD_SEALS: Final = 1033
+_COMPAT_LAYOUT: Final = 0x0200000
+"""ADDR_COMPAT_LAYOUT of personality(2)."""
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
 _COMMAND: Final = struct.Struct("<4IQ6Q56s")
 _REPLY: Final = struct.Struct("<q4I")
@@ -113,7 +115,9 @@ class Place:
 class Real:
     """A runner and its children: performs steps and takes pictures."""
 
-    def __init__(self, binary: FilePath, place: Place, capabilities: int | None = None) -> None:
+    def __init__(
+        self, binary: FilePath, place: Place, capabilities: int | None = None, *, legacy: bool = False
+    ) -> None:
         self.place = place
         self._machine = Machine()
         self._segments: list[int] = []
@@ -122,7 +126,10 @@ class Real:
         self._to = [ends[2 * i][1] for i in range(SLOTS)]
         self._from = [ends[2 * i + 1][0] for i in range(SLOTS)]
         self._child = subprocess.Popen(
-            [str(binary), *map(str, theirs)], pass_fds=theirs, env={}, stderr=subprocess.DEVNULL
+            [str(binary), str(_COMPAT_LAYOUT if legacy else 0), *map(str, theirs)],
+            pass_fds=theirs,
+            env={},
+            stderr=subprocess.DEVNULL,
         )
         # A page that another CPU's batch still holds is on no LRU list, and MADV_PAGEOUT passes it over.
         cpus = sorted(os.sched_getaffinity(0))

@@ -25,6 +25,11 @@ class Seed(NamedTuple):
             return capabilities() & ~(CAP_IPC_LOCK | CAP_SYS_ADMIN | CAP_SYS_RAWIO)
         return None
 
+    @property
+    def legacy(self) -> bool:
+        """Whether the address space is laid out from below (ADDR_COMPAT_LAYOUT)."""
+        return self.number % 6 == 5
+
 
 class Step(NamedTuple):
     """One step on the running kernel."""

@@ -26,6 +26,7 @@ from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.kernel.task import Task
+from memtui.sim.kernel.unmapped_area import TASK_UNMAPPED_BASE
 from memtui.sim.kernel.vm_flags import pkey
 from memtui.sim.kernel.vma import Vma
 from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result, told_flags
@@ -66,7 +67,7 @@ def host() -> LiveHost:
 class Sim:
     """A simulated kernel with the processes of one series."""
 
-    def __init__(self, real: Real, place: Place, capabilities: int | None = None) -> None:
+    def __init__(self, real: Real, place: Place, capabilities: int | None = None, *, legacy: bool = False) -> None:
         self.place = place
         pid = real.pids[0]
         held = own_capabilities() if capabilities is None else capabilities
@@ -83,7 +84,8 @@ class Sim:
         fields = FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         code = Range(int(fields[23]), int(fields[24]))
         data = Range(int(fields[42]), int(fields[43]))
-        first = import_mm.load(self.kernel, snapshot, MMAP_BASE, code, data)
+        first = import_mm.load(self.kernel, snapshot, TASK_UNMAPPED_BASE if legacy else MMAP_BASE, code, data)
+        first.mm.bottom_up = legacy
         for fd in range(3):
             null = Inode(0, (0, 5), "devtmpfs", "/dev/null", mappable=False)
             first.files.open[fd] = file_table.open_inode(null)

@@ -3,7 +3,7 @@
  * Static and without libc: after start it allocates nothing, its stack lies in its own bss (the kernel's [stack] is free
  * to be unmapped), and all it writes to was touched before. It restarts itself once with ASLR off.
  *
- * Start:     runner R0 W0 R1 W1 ...   pipe ends, one pair for each process of a series
+ * Start:     runner P R0 W0 R1 W1 ...   bits for personality(), and pipe ends, one pair for each process of a series
  * Reads:     struct command from its pipe. End of file ends it.
  * Writes:    struct reply, followed by `length` bytes.
  */
@@ -243,14 +243,14 @@ static void first_run(u64 argc, char **argv)
     int null = call(SYS_open, (u64) "/dev/null", 2, 0, 0, 0, 0);
     for (int fd = 0; fd < 3; fd++)
         call(SYS_dup2, null, fd, 0, 0, 0, 0);
-    for (u64 i = 1; i < argc; i++)
-        call(SYS_dup2, number(argv[i]), FIRST_FD + i - 1, 0, 0, 0, 0);
+    for (u64 i = 2; i < argc; i++)
+        call(SYS_dup2, number(argv[i]), FIRST_FD + i - 2, 0, 0, 0, 0);
     for (int fd = 3; fd < FIRST_FD; fd++)
         call(SYS_close, fd, 0, 0, 0, 0, 0);
     call(SYS_getrlimit, 3, (u64)limit, 0, 0, 0, 0);
     limit[0] = 8ul << 20;
     call(SYS_setrlimit, 3, (u64)limit, 0, 0, 0, 0);
-    call(SYS_personality, 0x0040000, 0, 0, 0, 0, 0); /* ADDR_NO_RANDOMIZE */
+    call(SYS_personality, 0x0040000 | number(argv[1]), 0, 0, 0, 0, 0); /* ADDR_NO_RANDOMIZE */
     call(SYS_execve, (u64)argv[0], (u64)again, (u64)none, 0, 0, 0);
     leave(82);
 }
