@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from memtui.draw.run import Row, Run
 
 _BLANK = "text"
+_MARGIN = Run(" ", _BLANK)
 
 
 def safe(text: str) -> str:
@@ -56,6 +57,11 @@ def crop(runs: Iterable[Run], width: int) -> Row:
             row.append(run if len(run.text) <= left else Run(run.text[:left], run.role))
             left -= len(run.text)
     return tuple(row)
+
+
+def indented(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows one cell further right."""
+    return tuple((_MARGIN, *row) for row in rows)
 
 
 def row_width(row: Iterable[Run]) -> int:

@@ -36,9 +36,8 @@ def header_row(snapshot: Snapshot, width: int, *, status: str = "") -> Row:
 
 
 def _facts(snapshot: Snapshot, status: str) -> list[str]:
-    facts = [f"linux {safe(snapshot.system.release)}"]
-    if status:
-        facts.append(safe(status))
+    facts = [safe(status)] if status else []
+    facts.append(f"linux {safe(snapshot.system.release)}")
     if snapshot.cost_ms is not None:
         facts.append(f"tick {snapshot.cost_ms:.1f} ms" if snapshot.cost_ms < 10 else f"tick {snapshot.cost_ms:.0f} ms")
     return facts

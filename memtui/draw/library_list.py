@@ -19,20 +19,20 @@ class LibraryList:
         self.width = width
         self.libraries = libraries(elf.objects)
         self._rows: list[Row] = []
-        self._starts: list[int | None] = []
+        self._at: list[Library | None] = []
         if self.libraries:
             self._put(self._row("#", "start", "object", "needed by", role="oom.head"), None)
         for number, library in enumerate(self.libraries, 1):
             one = library.object
             by = ", ".join(safe(other.name) for other in library.needed_by)
-            self._put(self._row(str(number), f"{one.start:x}", safe(one.name), by or _by_nobody(library)), one.start)
+            self._put(self._row(str(number), f"{one.start:x}", safe(one.name), by or by_nobody(library)), library)
             for name, other in library.needs:
                 if other is None:
                     self._put(self._row("", "", safe(name), f"not loaded, for {safe(one.name)}", "error"), None)
 
-    def _put(self, row: Row, start: int | None) -> None:
+    def _put(self, row: Row, library: Library | None) -> None:
         self._rows.append(row)
-        self._starts.append(start)
+        self._at.append(library)
 
     def _row(self, number: str, start: str, name: str, by: str, role: str = "") -> Row:
         room = min(_NAME, max(self.width - 20, 8))
@@ -51,12 +51,18 @@ class LibraryList:
         """Row `index`, or the empty row outside."""
         return self._rows[index] if 0 <= index < len(self._rows) else ()
 
+    def library_at(self, index: int) -> Library | None:
+        """The object of a row; None for the head and what is not loaded."""
+        return self._at[index] if 0 <= index < len(self._at) else None
+
     def start_at(self, index: int) -> int | None:
-        """Where the object of a row is; None for the head and what is not loaded."""
-        return self._starts[index] if 0 <= index < len(self._starts) else None
+        """Where the object of a row is."""
+        library = self.library_at(index)
+        return None if library is None else library.object.start
 
 
-def _by_nobody(library: Library) -> str:
+def by_nobody(library: Library) -> str:
+    """What brought an object that none of the others needs."""
     if library.object.name == "[vdso]":
         return "— kernel"
     return "— program" if library.object.image.interp and library.object.image.needed else "— dlopen or preload"

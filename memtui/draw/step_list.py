@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import accumulate
 from typing import Final
 
@@ -12,6 +12,8 @@ from memtui.model.event import Event, EventKind
 from memtui.model.step import StepLog, StepRecord
 
 CURRENT: Final = "▶"
+MARKED: Final = "*"
+"""Before a step that the user has marked."""
 
 EVENT_MARKS: Final[Mapping[EventKind, str]] = {
     EventKind.FAILURE: "✗",
@@ -40,8 +42,9 @@ class StepList:
     first one between its number and its text. Rows are made when asked for; building counts them, O(steps).
     """
 
-    def __init__(self, log: StepLog, width: int) -> None:
+    def __init__(self, log: StepLog, width: int, marks: Container[int] = ()) -> None:
         self.width = width
+        self._marks = marks
         self.log = log
         self._digits = max(len(str(len(log.steps))), 2)
         # "▶ 12 ✗ text": what stands below a step begins where its text does.
@@ -97,7 +100,7 @@ class StepList:
         role = _role(step, current=current, done=nth < self.log.cursor)
         event = step.events[0].kind if step.events else None
         runs = [
-            Run(f"{CURRENT if current else ' '} ", "step.current"),
+            Run(f"{CURRENT if current else ' '}{MARKED if step.number in self._marks else ' '}", "step.current"),
             Run(f"{step.number:>{self._digits}} ", "step.number"),
             Run(f"{EVENT_MARKS[event]} ", event_role(event)) if event else Run("  ", "text"),
         ]
@@ -133,7 +136,7 @@ class StepList:
         if step.why:
             yield from self._indented(step.why, "step.why", "why ")
         for event in step.events:
-            yield from self._indented(_event_text(event), event_role(event.kind), EVENT_MARKS[event.kind] + " ")
+            yield from self._indented(event_text(event), event_role(event.kind), EVENT_MARKS[event.kind] + " ")
 
     def _indented(self, text: str, role: str, mark: str = "") -> Iterator[Row]:
         # In a pane too narrow for the indent the text begins further left.
@@ -166,7 +169,8 @@ def _role(step: StepRecord, *, current: bool, done: bool) -> str:
     return "step.done" if done else "step.todo"
 
 
-def _event_text(event: Event) -> str:
+def event_text(event: Event) -> str:
+    """What an event tells."""
     if event.kind is EventKind.DIVERGENCE and event.expected and event.expected not in event.text:
         return f"{event.text}: recorded {event.expected}, predicted {event.predicted}"
     return event.text

@@ -100,7 +100,8 @@ class UsageTable:
         self.kind = chosen.name if chosen else None
         """What is shown in detail; None: all kinds."""
         self.entries: tuple[Usage, ...] = tuple(by_vma(chosen) if chosen else kinds)
-        self._total = sum(usage.resident or 0 for usage in kinds)
+        self.total = sum(usage.resident or 0 for usage in kinds)
+        """Pages in RAM of all kinds."""
         self._vm_pte = mm.counters.vm_pte
 
     def __len__(self) -> int:
@@ -117,9 +118,9 @@ class UsageTable:
         if index == 0:
             return self._row("", "", _HEADS, "oom.head", "oom.head")
         if index > len(self.entries):
-            return self._row(PAGE_TABLES, "", (kib(self._vm_pte), "", "", ""), "map.label.special", "text.dim")
+            return self._row(PAGE_TABLES, "", (kib(self._vm_pte), "", "", ""), "key", "text.dim")
         usage = self.entries[index - 1]
-        cells = (_pages(usage.resident), _pages(usage.size), _pages(usage.swapped), of(usage.resident, self._total))
+        cells = (_pages(usage.resident), _pages(usage.size), _pages(usage.swapped), of(usage.resident, self.total))
         if self.kind is None:
             return self._row(usage.name, plural(len(usage.vmas), "VMA"), cells, "map.label", "text.dim")
         vma = usage.vmas[0]

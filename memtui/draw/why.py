@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Final
 
-from memtui.draw.fit import field_rows
+from memtui.draw.answer import Answer
 from memtui.draw.labels import vma_label
-from memtui.draw.run import Row
 from memtui.draw.sizes import pages_size, plural
 from memtui.draw.vma_detail import residence_counts
+from memtui.draw.why_page import page_fields
 from memtui.model.address import Range, page_down
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
@@ -17,7 +17,6 @@ from memtui.model.step import StepLog, StepRecord
 from memtui.model.vma import Vma, VmaKind
 
 _START: Final = itemgetter(0)
-_KEY: Final = 8
 _PIE: Final = 0x5000_0000_0000
 """Where position-independent programs begin: ELF_ET_DYN_BASE, two thirds of the user address space."""
 _MMAP_AREA: Final = 0x7000_0000_0000
@@ -50,22 +49,20 @@ _FREED: Final = {
 _MAKERS: Final = ("mmap", "brk", "shmat", "mremap", "execve", "sbrk", "malloc", "calloc", "realloc", "memalign")
 
 
-def why_rows(mm: MmSnapshot, vma: Vma, width: int, *, log: StepLog | None = None) -> tuple[Row, ...]:
-    """Every why of one VMA.
+def vma_answer(mm: MmSnapshot, vma: Vma, *, address: int | None = None, log: StepLog | None = None) -> Answer:
+    """Every why of one VMA, and of one page in it.
 
     Args:
         mm: its address space.
         vma: which.
-        width: cells.
+        address: a byte of the page; None: none is asked about.
         log: the steps of a simulation: which of them made it.
     """
-    rows: list[Row] = []
-    for key, text in _answers(mm, vma, log):
-        rows += field_rows(key, text, width, key_width=_KEY)
-    return tuple(rows)
+    page = page_fields(vma, address, log) if address is not None else ()
+    return Answer(f"{vma_label(vma)} {vma.start:x}", (*page, *_answers(mm, vma, log)))
 
 
-def hole_why_rows(mm: MmSnapshot, hole: Range, width: int) -> tuple[Row, ...]:
+def hole_answer(mm: MmSnapshot, hole: Range) -> Answer:
     """Why nothing is there, and what could come."""
     above = next((vma for vma in mm.vmas if vma.start >= hole.end), None)
     text = "no mmap, brk or stack has taken it: any access is SIGSEGV"
@@ -73,7 +70,7 @@ def hole_why_rows(mm: MmSnapshot, hole: Range, width: int) -> tuple[Row, ...]:
         text += ", but the stack above grows into it by page faults, down to 256 pages above what lies below"
     elif hole.start >= _MMAP_AREA:
         text += "; a search from the top takes the highest hole that is large enough, at its upper end"
-    return field_rows("hole", text, width, key_width=_KEY)
+    return Answer("Hole", (("hole", text),))
 
 
 def _answers(mm: MmSnapshot, vma: Vma, log: StepLog | None) -> Iterator[tuple[str, str]]:

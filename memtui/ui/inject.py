@@ -1,6 +1,7 @@
 """Lines of the trace language that keys build."""
 
 from memtui.model.address import page_down
+from memtui.model.vma import Vma
 
 
 class Allocations:
@@ -32,3 +33,13 @@ class Allocations:
 def touch_line(address: int) -> str:
     """The line that writes to the page of the byte `address`."""
     return f"touch({page_down(address):#x}, 1, WRITE)"
+
+
+def mmap_line(size: str) -> str:
+    """The line that maps `size`, as typed, of private anonymous memory."""
+    return f"mmap(NULL, {size}, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"
+
+
+def munmap_line(vma: Vma) -> str:
+    """The line that unmaps all of a VMA."""
+    return f"munmap({vma.start:#x}, {vma.size})"

@@ -1,45 +1,22 @@
 """A scrolling view of a drawing, painted line by line: rows are made only when they are shown."""
 
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
-from textual import events
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from memtui.draw.fit import shorten
 from memtui.draw.lines import Lines, RowLines
 from memtui.draw.run import Row, Run, plain
+from memtui.ui.frame import Frame
+from memtui.ui.mouse_view import MouseView
 from memtui.ui.strips import Look, StripPainter, Styles
 
 _EMPTY: Final = RowLines((), 0)
 _ROWS_KEPT: Final = 4096
-_WHEEL: Final = 3
-"""Rows a notch of the wheel."""
-_THUMB: Final = "┃"
-_TRACK: Final = "╎"
 
 
-class _Frame(NamedTuple):
-    """What all lines of one painting have in common."""
-
-    width: int
-    height: int
-    focused: bool
-    thumb: int = 0
-    """The lines of the scroll bar's thumb, from here..."""
-    thumb_end: int = 0
-    """...up to here; the same where there is no scroll bar."""
-
-    def edge(self, y: int) -> str:
-        """The scroll bar in the last column of a line below the heading; "" where there is none."""
-        if self.thumb == self.thumb_end:
-            return ""
-        return _THUMB if self.thumb <= y < self.thumb_end else _TRACK
-
-
-class LineView(Widget, can_focus=True, inherit_bindings=False):
+class LineView(MouseView, can_focus=True, inherit_bindings=False):
     """Shows `Lines`. It knows rows and columns, nothing of what they mean.
 
     It paints itself whole, its heading and scroll bar too: Textual's frame and scroll bars would cut each line in
@@ -47,29 +24,8 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
     """
 
     ALLOW_SELECT = False
-    FRAMED: ClassVar[bool] = True
-    """Whether there is a heading above the rows and a scroll bar beside them."""
-
-    class Moved(Message):
-        """The mouse has put the cursor elsewhere."""
-
-        def __init__(self, view: "LineView") -> None:
-            self.view = view
-            super().__init__()
-
-    class Entered(Message):
-        """The row under the cursor was clicked twice."""
-
-        def __init__(self, view: "LineView") -> None:
-            self.view = view
-            super().__init__()
-
-    class Zoomed(Message):
-        """The wheel was turned while Ctrl was held."""
-
-        def __init__(self, view: "LineView", direction: int) -> None:
-            self.view, self.direction = view, direction
-            super().__init__()
+    EDGE: ClassVar[int] = 1
+    """Cells that are kept for the scroll bar."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -88,7 +44,6 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Look] = {}
         """What stands on the screen, by line."""
         self._rows: dict[int, Row] = {}
-        self._dragging = False
 
     # What it shows
 
@@ -105,7 +60,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         self.title = self.title if title is None else title
         self.subtitle = self.subtitle if subtitle is None else subtitle
         self._rows.clear()
-        self.top = min(self.top, self._last_top)
+        self.top = min(self.top, self.last_top)
         if self.cursor is not None and len(lines):
             self.cursor = self._within(self.cursor)
         if taller:
@@ -120,8 +75,13 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
     @property
     def room(self) -> Size:
         """Cells and rows that are left for the drawing."""
-        edge = int(self.FRAMED)
-        return Size(max(self.size.width - edge, 0), max(self.size.height - edge, 0))
+        edge = self.EDGE if self.FRAMED else 0
+        return Size(max(self.size.width - edge, 0), max(self.size.height - self.FRAMED, 0))
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.lines)
 
     def text_of(self, row: int) -> str:
         """The row as plain text."""
@@ -156,23 +116,25 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def scroll_rows(self, rows: int) -> None:
         """Show what is so many rows further down; the cursor stays where it is."""
-        self._go_to(self.top + rows)
+        self.go_to(self.top + rows)
 
     def reveal(self, row: int, *, centre: bool = False) -> None:
         """Scroll no further than needed to show the row, or so that it stands in the middle."""
         if centre:
-            self._go_to(row - self.room.height // 2)
+            self.go_to(row - self.room.height // 2)
         elif row < self.top:
-            self._go_to(row)
+            self.go_to(row)
         elif row >= self.top + self.room.height:
-            self._go_to(row - self.room.height + 1)
+            self.go_to(row - self.room.height + 1)
 
     @property
-    def _last_top(self) -> int:
+    def last_top(self) -> int:
+        """The last row that can be the first one shown."""
         return max(len(self.lines) - self.room.height, 0)
 
-    def _go_to(self, top: int) -> None:
-        top = min(max(top, 0), self._last_top)
+    def go_to(self, top: int) -> None:
+        """Show this row first, or the nearest that can be."""
+        top = min(max(top, 0), self.last_top)
         if top != self.top:
             self.top = top
             self.refresh()
@@ -182,7 +144,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def _refresh_changed(self) -> None:
         """Have only those lines painted again that come out differently now."""
-        frame = self._frame()
+        frame = self.frame()
         changed = [y for y in range(frame.height) if self._look(y, frame) != self._painted.get(y)]
         if changed:
             self.refresh(*(Region(0, y, frame.width, 1) for y in changed))
@@ -196,7 +158,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines of the crop, by way of no cache but the painter's; what all of them need is read once."""
-        frame = self._frame()
+        frame = self.frame()
         strips = [self._line(y, frame) for y in range(crop.y, crop.bottom)]
         if crop.x > 0 or crop.right < frame.width:
             return [strip.crop(crop.x, crop.right) for strip in strips]
@@ -204,29 +166,33 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """One line; `y` may lie outside on either side."""
-        return self._line(y, self._frame())
+        return self._line(y, self.frame())
 
-    def _line(self, y: int, frame: _Frame) -> Strip:
+    def _line(self, y: int, frame: Frame) -> Strip:
         look = self._painted[y] = self._look(y, frame)
         return self.painter.strip(look)
 
-    def _look(self, y: int, frame: _Frame) -> Look:
+    def _look(self, y: int, frame: Frame) -> Look:
         if y == 0 and self.FRAMED:
             return Look(self._heading(frame), frame.width)
         index = self.top + y - self.FRAMED
         row = self._row(index) if 0 <= y < frame.height else ()
         here = index == self.cursor
-        return Look(row, frame.width, here and frame.focused, self.column if here else None, frame.edge(y))
+        return Look(row, frame.width, here and frame.focused, self.column if here else None, self.edge(y, frame))
 
-    def _frame(self) -> _Frame:
+    def edge(self, y: int, frame: Frame) -> Row:
+        """What stands behind the row in line `y`: the scroll bar, if there is one."""
+        return frame.bar(y)
+
+    def frame(self) -> Frame:
         """The scroll bar is not there when all rows are shown."""
         width, height = self.size
         total, rows = len(self.lines), height - self.FRAMED
         if not self.FRAMED or total <= rows or rows < 2:
-            return _Frame(width, height, self.has_focus)
+            return Frame(width, height, self.has_focus)
         thumb = max(rows * rows // total, 1)
         start = 1 + (rows - thumb) * self.top // (total - rows)
-        return _Frame(width, height, self.has_focus, start, start + thumb)
+        return Frame(width, height, self.has_focus, start, start + thumb)
 
     def _row(self, index: int) -> Row:
         row = self._rows.get(index)
@@ -236,7 +202,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
             row = self._rows[index] = self.lines.row(index)
         return row
 
-    def _heading(self, frame: _Frame) -> Row:
+    def _heading(self, frame: Frame) -> Row:
         """`━ Title ━━━━━━━━━━ subtitle ━`, heavy where the focus is."""
         rule, role = ("━", "key") if frame.focused else ("─", "text.dim")
         title = shorten(self.title, frame.width - 4)
@@ -245,7 +211,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         used = 1 + len(title) + 2 + len(subtitle) + 2
         return (
             Run(rule, role),
-            Run(f" {title} ", "key" if frame.focused else "title"),
+            Run(f" {title} ", "title" if frame.focused else "key"),
             Run(rule * max(frame.width - used, 0), role),
             Run(subtitle, "map.scale"),
             Run(rule, role),
@@ -257,54 +223,6 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         super().notify_style_update()
         if self.is_attached and (filters := self.app.get_line_filters()) != self.painter.filters:
             self.painter = StripPainter(self.painter.styles, filters)
-
-    # The mouse
-
-    def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Take hold of the scroll bar."""
-        if event.x == self.size.width - 1 and event.y > 0 and self._frame().edge(event.y):
-            self._dragging = True
-            self.capture_mouse()
-            self._drag_to(event.y)
-
-    def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the scroll bar."""
-        if self._dragging:
-            self._drag_to(event.y)
-
-    def on_mouse_up(self) -> None:
-        """Let go of it."""
-        if self._dragging:
-            self._dragging = False
-            self.release_mouse()
-
-    def _drag_to(self, y: int) -> None:
-        self._go_to(self._last_top * (y - 1) // max(self.room.height - 1, 1))
-
-    def on_click(self, event: events.Click) -> None:
-        """Choose the row under the mouse; enter it on a second click."""
-        row = event.y - self.FRAMED + self.top
-        if event.y < self.FRAMED or event.x >= self.room.width or not row < len(self.lines):
-            return
-        self.choose(row, event.x)
-        if event.chain == 2:
-            self.post_message(self.Entered(self))
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Down; with Ctrl: out."""
-        self._wheel(event, 1)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Up; with Ctrl: in."""
-        self._wheel(event, -1)
-
-    def _wheel(self, event: events.MouseEvent, direction: int) -> None:
-        event.stop()
-        event.prevent_default()
-        if event.ctrl:
-            self.post_message(self.Zoomed(self, -direction))
-        else:
-            self.scroll_rows(direction * _WHEEL)
 
 
 class LineBar(LineView, can_focus=False):

@@ -28,8 +28,8 @@ class Look(NamedTuple):
     """The cursor is on this row."""
     cell: int | None = None
     """The cursor is on this cell of it."""
-    edge: str = ""
-    """The character of the last column, a part of the scroll bar; "" leaves the column to the row."""
+    edge: Row = ()
+    """What stands in the last columns, a part of the scroll bar; () leaves them to the row."""
 
 
 class StripPainter:
@@ -68,7 +68,8 @@ class StripPainter:
         styles = self.styles
         plain = styles.get("text", _PLAIN)
         over = _background(styles.get("map.cursor.row", _REVERSE)) if look.marked else None
-        width = look.width - len(look.edge)
+        edge = [Segment(text, styles.get(role, plain)) for text, role in look.edge]
+        width = look.width - sum(len(text) for text, _ in look.edge)
         segments, used = [], 0
         for text, role in look.row:
             style = styles.get(role, plain)
@@ -81,8 +82,8 @@ class StripPainter:
             strip = strip.crop(0, width)
         if look.cell is not None and 0 <= look.cell < width:
             strip = self._with_cell(strip, look.cell)
-        if look.edge:
-            strip = Strip([*strip, Segment(look.edge, styles.get("text.dim", plain))], look.width)
+        if edge:
+            strip = Strip([*strip, *edge], look.width)
         return strip
 
     def _with_cell(self, strip: Strip, cell: int) -> Strip:

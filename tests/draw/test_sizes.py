@@ -120,9 +120,9 @@ LIVE = Snapshot("live", "4242 postgres", SystemSnapshot("6.18.44"), cost_ms=3.21
 def test_header_of_a_live_process():
     assert (
         plain(header_row(LIVE, 76, status="every 1.0 s"))
-        == " memtui  live  4242 postgres · linux 6.18.44 · every 1.0 s · tick 3.2 ms    "
+        == " memtui  live  4242 postgres · every 1.0 s · linux 6.18.44 · tick 3.2 ms    "
     )
-    assert plain(header_row(LIVE, 50, status="every 1.0 s")) == " memtui  live  4242 postgres · linux 6.18.44      "
+    assert plain(header_row(LIVE, 50, status="every 1.0 s")) == " memtui  live  4242 postgres · every 1.0 s        "
 
 
 def test_header_of_a_stale_picture():

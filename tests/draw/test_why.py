@@ -1,6 +1,6 @@
 """The why of a VMA as text."""
 
-from memtui.draw.why import apart, hole_why_rows, why_rows
+from memtui.draw.why import apart, hole_answer, vma_answer
 from memtui.model.address import Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
@@ -10,7 +10,7 @@ from tests.draw.pictures import CAT, HEAP_VMA, LIBC_DATA, LIBC_VMA, PROCESS, SHM
 
 
 def test_a_heap_says_what_would_free_its_pages() -> None:
-    rows = " ".join(" ".join(text(why_rows(PROCESS, HEAP_VMA, 200))).split())
+    rows = " ".join(" ".join(text(vma_answer(PROCESS, HEAP_VMA).rows(200))).split())
     assert "start_brk" in rows
     assert "anon, 300 pages (1.2 MiB): no file behind them: only swap" in rows
     assert "swapped, 12 pages" in rows
@@ -20,10 +20,10 @@ def test_a_heap_says_what_would_free_its_pages() -> None:
 
 def test_neighbours_that_touch_are_told_apart() -> None:
     mm = MmSnapshot(1, "x", (LIBC_VMA, LIBC_DATA, SHM))
-    rows = text(why_rows(mm, LIBC_DATA, 200))
+    rows = text(vma_answer(mm, LIBC_DATA).rows(200))
     assert "above    not one VMA with shared anon: rw-s above rw-p, another file" in rows
     assert any(row.startswith("below    not one VMA with libc.so.6: rw-p above r-xp") for row in rows)
-    lonely = text(why_rows(mm, LIBC_VMA._replace(start=LIBC_VMA.start), 200))
+    lonely = text(vma_answer(mm, LIBC_VMA._replace(start=LIBC_VMA.start)).rows(200))
     assert not any(row.startswith("below") for row in lonely)
 
 
@@ -40,7 +40,7 @@ def test_flags_and_offsets_and_what_cannot_be_seen() -> None:
 def test_dirty_page_cache_is_written_first() -> None:
     pages = run(LIBC_VMA.start, 0, 3, Residence.PAGE_CACHE, dirty=True), run(LIBC_VMA.start, 3, 1, Residence.PAGE_CACHE)
     locked = LIBC_VMA._replace(runs=pages, vm_flags=("rd", "lo"))
-    rows = " ".join(text(why_rows(PROCESS, locked, 300)))
+    rows = " ".join(text(vma_answer(PROCESS, locked).rows(300)))
     assert "page cache, 4 pages (16 KiB)" in rows
     assert "3 are dirty and are written to the file first" in rows
     assert "mlock" in rows
@@ -52,12 +52,14 @@ def test_the_step_that_made_it() -> None:
         StepRecord(2, "p = mmap(NULL, 1396736, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7ffff7c28000", 1, True, why="no hint"),
         StepRecord(3, "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0) = 0x7ffff7c29000", 1),
     )
-    rows = text(why_rows(PROCESS, LIBC_VMA, 200, log=StepLog(steps, 2)))
+    rows = text(vma_answer(PROCESS, LIBC_VMA, log=StepLog(steps, 2)).rows(200))
     assert any(row.startswith("step     2: p = mmap(") and row.endswith(": no hint") for row in rows)
-    assert not any(row.startswith("step") for row in text(why_rows(PROCESS, CAT, 200, log=StepLog(steps, 2))))
+    assert not any(row.startswith("step") for row in text(vma_answer(PROCESS, CAT, log=StepLog(steps, 2)).rows(200)))
 
 
 def test_holes() -> None:
     below_stack = Range(LIBC_VMA.end + 0x100000, STACK_VMA.start)
-    assert "grows into it" in " ".join(text(hole_why_rows(PROCESS, below_stack, 200)))
-    assert "highest hole" in " ".join(text(hole_why_rows(MmSnapshot(1, "x", ()), Range(0x7FFF00000000, 1 << 46), 200)))
+    assert "grows into it" in " ".join(text(hole_answer(PROCESS, below_stack).rows(200)))
+    assert "highest hole" in " ".join(
+        text(hole_answer(MmSnapshot(1, "x", ()), Range(0x7FFF00000000, 1 << 46)).rows(200))
+    )

@@ -130,7 +130,7 @@ def records(cursor: int, injected: Sequence[str]) -> tuple[StepRecord, ...]:
             text,
             42,
             done=number <= cursor,
-            chapter="The heap fills" if number == 1 else "",
+            chapter={1: "The heap fills", 6: "More of it"}.get(number, ""),
             narration=f"Page {number} is written for the first time, so the kernel finds a frame for it.",
             why="a write to an absent anonymous page: do_anonymous_page",
             events=(Event(EventKind.NOTE, "minor fault"),) if number == 3 else (),

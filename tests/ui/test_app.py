@@ -16,12 +16,16 @@ from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.screens.help import HelpScreen
 from memtui.ui.screens.home import HomeScreen, Picks
-from memtui.ui.screens.main import PANES, MainScreen
+from memtui.ui.screens.main import MainScreen
+from memtui.ui.screens.placing import PANES
 from memtui.ui.svg import render_svg
 from memtui.ui.themes import Themes, load
+from memtui.ui.widgets.bars import HeaderBar
+from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, ResidencePane, StepsPane
+from memtui.ui.widgets.residence_pane import ResidencePane
+from memtui.ui.widgets.steps_pane import StepsPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
 from tests.ui.fake import HEAP, LIBC, PROGRAM, TASKS, Live, Simulated
 

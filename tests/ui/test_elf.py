@@ -17,9 +17,9 @@ from memtui.model.errors import AccessDenied
 from memtui.model.mm import MmSnapshot
 from memtui.model.symbols import SymbolPart, SymbolTable, table_of
 from memtui.model.vma import Vma
+from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
-from memtui.ui.widgets.panes import DetailPane
 from tests.ui.conftest import Run, settle, until
 from tests.ui.fake import LIBC, PROGRAM, Live, Simulated
 
@@ -80,7 +80,7 @@ def rows(pilot: Pilot[None], pane: str) -> list[str]:
 
 
 def field(pilot: Pilot[None], key: str) -> str:
-    return next((row[9:] for row in rows(pilot, "detail") if row.startswith(f"{key} ")), "")
+    return next((row[10:] for row in rows(pilot, "detail") if row.startswith(f" {key} ")), "")
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ async def test_the_libraries_say_who_needs_them(run: Run, files: Files):
         assert [row.split() for row in rows(pilot, "libraries")] == [
             ["#", "start", "object", "needed", "by"],
             ["1", f"{PROGRAM:x}", "demo", "—", "program"],
-            ["libgone.so", "not", "loade…"],
+            ["libgone.so", "not", "load…"],
             ["2", f"{LIBC:x}", "libc.so.6", "demo"],
         ]
         assert pane.subtitle == "DT_NEEDED breadth first from the program (denied)"

@@ -14,17 +14,20 @@ from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, Sh
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
 from memtui.ui.line_view import LineView
+from memtui.ui.screens.choosing import ChoosingScreen
 from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.screens.tour import CARDS, CardView, TourScreen
+from memtui.ui.widgets.bars import HeaderBar
+from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.files_pane import FilesPane
 from memtui.ui.widgets.heap_pane import HeapPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar
+from memtui.ui.widgets.steps_pane import StepsPane
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
@@ -95,6 +98,9 @@ async def seek(stage: Stage) -> None:
     await stage.press()
     await stage.answer("x")
     assert stage.last == Seek(7)
+    await stage.press()
+    await stage.answer("end")
+    assert cast("Simulated", stage.source).cursor == 10
 
 
 async def play(stage: Stage) -> None:
@@ -145,6 +151,73 @@ async def free(stage: Stage) -> None:
     assert stage.last == Inject("free(m2)")
     await stage.press()
     assert stage.last == Inject("free(m1)")
+
+
+async def chapter(stage: Stage) -> None:
+    await stage.press("left_square_bracket")
+    assert stage.last == Seek(1)
+    await stage.press("right_square_bracket")
+    assert stage.last == Seek(6)
+    await stage.press("right_square_bracket")
+    assert stage.last == Seek(6)
+    assert "no chapter further on" in {note.message for note in stage.app._notifications}
+    await stage.press("left_square_bracket")
+    assert stage.last == Seek(1)
+
+
+async def bookmark(stage: Stage) -> None:
+    steps = stage.app.screen.query_one(StepsPane)
+    await stage.press("apostrophe")
+    assert stage.last == Refresh()
+    await stage.press("asterisk", "n", "n", "asterisk", "apostrophe")
+    assert stage.last == Seek(3)
+    assert steps.text_of(steps.cursor or 0).startswith("▶* 3")
+    await stage.press("apostrophe")
+    assert stage.last == Seek(5)
+    # A step that is put in before a mark moves it.
+    await stage.press("b", "t", "apostrophe")
+    assert stage.last == Seek(6)
+    await stage.press("asterisk", "b", "apostrophe")
+    assert stage.last == Seek(3)
+
+
+async def places(stage: Stage) -> None:
+    await stage.press("asterisk", "quotation_mark")
+    screen = stage.app.screen
+    assert isinstance(screen, ChoosingScreen)
+    view = screen.query_one(LineView)
+    lines = [view.text_of(row).split() for row in range(len(view.lines))]
+    assert [line[:2] for line in lines] == [["1", "The"], ["*", "3"], ["6", "More"]]
+    await stage.press("j", "down", "up", "j", "enter")
+    assert stage.last == Seek(6)
+    await stage.press("quotation_mark", "escape")
+    assert isinstance(stage.app.screen, MainScreen)
+
+
+async def speed(stage: Stage) -> None:
+    await stage.press("space")
+    assert "0.7 s a step" in header(stage)
+    await stage.press("greater_than_sign")
+    assert "0.35 s a step" in header(stage)
+    await stage.press("less_than_sign", "less_than_sign")
+    assert "1.4 s a step" in header(stage)
+    await stage.press("space", "greater_than_sign")
+    assert "0.7 s a step" in {note.message for note in stage.app._notifications}
+
+
+async def mmap(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("3M")
+    assert stage.last == Inject("mmap(NULL, 3M, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)")
+
+
+async def munmap(stage: Stage) -> None:
+    await stage.press()
+    assert stage.last == Inject(f"munmap({HEAP:#x}, {13 << 12})")
+    before = len(stage.source.seen)
+    await stage.press("a", "up")
+    await stage.press()
+    assert len(stage.source.seen) == before, "a hole"
 
 
 async def inject(stage: Stage) -> None:
@@ -234,17 +307,50 @@ async def find_previous(stage: Stage) -> None:
     assert stage.map.address == HEAP
 
 
+def shown(view: LineView) -> str:
+    """All of its text, on one line."""
+    return " ".join(" ".join(view.text_of(row) for row in range(len(view.lines))).split())
+
+
 async def why(stage: Stage) -> None:
     detail = stage.app.screen.query_one(DetailPane)
     await stage.press()
-    shown = " ".join(detail.text_of(row) for row in range(len(detail.lines)))
-    assert "start_brk" in shown
-    assert "only swap" in shown
-    await stage.press("a", "up")
-    assert "SIGSEGV" in detail.text_of(0)
-    await stage.press("a", "down")
+    assert "start_brk" in shown(detail)
+    assert "only swap" in shown(detail)
+    await stage.press("up")
+    assert "SIGSEGV" in shown(detail)
+    await stage.press("down")
+    assert "start_brk" in shown(detail)
+    assert "it was written, and got a zeroed frame" in shown(detail)
+    assert detail.region.height > 1
+    assert stage.app.focused is stage.map
     await stage.press()
-    assert "start_brk" not in detail.text_of(0)
+    assert "start_brk" not in shown(detail)
+
+
+async def wider(stage: Stage) -> None:
+    left = stage.app.screen.query_one("#left")
+    before = left.size.width
+    await stage.press()
+    by = {"ctrl+right": 4, "ctrl+left": -4}[stage.key] if stage.app.size.width > 100 else 0
+    assert left.size.width == before + by
+    # Another layout has its own proportions.
+    await stage.pilot.resize_terminal(200 - stage.app.size.width, stage.app.size.height)
+    await settle(stage.pilot)
+    await stage.pilot.resize_terminal(200 - stage.app.size.width, stage.app.size.height)
+    await settle(stage.pilot)
+    assert left.size.width == before
+
+
+async def taller(stage: Stage) -> None:
+    by = {"ctrl+up": 1, "ctrl+down": -1}[stage.key]
+    # The map is the upper one, the ranking the lower one.
+    for pane in ("a", "o"):
+        await stage.press(pane)
+        assert stage.app.focused is not None
+        before = stage.app.focused.region.height
+        await stage.press()
+        assert stage.app.focused.region.height == before + by
 
 
 async def expand(stage: Stage) -> None:
@@ -467,6 +573,17 @@ CASES: dict[tuple[str, str], Case] = {
     ("m", "malloc"): malloc,
     ("f", "free"): free,
     ("t", "touch"): asks(Inject(f"touch({HEAP:#x}, 1, WRITE)")),
+    ("right_square_bracket", "chapter(1)"): chapter,
+    ("left_square_bracket", "chapter(-1)"): chapter,
+    ("asterisk", "bookmark"): bookmark,
+    ("apostrophe", "next_bookmark"): bookmark,
+    ("quotation_mark", "places"): places,
+    ("greater_than_sign", "speed(1)"): speed,
+    ("less_than_sign", "speed(-1)"): speed,
+    ("P", "mmap"): mmap,
+    ("U", "munmap"): munmap,
+    ("K", "fork"): asks(Inject("fork()")),
+    ("x", "exit"): asks(Inject("exit_group(0)")),
     ("i", "inject"): inject,
     ("up,k", "move(-1)"): up,
     ("down,j", "move(1)"): down,
@@ -482,6 +599,10 @@ CASES: dict[tuple[str, str], Case] = {
     ("comma", "find_next(-1)"): find_previous,
     ("y", "why"): why,
     ("e", "expand"): expand,
+    ("ctrl+right", "wider(1)"): wider,
+    ("ctrl+left", "wider(-1)"): wider,
+    ("ctrl+up", "taller(1)"): taller,
+    ("ctrl+down", "taller(-1)"): taller,
     ("z", "zoom(1)"): zoom_in,
     ("Z,escape", "zoom(-1)"): zoom_out,
     ("enter", "enter"): enter,

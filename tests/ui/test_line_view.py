@@ -15,6 +15,7 @@ from memtui.draw.lines import Lines
 from memtui.draw.roles import ROLES
 from memtui.draw.run import Row, Run
 from memtui.ui.line_view import LineView
+from memtui.ui.mouse_view import MouseView
 from memtui.ui.strips import Look, StripPainter
 
 STYLES = {
@@ -65,10 +66,10 @@ class ViewApp(App[None]):
     def view(self) -> LineView:
         return self.query_one(LineView)
 
-    def on_line_view_moved(self) -> None:
+    def on_mouse_view_moved(self) -> None:
         self.moved += 1
 
-    def on_line_view_zoomed(self, event: LineView.Zoomed) -> None:
+    def on_mouse_view_zoomed(self, event: MouseView.Zoomed) -> None:
         self.zoomed.append(event.direction)
 
 
@@ -169,7 +170,7 @@ def test_painter_bounds_its_memory() -> None:
 def test_painter_marks_the_row_and_the_cell() -> None:
     painter = StripPainter(STYLES)
     row = (Run("ab", "text"), Run("██", "residence.anon"))
-    strip = painter.strip(Look(row, 10, marked=True, cell=2, edge="┃"))
+    strip = painter.strip(Look(row, 10, marked=True, cell=2, edge=(Run("┃", "text.dim"),)))
     assert strip.text == "ab■█     ┃"
     styles = {segment.text: segment.style for segment in strip}
     assert styles["ab"] is not None

@@ -211,7 +211,7 @@ class HomeScreen(FittingScreen):
         """The help."""
         self.app.push_screen(HelpScreen(self.memtui.palette.styles))
 
-    def on_line_view_entered(self) -> None:
+    def on_mouse_view_entered(self) -> None:
         """Something was clicked twice."""
         self.action_pick()
 

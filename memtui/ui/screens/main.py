@@ -7,15 +7,22 @@ from typing import Final
 from textual.app import ComposeResult, SystemCommand
 from textual.containers import Horizontal, Vertical
 
-from memtui.draw.search import HINT, find, matches
-from memtui.model.request import Peek, Request, ShowHeap, Step
+from memtui.model.request import Peek, Step
 from memtui.model.snapshot import Snapshot
+from memtui.model.vma import Vma
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
+from memtui.ui.mouse_view import MouseView
 from memtui.ui.save import save_svg
-from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
-from memtui.ui.screens.knowing import KnowingScreen
+from memtui.ui.screens.dividing import DividingScreen
+from memtui.ui.screens.explaining import ExplainingScreen
+from memtui.ui.screens.finding import FindingScreen
+from memtui.ui.screens.placing import PlacingScreen
 from memtui.ui.screens.ranking import RankingScreen
+from memtui.ui.screens.trying import TryingScreen
+from memtui.ui.widgets.bars import HeaderBar, LegendBar
+from memtui.ui.widgets.detail_pane import DetailPane
+from memtui.ui.widgets.divider import Divider
 from memtui.ui.widgets.files_pane import FilesPane
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
@@ -24,14 +31,12 @@ from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
-from memtui.ui.widgets.panes import DetailPane, HeaderBar, LegendBar, ResidencePane, StepsPane
+from memtui.ui.widgets.residence_pane import ResidencePane
+from memtui.ui.widgets.steps_pane import StepsPane
 from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine")
-_ALONE: Final = frozenset({"usage", "libraries", "files", "machine"})
-"""Panes that have the right column to themselves."""
 
 
 class _Blank(Horizontal):
@@ -42,18 +47,22 @@ class _BlankColumn(Vertical):
     BLANK = True
 
 
-class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
+class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, PlacingScreen, DividingScreen):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
     def __init__(self, pane: str = "map") -> None:
         super().__init__()
         self._start = pane
-        self._wanted = ""
 
     @property
     def address(self) -> int | None:
         """The byte under the cursor of the map."""
         return self.query_one(MapPane).address
+
+    @property
+    def under_cursor(self) -> Vma | None:
+        """The VMA there."""
+        return self.query_one(MapPane).vma
 
     def compose(self) -> ComposeResult:
         """The panes."""
@@ -61,10 +70,11 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
         with _Blank(id="body"):
             with _BlankColumn(id="left"):
                 yield MapPane(id="map")
-                yield DetailPane(id="detail")
                 yield HeapPane(id="heap")
+                yield DetailPane(id="detail")
                 yield HeapDetailPane(id="heap-detail")
                 yield HeapLegend(id="heap-legend")
+            yield Divider(id="divider")
             with _BlankColumn(id="right"):
                 yield ResidencePane(id="residence")
                 yield OomPane(id="oom")
@@ -81,7 +91,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
         """Watch the app's snapshot; a live source is looked at again and again."""
         self.query_one(MapPane).peeks = self.memtui.accepts(Peek)
         self.set_class(not self.memtui.accepts(Step), "-no-steps")
-        self._bring(self._start, beside="steps" if self.memtui.accepts(Step) else "residence")
+        self.bring(self._start, beside="steps" if self.memtui.accepts(Step) else "residence")
         self._paint()
         self.watch(self.app, "snapshot", self._on_snapshot)
         self.watch(self.app, "theme", self._paint, init=False)
@@ -110,6 +120,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
     def _paint(self) -> None:
         for view in self.query(LineView):
             view.paint_with(self.memtui.palette.styles)
+        self.query_one(Divider).paint_with(self.memtui.palette.styles)
 
     def point(self) -> None:
         """Show in the detail pane what the cursor is on: in the ranking if that has the focus, else in the map."""
@@ -120,6 +131,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
         else:
             detail.look_at(board.vma or board.hole, board.address, with_pages=board.shift is None)
             self.desk.point(board.vma, board.address)
+        self.explain()
 
     def on_descendant_focus(self) -> None:
         """The detail follows the focus."""
@@ -128,34 +140,42 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
     def on_resize(self) -> None:
         """Side by side, or one pane under the map."""
         super().on_resize()
-        self.set_class(self.app.size.width < _WIDE, "-compact")
+        compact = self.app.size.width < _WIDE
+        if compact != self.has_class("-compact"):
+            self.set_class(compact, "-compact")
+            self.forget_division()
 
     # What comes up from the panes
 
-    def on_line_view_moved(self) -> None:
+    def on_mouse_view_moved(self) -> None:
         """A cursor stands elsewhere."""
         self.point()
 
-    def on_line_view_entered(self, event: LineView.Entered) -> None:
+    def on_mouse_view_entered(self, event: MouseView.Entered) -> None:
         """Something was clicked twice."""
         if isinstance(event.view, Pane):
             event.view.enter()
             self.point()
 
-    def on_line_view_zoomed(self, event: LineView.Zoomed) -> None:
+    def on_mouse_view_heading_entered(self, event: MouseView.HeadingEntered) -> None:
+        """A heading was clicked twice."""
+        event.view.focus()
+        self.action_expand()
+
+    def on_mouse_view_zoomed(self, event: MouseView.Zoomed) -> None:
         """The wheel was turned with Ctrl."""
         (event.view if isinstance(event.view, HeapPane) else self.query_one(MapPane)).zoom(event.direction)
         self.point()
 
     def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
         """A VMA of the roll-up: to its place on the map."""
-        self._bring("map")
-        self._go(event.address)
+        self.bring("map")
+        self.go(event.address)
 
     def on_libraries_pane_chosen(self, event: LibrariesPane.Chosen) -> None:
         """A library: to its place on the map."""
-        self._bring("map")
-        self._go(event.address)
+        self.bring("map")
+        self.go(event.address)
 
     def on_pane_wanted(self, event: Pane.Wanted) -> None:
         """A pane leads to a request."""
@@ -164,71 +184,38 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
 
     # Where the keys go
 
-    @property
-    def _here(self) -> Pane:
-        return self.focused if isinstance(self.focused, Pane) else self.query_one(MapPane)
-
     def action_move(self, rows: int) -> None:
         """Rows down or up in the pane with the focus."""
-        self._here.by_rows(rows)
+        self.here.by_rows(rows)
         # Not by way of a message: what follows the cursor comes with the same frame.
         self.point()
 
     def action_side(self, cells: int) -> None:
         """Cells to the right or left in the map."""
-        self._here.by_cells(cells)
+        self.here.by_cells(cells)
         self.point()
 
     def action_page(self, pages: int) -> None:
         """Screens down or up."""
-        self.action_move(pages * max(self._here.room.height - 1, 1))
+        self.action_move(pages * max(self.here.room.height - 1, 1))
 
     def action_first(self) -> None:
         """To the top."""
-        self.action_move(-len(self._here.lines))
+        self.action_move(-len(self.here.lines))
 
     def action_last(self) -> None:
         """To the bottom."""
-        self.action_move(len(self._here.lines))
-
-    def action_find(self) -> None:
-        """Find a VMA or an address."""
-        self.prompt("find", self._find, hint=HINT)
-
-    def action_find_next(self, direction: int) -> None:
-        """Find again what was looked for last."""
-        if self._wanted:
-            self._find(self._wanted, direction)
-        else:
-            self.action_find()
-
-    def _find(self, wanted: str, direction: int = 1) -> None:
-        board, now = self.query_one(MapPane), self.memtui.snapshot
-        if now is None or now.mm is None:
-            return
-        if self.find_chunk(wanted):
-            self.point()
-            return
-        self._wanted = wanted
-        address = find(now.mm, wanted, board.address or 0, direction=direction)
-        found = matches(now.mm, wanted)
-        if found > 1:
-            self.notify(f"{found:,} VMAs: . the next, , the one before", timeout=2, markup=False)
-        if address is None or not any(vma.start <= address < vma.end for vma in now.mm.vmas):
-            self.seek_symbol(wanted, self._go, address)
-        else:
-            self._go(address)
-
-    def _go(self, address: int) -> None:
-        self.query_one(MapPane).go(address)
-        self.point()
+        self.action_move(len(self.here.lines))
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
-        if direction < 0 and isinstance(self._here, UsagePane) and self._here.leave():
+        if direction < 0 and self.asks_why:
+            self.action_why()
             return
-        if isinstance(self._here, HeapPane):
-            self._here.zoom(direction)
+        if direction < 0 and isinstance(self.here, UsagePane) and self.here.leave():
+            return
+        if isinstance(self.here, HeapPane):
+            self.here.zoom(direction)
         elif self.query_one(MapPane).zoom(direction):
             self.point()
         elif direction < 0:
@@ -238,54 +225,12 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
 
     def action_enter(self) -> None:
         """Into what the cursor is on."""
-        self._here.enter()
+        self.here.enter()
         self.point()
-
-    @property
-    def _at(self) -> str:
-        """The name of the pane with the focus; a detail is its pane's."""
-        name = self._here.id or "map"
-        return name if name in PANES else "heap"
-
-    def action_pane(self, step: int) -> None:
-        """The next or previous pane that there is."""
-        needs: dict[str, type[Request]] = {"steps": Step, "heap": ShowHeap}
-        panes = [pane for pane in PANES if pane not in needs or self.memtui.accepts(needs[pane])]
-        self.action_show(panes[(panes.index(self._at) + step) % len(panes)])
-
-    def action_show(self, name: str) -> None:
-        """To a pane by its name; from the heap to the next way to look at it."""
-        if name == "heap" and self.focused is self.heap:
-            self.next_sight()
-        else:
-            self._bring(name)
-
-    def _bring(self, name: str, beside: str = "") -> None:
-        """Focus a pane; where there is room for one beside the map, it is this one, or `beside` if it is the map."""
-        self.make_room(name)
-        side = "" if name in HEAP_PANES else name if name != "map" else beside
-        if side:
-            for pane in PANES[1:]:
-                self.set_class(pane == side, f"-side-{pane}")
-            self.set_class(side in _ALONE, "-alone")
-        self.query_one(f"#{name}").focus()
-
-    def action_why(self) -> None:
-        """Why it is so."""
-        self.query_one(DetailPane).toggle_why()
-        if self.has_class("-compact"):
-            self._bring("detail")
-
-    def action_expand(self) -> None:
-        """The pane over the whole screen, and back."""
-        if self.maximized is None:
-            self.maximize(self._here)
-        else:
-            self.minimize()
 
     def action_copy(self) -> None:
         """The row under the cursor, or the first that is shown."""
-        here = self._here
+        here = self.here
         self.app.copy_to_clipboard(here.text_of(here.top if here.cursor is None else here.cursor))
         self.notify("copied", timeout=2)
 
@@ -305,7 +250,7 @@ class MainScreen(HeapScreen, KnowingScreen, RankingScreen):
         """The help."""
         from memtui.ui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.memtui.palette.styles, self._here.id or ""))
+        self.app.push_screen(HelpScreen(self.memtui.palette.styles, self.here.id or ""))
 
     def action_tour(self) -> None:
         """A first look."""

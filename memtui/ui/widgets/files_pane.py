@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
+from memtui.draw.answer import Answer
 from memtui.draw.file_list import FileList
 from memtui.draw.fit import shorten
 from memtui.draw.lines import RowLines
 from memtui.draw.run import Run
+from memtui.draw.why_file import file_answer
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.pane import Pane
@@ -41,6 +43,11 @@ class FilesPane(Pane):
         super().move_to(max(row, 1), column)
         if self.cursor == 1:
             self.reveal(0)
+
+    def answer(self) -> Answer | None:
+        """Why so much of the file is cached."""
+        file = self._files.file_at(self.cursor) if self._files is not None and self.cursor is not None else None
+        return None if file is None else file_answer(file)
 
     def enter(self) -> None:
         """To the file on the map."""

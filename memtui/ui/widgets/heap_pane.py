@@ -5,13 +5,15 @@ from typing import ClassVar, Final
 
 from textual.geometry import Size
 
-from memtui.draw.fit import wrap
+from memtui.draw.answer import Answer
+from memtui.draw.fit import indented, wrap
 from memtui.draw.heap_detail import chunk_rows, place_of
 from memtui.draw.heap_glyphs import heap_legend_rows
 from memtui.draw.heap_lists import HeapBins, HeapChunks
 from memtui.draw.heap_picture import HeapPicture
 from memtui.draw.lines import RowLines
 from memtui.draw.run import Run
+from memtui.draw.why_chunk import chunk_answer
 from memtui.model.heap import HeapView
 from memtui.model.snapshot import Snapshot
 from memtui.ui.line_view import LineBar
@@ -172,6 +174,13 @@ class HeapPane(Pane):
             self._stand(row, column)
             self.post_message(self.Moved(self))
 
+    def answer(self) -> Answer | None:
+        """Why the chunk is what it is."""
+        now, heap = self.snapshot, self._heap(self.snapshot)
+        if now is None or now.mm is None or heap is None or self.address is None:
+            return None
+        return chunk_answer(heap, now.mm, self.address, now.steps)
+
     def enter(self) -> None:
         """Closer: the list of chunks, at the one that is chosen."""
         self.sight = HeapSight.CHUNKS if self.sight is not HeapSight.CHUNKS else HeapSight.PICTURE
@@ -214,11 +223,11 @@ class HeapDetailPane(Pane):
 
     def draw(self, snapshot: Snapshot) -> None:
         """One field a row."""
-        mm, width = snapshot.mm, self.room.width
+        mm, width = snapshot.mm, self.room.width - 1
         rows: tuple[tuple[Run, ...], ...] = ()
         if mm is not None and mm.heap is not None and self._address is not None:
             rows = chunk_rows(mm.heap, mm, self._address, width, log=snapshot.steps, last=self._last)
-        self.show(RowLines(rows, width), title=self.TITLE)
+        self.show(RowLines(indented(rows), width + 1), title=self.TITLE)
 
 
 class HeapLegend(LineBar):

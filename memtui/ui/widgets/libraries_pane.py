@@ -4,9 +4,11 @@ from typing import ClassVar
 
 from textual.message import Message
 
+from memtui.draw.answer import Answer
 from memtui.draw.library_list import HEAD, LibraryList
 from memtui.draw.lines import RowLines
 from memtui.draw.run import Run
+from memtui.draw.why_file import library_answer
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane
 
@@ -49,6 +51,11 @@ class LibrariesPane(Pane):
         super().move_to(max(row, HEAD), column)
         if self.cursor == HEAD:
             self.reveal(0)
+
+    def answer(self) -> Answer | None:
+        """Why the object is loaded."""
+        library = self._list.library_at(self.cursor) if self._list is not None and self.cursor is not None else None
+        return None if library is None else library_answer(library)
 
     def enter(self) -> None:
         """To the object on the map."""

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from memtui.draw.answer import Answer
+from memtui.draw.fit import indented
 from memtui.draw.lines import Lines, RowLines
 from memtui.draw.machine_rows import machine_rows
+from memtui.draw.why_figure import figure_answer
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane
 
@@ -22,6 +25,7 @@ class MachinePane(Pane):
         super().__init__(id=id)
         self._system: SystemSnapshot | None = None
         self._before: Mapping[str, int] = {}
+        self.cursor = 1
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Take the next picture."""
@@ -34,7 +38,13 @@ class MachinePane(Pane):
         """The machine, and the process that a request would come from."""
         return snapshot.system, snapshot.mm
 
+    def answer(self) -> Answer | None:
+        """Why the figure is what it is."""
+        if self.snapshot is None or self.cursor is None:
+            return None
+        return figure_answer(self.lines, self.cursor, self.snapshot)
+
     def lines_of(self, snapshot: Snapshot) -> Lines:
         """A heading each."""
         width = self.room.width
-        return RowLines(machine_rows(snapshot, width, before=self._before), width)
+        return RowLines(indented(machine_rows(snapshot, width - 1, before=self._before)), width)

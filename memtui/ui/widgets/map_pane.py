@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import ClassVar, Final
 
 from memtui.draw.address_map import AddressMap
+from memtui.draw.answer import Answer
 from memtui.draw.changes import changed
 from memtui.draw.fit import shorten, wrap
 from memtui.draw.hex_dump import HexDump
@@ -12,6 +13,7 @@ from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.run import Run
+from memtui.draw.why import hole_answer, vma_answer
 from memtui.model.address import Range, page_down
 from memtui.model.content import Content
 from memtui.model.mm import MmSnapshot
@@ -184,6 +186,16 @@ class MapPane(Pane):
         if self._drawing is not None:
             self.go(self._drawing.address_at(row, column))
             self.post_message(self.Moved(self))
+
+    def answer(self) -> Answer | None:
+        """Why the VMA, its page or the hole is there."""
+        mm, vma = self._mm, self.vma
+        if mm is None:
+            return None
+        if vma is not None:
+            log = self.snapshot.steps if self.snapshot is not None else None
+            return vma_answer(mm, vma, address=self.address, log=log)
+        return hole_answer(mm, self.hole) if self.hole is not None else None
 
     # Zooming
 

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import ClassVar, Final
 
+from memtui.draw.answer import Answer
 from memtui.draw.fit import safe
 from memtui.draw.oom_table import OomTable
 from memtui.draw.sizes import signed
+from memtui.draw.why_verdict import verdict_answer
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, Verdict
 from memtui.model.request import Focus
 from memtui.model.snapshot import Snapshot
@@ -89,6 +91,13 @@ class OomPane(Pane):
         """Nothing is tried with this process any more."""
         self.tried.pop(pid, None)
         self.redraw()
+
+    def answer(self) -> Answer | None:
+        """Why the process has its place."""
+        verdict, now = self.verdict, self.snapshot
+        if verdict is None or now is None or self._table is None:
+            return None
+        return verdict_answer(verdict, self._table.verdicts, now.domain)
 
     def enter(self) -> None:
         """Show the address space of the process."""

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from textual.message import Message
 
+from memtui.draw.answer import Answer
 from memtui.draw.lines import Lines
 from memtui.model.address import Range
 from memtui.model.elf_knowledge import NOTHING_KNOWN, ElfKnowledge
@@ -64,6 +65,10 @@ class Pane(LineView):
 
     def enter(self) -> None:
         """The user wants what the cursor is on."""
+
+    def answer(self) -> Answer | None:
+        """Why what the cursor is on is as it is; None: nothing is, or nothing can be said."""
+        return None
 
     def on_resize(self) -> None:
         """Draw for the new width."""

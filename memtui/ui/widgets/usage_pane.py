@@ -4,8 +4,12 @@ from typing import ClassVar
 
 from textual.message import Message
 
+from memtui.draw.answer import Answer
 from memtui.draw.lines import RowLines
 from memtui.draw.usage import UsageTable
+from memtui.draw.why import vma_answer
+from memtui.draw.why_figure import figure_answer
+from memtui.draw.why_file import usage_answer
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane
 
@@ -48,6 +52,19 @@ class UsagePane(Pane):
         super().move_to(max(row, 1), column)
         if self.cursor == 1:
             self.reveal(0)
+
+    def answer(self) -> Answer | None:
+        """Why the kind, or the VMA, takes what it takes."""
+        table = self._table
+        if table is None or self.cursor is None or self.snapshot is None:
+            return None
+        usage = table.usage_at(self.cursor)
+        if usage is None:
+            return figure_answer(table, self.cursor, self.snapshot)
+        mm = self.snapshot.mm
+        if table.kind is not None and mm is not None:
+            return vma_answer(mm, usage.vmas[0], log=self.snapshot.steps)
+        return usage_answer(usage, table.total)
 
     def enter(self) -> None:
         """Into a kind; from a VMA to the map."""

@@ -1,0 +1,81 @@
+"""What of a process's memory reclaim could take, and at which price."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from memtui.draw.sizes import pages_size
+from memtui.model.pages import PageRun, Residence
+from memtui.model.vma import Vma
+
+_TO_SWAP: Final = frozenset({Residence.ANON, Residence.SHMEM})
+
+
+class Reclaimable(NamedTuple):
+    """Pages in RAM, sorted by what has to happen before they are free."""
+
+    clean: int = 0
+    """Page cache that is dropped at once; the file has the same bytes."""
+    dirty: int = 0
+    """Page cache that is written to its file first."""
+    untold: int = 0
+    """Page cache that may be either: the kernel does not tell."""
+    to_swap: int = 0
+    """Anon and shmem."""
+    locked: int = 0
+    """By mlock: not at all."""
+    unmeasured: int = 0
+    """VMAs whose pages are not known."""
+
+    @property
+    def sentence(self) -> str:
+        """In words, for the screen."""
+        parts = [
+            (self.clean, "at once (clean page cache)"),
+            (self.untold, "page cache: at once if clean, after writing if dirty"),
+            (self.dirty, "after writing (dirty page cache)"),
+            (self.to_swap, "only to swap (anon, shmem)"),
+            (self.locked, "never (locked)"),
+        ]
+        words = [f"{pages_size(pages)} {how}" for pages, how in parts if pages]
+        if self.unmeasured:
+            words.append(f"{self.unmeasured} VMAs are not measured")
+        return "; ".join(words) or "nothing: no page of it is in memory"
+
+
+def reclaimable(vmas: Iterable[Vma]) -> Reclaimable:
+    """The sum over VMAs; O(VMAs + runs).
+
+    Whether a page of a file is dirty comes from its run, else from the VMA's smaps block: of Rss less Anonymous,
+    what is Dirty and not Anonymous has to be written first.
+    """
+    clean = dirty = untold = to_swap = locked = unmeasured = 0
+    for vma in vmas:
+        if vma.runs is None:
+            unmeasured += 1
+            continue
+        is_locked = vma.vm_flags is not None and "lo" in vma.vm_flags
+        cache = [run for run in vma.runs if run.residence is Residence.PAGE_CACHE]
+        swappable = sum(run.pages for run in vma.runs if run.residence in _TO_SWAP)
+        cached = sum(run.pages for run in cache)
+        if is_locked:
+            locked += cached + swappable
+            continue
+        to_swap += swappable
+        waiting = _dirty(vma, cache)
+        if waiting is None:
+            untold += cached
+        else:
+            dirty += min(waiting, cached)
+            clean += cached - min(waiting, cached)
+    return Reclaimable(clean, dirty, untold, to_swap, locked, unmeasured)
+
+
+def _dirty(vma: Vma, cache: Iterable[PageRun]) -> int | None:
+    """Dirty pages of the page cache that the VMA maps; None: not told."""
+    runs = list(cache)
+    if all(run.dirty is not None for run in runs):
+        return sum(run.pages for run in runs if run.dirty)
+    smaps = vma.smaps
+    if smaps is None or smaps.shared_dirty is None or smaps.private_dirty is None or smaps.anonymous is None:
+        return None
+    return max(smaps.shared_dirty + smaps.private_dirty - smaps.anonymous, 0) >> 2
