@@ -82,7 +82,7 @@ def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str
         MemtuiError: the source cannot be had.
     """
     snapshot = source.apply(first)
-    app = _app(screen, source=source, snapshot=snapshot, pane=pane)
+    app = _app(screen, source=source, snapshot=snapshot, pane=pane, on_terminal=False)
     import asyncio
 
     from memtui.ui.svg import render_svg
@@ -129,7 +129,7 @@ def _run(app: "MemtuiApp") -> None:
         sys.exit(app.return_code)
 
 
-def _app(screen: Screen, **options: Any) -> "MemtuiApp":
+def _app(screen: Screen, *, on_terminal: bool = True, **options: Any) -> "MemtuiApp":
     """The app, not yet running; garbage is not looked for while the hundreds of modules behind it are imported."""
     gc.disable()
     from memtui.ui.app import MemtuiApp
@@ -142,5 +142,5 @@ def _app(screen: Screen, **options: Any) -> "MemtuiApp":
         there_are = ", ".join(sorted(themes.palettes))
         problem = f"{settings_path()}: no theme named {preferred} (there are {there_are})"
         themes, preferred = themes._replace(problems=(*themes.problems, problem)), None
-    name = screen.theme or preferred
+    name = screen.theme or preferred or (themes.for_terminal() if on_terminal else None)
     return MemtuiApp(themes, theme_name=name, interval=screen.interval, elf=elf_of, **options)

@@ -1,6 +1,7 @@
 """The entry point: what the user asked to see is read and drawn before anything slow is imported."""
 
 import gc
+import os
 import sys
 
 
@@ -31,4 +32,6 @@ def _pid(argv: list[str]) -> int | None:
 
 def has_terminal() -> bool:
     """Whether there is a terminal to read keys from and to draw on."""
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    return os.environ.get("TERM") != "dumb" and all(
+        stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)
+    )

@@ -1,11 +1,13 @@
 """The app: it holds the snapshot and asks the source, nothing more."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import work
 from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.reactive import var
 from textual.screen import Screen
 from textual.worker import Worker
@@ -18,8 +20,10 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
 from memtui.ui.home import Home
 from memtui.ui.lane import Lane
+from memtui.ui.no_color import Colourless
 from memtui.ui.screens.main import MainScreen
-from memtui.ui.themes import Palette, Themes
+from memtui.ui.signals import heed_signals
+from memtui.ui.themes import Palette, Themes, load
 
 if TYPE_CHECKING:
     from memtui.ui.screens.loading import Opening
@@ -40,6 +44,7 @@ class MemtuiApp(App[None]):
         elf: where the ELF knowledge of a source comes from.
         pane: the pane that has the focus at the start: map, detail, residence, oom, steps.
         tour: show the user around before anything else.
+        load_themes: reads them again.
 
     Raises:
         NotSupported: there is no theme of this name.
@@ -47,6 +52,7 @@ class MemtuiApp(App[None]):
 
     TITLE = "memtui"
     CSS_PATH = "memtui.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False)]
 
     snapshot: var[Snapshot | None] = var(None, init=False)
     """The picture on the screen; the panes show it, and repaint themselves where it differs."""
@@ -65,9 +71,13 @@ class MemtuiApp(App[None]):
         pane: str = "map",
         tour: bool = False,
         elf: Callable[[Source], ElfSource | None] = lambda source: None,
+        load_themes: Callable[[], Themes] = load,
     ) -> None:
         self.themes = themes
         self.palette: Palette = themes.get(theme_name)
+        self._load_themes = load_themes
+        self._generation = 0
+        """How often the themes were read again."""
         super().__init__()
         self.set_reactive(MemtuiApp.snapshot, snapshot)
         self.home = home
@@ -86,9 +96,7 @@ class MemtuiApp(App[None]):
 
     def on_load(self) -> None:
         """Know the themes before anything is drawn."""
-        for palette in {**self.themes.palettes, self.palette.name: self.palette}.values():
-            self.register_theme(palette.textual())
-        self.theme = self.palette.name
+        self._use_palette()
 
     def get_default_screen(self) -> Screen[None]:
         """What is shown first: the source, or what there is to pick from."""
@@ -107,10 +115,20 @@ class MemtuiApp(App[None]):
 
     def on_mount(self) -> None:
         """Ask for the first picture."""
-        for problem in self.themes.problems:
-            self.notify(safe(problem), title="A theme was left out", severity="warning", markup=False)
+        if not self.is_headless:
+            heed_signals(self)
+        self._say_problems()
         if self.lane is not None and self.snapshot is None:
             self.ask(self._first)
+
+    def draw_anew(self) -> None:
+        """Write the whole screen, whatever stands on the terminal now."""
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, but that NO_COLOR takes every colour, where Textual would leave shades of grey."""
+        return [Colourless()] if self.no_color else super().get_line_filters()
 
     def open(self, source: Source) -> None:
         """Show a source that was picked; of two that were picked at once, the first."""
@@ -189,7 +207,27 @@ class MemtuiApp(App[None]):
         if names:
             later = [name for name in names if name > self.palette.name]
             self.palette = self.themes.palettes[(later or names)[0]]
-            self.theme = self.palette.name
+            self._use_palette()
+
+    def reload_themes(self) -> None:
+        """Read the files again: what was edited is seen at once, and what is wrong with it is said."""
+        self.themes = self._load_themes()
+        self.palette = self.themes.palettes.get(self.palette.name) or self.themes.get(None)
+        self._generation += 1
+        self._use_palette()
+        self._say_problems()
+        if not self.themes.problems:
+            self.notify(f"{len(self.themes.palettes)} themes read again", timeout=2, markup=False)
+
+    def _use_palette(self) -> None:
+        """Textual takes a theme for a new one only if it has a new name."""
+        name = f"{self.palette.name}/{self._generation}" if self._generation else self.palette.name
+        self.register_theme(dataclasses.replace(self.palette.textual(), name=name))
+        self.theme = name
+
+    def _say_problems(self) -> None:
+        for problem in self.themes.problems:
+            self.notify(safe(problem), title="Left out", severity="warning", markup=False)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The table of keys, for the command palette."""

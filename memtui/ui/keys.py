@@ -81,6 +81,8 @@ _SHOWN: Final = {
     "ctrl+b": "Ctrl-B",
     "ctrl+f": "Ctrl-F",
     "ctrl+p": "Ctrl-P",
+    "ctrl+t": "Ctrl-T",
+    "ctrl+z": "Ctrl-Z",
 }
 
 _STEPS, _TRY = "Steps of a simulation", "Try on a simulated process"
@@ -198,9 +200,11 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("c", "copy", "copy", "copy the row under the cursor", _OTHER),
     Key("S", "save", "save", "save the screen as an SVG file", _OTHER),
     Key("T", "theme", "theme", "the next theme", _OTHER),
+    Key("ctrl+t", "reload_themes", "reload themes", "read the theme files again", _OTHER),
     Key("ctrl+p", "palette", "commands", "find a command by its name", _OTHER),
     Key("question_mark", "help", "help", "what the keys and the figures mean", _OTHER, footer=1),
     Key("f1", "tour", "tour", "a first look: what the parts of the screen are for", _OTHER),
+    Key("ctrl+z", "suspend", "suspend", "stop, back to the shell, which goes on with fg", _OTHER),
     Key("q", "quit", "quit", "leave", _OTHER, footer=1),
 )
 

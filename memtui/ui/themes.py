@@ -1,6 +1,7 @@
 """Themes: TOML files that give each role of a drawing its colour."""
 
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from platformdirs import user_config_path
+from rich.console import Console
 from rich.style import Style
 from textual.theme import Theme
 
@@ -16,6 +18,8 @@ from memtui.model.errors import NotSupported, ParseError
 
 DEFAULT: Final = "ink"
 """The theme to start with, if there is one of this name; else the first dark one by name."""
+SIXTEEN: Final = "ansi16"
+"""The theme for terminals that have no other colours."""
 _FLAGS: Final = ("bold", "dim", "italic", "underline", "reverse")
 _KEYS: Final = ("name", "dark", "background", "foreground", "roles")
 _GROUND: Final[Mapping[bool, tuple[str, str]]] = {True: ("#101010", "#e0e0e0"), False: ("#ffffff", "#101010")}
@@ -76,6 +80,11 @@ class Themes(NamedTuple):
             broken = "".join(f"; {problem}" for problem in self.problems)
             raise NotSupported(f"no theme named {name}{broken}", hint="there are " + ", ".join(sorted(self.palettes)))
         return self.palettes[name]
+
+    def for_terminal(self) -> str | None:
+        """The name of the theme to start with on this terminal: one of sixteen colours gets theirs; None: any."""
+        few = Console(file=sys.__stdout__).color_system == "standard"
+        return SIXTEEN if few and SIXTEEN in self.palettes else None
 
 
 def load(user: Path | None = None, built_in: Path | None = None) -> Themes:

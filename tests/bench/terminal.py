@@ -10,7 +10,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 _ANSWERS = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[6n": b"\x1b[1;1R", b"\x1b[c": b"\x1b[?62c"}
 """What a program asks of its terminal -> what this one says."""
 _ESCAPE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|[()][0AB]|[=>78DEM]|\][^\x07\x1b]*(\x07|\x1b\\)|P[^\x1b]*\x1b\\)")
+_ENVIRON = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+_UNSET = ("COLUMNS", "LINES", "NO_COLOR", "COLORTERM", "PYTHONDONTWRITEBYTECODE")
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,17 +33,18 @@ class Terminal:
     """One program in a pseudo terminal of `width` x `height` cells. Times are seconds since its start."""
 
     def __init__(
-        self, argv: Sequence[str], *, width: int = 120, height: int = 40, term: str = "xterm-256color"
+        self, argv: Sequence[str], *, width: int = 120, height: int = 40, environ: Mapping[str, str] = _ENVIRON
     ) -> None:
         self.output = b""
+        self.before: list[object] = []
         self.began = time.perf_counter()
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(ROOT)
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-            os.environ.update(TERM=term, COLORTERM="truecolor", LANG="C.UTF-8", PYTHONPATH=str(ROOT))
-            for name in ("COLUMNS", "LINES", "NO_COLOR", "PYTHONDONTWRITEBYTECODE"):
+            for name in _UNSET:
                 os.environ.pop(name, None)
+            os.environ.update({"LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **environ})
             os.execvp(argv[0], argv)
 
     def __enter__(self) -> Self:

@@ -517,6 +517,20 @@ async def theme(stage: Stage) -> None:
     assert stage.map.painter.styles is stage.app.palette.styles
 
 
+async def reload_themes(stage: Stage) -> None:
+    before = stage.app.themes
+    await stage.press()
+    assert stage.app.themes is not before
+    assert stage.map.painter.styles is stage.app.palette.styles
+
+
+async def suspend(stage: Stage) -> None:
+    stopped: list[bool] = []
+    stage.app.action_suspend_process = lambda: stopped.append(True)  # type: ignore[method-assign]
+    await stage.press()
+    assert stopped
+
+
 async def palette(stage: Stage) -> None:
     await stage.press()
     assert isinstance(stage.app.screen, CommandPalette)
@@ -625,6 +639,8 @@ CASES: dict[tuple[str, str], Case] = {
     ("c", "copy"): copy,
     ("S", "save"): save,
     ("T", "theme"): theme,
+    ("ctrl+t", "reload_themes"): reload_themes,
+    ("ctrl+z", "suspend"): suspend,
     ("ctrl+p", "palette"): palette,
     ("question_mark", "help"): help_screen,
     ("f1", "tour"): tour,

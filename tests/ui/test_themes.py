@@ -4,10 +4,36 @@ from pathlib import Path
 
 import pytest
 from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
+from textual.color import Color as TextualColor
 
 from memtui.draw.roles import ROLES
 from memtui.model.errors import NotSupported
-from memtui.ui.themes import DEFAULT, Themes, load
+from memtui.ui.app import MemtuiApp
+from memtui.ui.line_view import LineView
+from memtui.ui.no_color import Colourless
+from memtui.ui.themes import DEFAULT, SIXTEEN, Themes, load
+from tests.ui.conftest import Run
+from tests.ui.fake import Simulated
+
+LINUX_CONSOLE = TerminalTheme(
+    (0, 0, 0),
+    (170, 170, 170),
+    [(0, 0, 0), (170, 0, 0), (0, 170, 0), (170, 85, 0), (0, 0, 170), (170, 0, 170), (0, 170, 170), (170, 170, 170)],
+    [
+        (85,) * 3,
+        (255, 85, 85),
+        (85, 255, 85),
+        (255, 255, 85),
+        (85, 85, 255),
+        (255, 85, 255),
+        (85, 255, 255),
+        (255,) * 3,
+    ],
+)
+"""The colours of default_red, default_grn and default_blu of drivers/tty/vt/vt.c."""
 
 
 @pytest.fixture
@@ -109,3 +135,49 @@ def test_without_any_theme_the_screen_still_can_be_read(tmp_path: Path) -> None:
     themes = load(tmp_path / "none", tmp_path / "nothing")
     assert themes.palettes == {}
     assert set(themes.get(None).styles) == set(ROLES)
+
+
+async def test_an_edited_theme_is_seen_at_a_key(run: Run, own: Path) -> None:
+    write(own, "mine", '[roles]\n"text" = "#010203"\n')
+    async with run(Simulated(), themes=load(own), theme_name="mine", load_themes=lambda: load(own)) as pilot:
+        app = pilot.app
+        assert isinstance(app, MemtuiApp)
+        write(own, "mine", '[roles]\n"text" = "#0a0b0c"\n')
+        write(own, "bad", "dark = 3\n")
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        view = app.screen.query_one("#map", LineView)
+        assert view.painter.styles["text"].color == Color.parse("#0a0b0c")
+        assert any("bad.toml" in notice.message for notice in app._notifications)
+        (own / "mine.toml").unlink()
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        assert app.palette.name == DEFAULT
+
+
+def test_a_terminal_of_sixteen_colours_starts_with_theirs(themes: Themes, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLORTERM", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for term, wanted in (("linux", SIXTEEN), ("screen", SIXTEEN), ("tmux-256color", None), ("xterm-256color", None)):
+        monkeypatch.setenv("TERM", term)
+        assert themes.for_terminal() == wanted
+
+
+def test_the_sixteen_colour_theme_has_no_other_colours(themes: Themes) -> None:
+    known = {Color.parse(f"color({number})").get_truecolor(LINUX_CONSOLE).hex for number in range(16)}
+    palette = themes.palettes[SIXTEEN]
+    used = {colour.name for style in palette.styles.values() for colour in (style.color, style.bgcolor) if colour}
+    assert used <= known
+
+
+def test_without_colours_what_was_raised_is_reversed() -> None:
+    ground = TextualColor.parse("#101010")
+    styles = [
+        Style(color="#ff0000", bgcolor="#101010", bold=True),
+        Style(color="#ff0000", bgcolor="#303030"),
+        Style(color="#ff0000", bgcolor="#303030", reverse=True),
+        None,
+    ]
+    bare = [segment.style for segment in Colourless().apply([Segment("x", style) for style in styles], ground)]
+    assert bare == [Style(bold=True, reverse=False), Style(reverse=True), Style(reverse=False), None]

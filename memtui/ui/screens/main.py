@@ -242,6 +242,14 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
         """The next theme."""
         self.memtui.next_theme()
 
+    def action_reload_themes(self) -> None:
+        """Read the themes again."""
+        self.memtui.reload_themes()
+
+    def action_suspend(self) -> None:
+        """Stop, back to the shell."""
+        self.app.action_suspend_process()
+
     def action_palette(self) -> None:
         """Find a command."""
         self.app.action_command_palette()
