@@ -174,6 +174,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("L,8", "show('libraries')", "libraries", "to the loaded libraries, and who needs each", _VIEW),
     Key("F,0", "show('files')", "files", "to the mapped files, and what of each is in the page cache", _VIEW),
     Key("M,9", "show('machine')", "machine", "to the machine: LRU lists, zones, reclaim, promises, swap", _VIEW),
+    Key("V", "show('tree')", "tree", "to the tree in which the kernel keeps the VMAs", _VIEW),
     Key("plus", "try_adj(1)", "adj +", "what if the selected process had an oom_score_adj 100 higher", _VIEW),
     Key("minus", "try_adj(-1)", "adj -", "what if it were 100 lower", _VIEW),
     Key("A", "write_adj", "write adj", "write the oom_score_adj that is tried, after a question", _VIEW),

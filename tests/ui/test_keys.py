@@ -17,6 +17,7 @@ from memtui.ui.line_view import LineView
 from memtui.ui.screens.choosing import ChoosingScreen
 from memtui.ui.screens.help import HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
+from memtui.ui.screens.placing import PANES
 from memtui.ui.screens.prompt import Prompt
 from memtui.ui.screens.tour import CARDS, CardView, TourScreen
 from memtui.ui.widgets.bars import HeaderBar
@@ -28,6 +29,7 @@ from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.steps_pane import StepsPane
+from memtui.ui.widgets.tree_pane import TreePane
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
@@ -391,13 +393,15 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(10):
+    for _ in range(11):
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
-    assert seen == ["detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine", "map"]
+    assert seen == [*PANES[1:], "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
+    await stage.press()
+    assert stage.app.focused is stage.app.screen.query_one(TreePane)
     await stage.press()
     assert stage.app.focused is stage.app.screen.query_one(MachinePane)
     await stage.press()
@@ -451,6 +455,18 @@ async def files(stage: Stage) -> None:
     assert [pane.text_of(row).split()[0] for row in (1, 2)] == ["libc.so.6", "demo"]
     await stage.press("j", "enter")
     assert stage.map.address == PROGRAM
+
+
+async def tree(stage: Stage) -> None:
+    await stage.press()
+    pane = stage.app.screen.query_one(TreePane)
+    assert stage.app.focused is pane
+    rows = [pane.text_of(row) for row in range(len(pane.lines))]
+    (at,) = (number for number, row in enumerate(rows) if "├" in row and "[heap]" in row)
+    pane.move_to(at)
+    await stage.press("enter")
+    assert stage.map.address == HEAP
+    assert stage.app.focused is stage.map
 
 
 async def try_adj(stage: Stage) -> None:
@@ -632,6 +648,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("L,8", "show('libraries')"): libraries,
     ("M,9", "show('machine')"): shows("machine"),
     ("F,0", "show('files')"): files,
+    ("V", "show('tree')"): tree,
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

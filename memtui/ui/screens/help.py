@@ -63,6 +63,9 @@ FIGURES: Final = {
     "machine": "The LRU lists that reclaim takes pages from, inactive ones first. Zones with their watermarks: below "
     "low kswapd works until high, below min whoever allocates reclaims itself. What each mode of overcommit would "
     "grant now. What drop_caches would free is an estimate: page cache that is neither mapped nor dirty.",
+    "tree": "Where the kernel looks an address up: a fault, mmap and munmap all begin with it. Since Linux 6.1 it is a "
+    "maple tree, whose nodes hold many ranges side by side, holes too; before, a red-black tree with one VMA a node. "
+    "The tree of this kernel comes first. A bar at the left edge marks what is new or has changed.",
     "—": "Not known. The reason stands beside it, or in the pane of the VMA.",
 }
 """Pane -> what its figures mean."""
@@ -77,6 +80,7 @@ _OF_PANE: Final[Mapping[str, Sequence[str]]] = {
     "libraries": ("libraries",),
     "files": ("files",),
     "machine": ("machine",),
+    "tree": ("tree",),
 }
 """Id of a pane -> what of FIGURES its help begins with."""
 

@@ -7,8 +7,8 @@ from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
 
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine")
-_ALONE: Final = frozenset({"usage", "libraries", "files", "machine"})
+PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine", "tree")
+_ALONE: Final = frozenset({"usage", "libraries", "files", "machine", "tree"})
 """Panes that have the right column to themselves."""
 _LEFT: Final = frozenset({"map", "detail"}) | HEAP_PANES
 
