@@ -1,6 +1,6 @@
 """The mapped files and what of each is in the page cache: the most cached first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from memtui.draw.bar import bar
@@ -9,6 +9,7 @@ from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import of, pages_size
 from memtui.model.file_cache import FileCache
+from memtui.model.sharing import FileId, Sharing
 
 _NAME: Final = 20
 _BAR: Final = 8
@@ -18,11 +19,20 @@ _WIDE: Final = 76
 
 
 class FileList:
-    """A `Lines`: row 0 has the heads of the columns."""
+    """A `Lines`: row 0 has the heads of the columns; a file that the process does not map has a star.
 
-    def __init__(self, files: Sequence[FileCache], width: int) -> None:
+    Args:
+        files: with what is cached of each.
+        width: cells.
+        sharing: who maps which file; None: not known.
+    """
+
+    def __init__(self, files: Sequence[FileCache], width: int, sharing: Sharing | None = None) -> None:
         self.width = width
-        self.files = sorted(files, key=lambda file: file.cached or 0, reverse=True)
+        self.files = sorted(files, key=lambda file: (not file.asked, -(file.cached or 0)))
+        self._mappers: Mapping[FileId, tuple[int, ...]] = {}
+        if sharing is not None and width >= _WIDE:
+            self._mappers = sharing.mappers
 
     def __len__(self) -> int:
         return 1 + len(self.files)
@@ -33,18 +43,28 @@ class FileList:
             return ()
         if index == 0:
             heads = ["cached", "of", "dirty", *(["evicted"] if self._wide else [])]
+            heads += ["maps it"] if self._mappers else []
             cells = "".join(f"{head:>{_COLUMN}}" for head in heads)
             return crop((Run(f" {'file':<{_NAME}}{' ' * self._bar}{cells}", "oom.head"),), self.width)
         file = self.files[index - 1]
-        name = Run(f" {shorten(safe(file.path.rpartition('/')[2]), _NAME - 1):<{_NAME}}", "map.label")
+        mark = "*" if file.start is None else " "
+        name = Run(f"{mark}{shorten(safe(file.path.rpartition('/')[2]), _NAME - 1):<{_NAME}}", "map.label")
         if file.cached is None or file.size is None:
             return crop((name, Run(f"{NOT_MEASURED} {file.why}", "text.dim")), self.width)
         both = file.dirty is not None and file.writeback is not None
         dirty = (file.dirty or 0) + (file.writeback or 0) if both else None
         figures = [file.cached, file.size, dirty, *([file.evicted] if self._wide else [])]
         cells = "".join(f"{pages_size(pages):>{_COLUMN}}" for pages in figures)
+        if self._mappers:
+            cells += f"{self._users(file):>{_COLUMN}}"
         share = bar(file.cached, file.size, self._bar, "▓", "residence.page_cache", empty="·")
         return crop((name, *share, Run(cells, "value"), Run(f" {of(file.cached, file.size)}", "text.dim")), self.width)
+
+    def _users(self, file: FileCache) -> str:
+        """How many processes map it."""
+        if file.file is None:
+            return NOT_MEASURED
+        return f"{len(self._mappers.get(file.file, ())):,}"
 
     def file_at(self, row: int) -> FileCache | None:
         """What the row is about; None for the heads, and outside."""

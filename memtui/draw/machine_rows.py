@@ -8,8 +8,9 @@ from memtui.draw.bar import bar
 from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.run import Row, Run
-from memtui.draw.sizes import count, kib, of, pages_size
+from memtui.draw.sizes import count, kib, of, pages_size, plural
 from memtui.model import overcommit
+from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot, Zone
@@ -30,13 +31,16 @@ _REASON: Final = {
 """What may be unknown -> under which heading that is said."""
 
 
-def machine_rows(snapshot: Snapshot, width: int, *, before: Mapping[str, int] | None = None) -> tuple[Row, ...]:
+def machine_rows(
+    snapshot: Snapshot, width: int, *, before: Mapping[str, int] | None = None, size: int | None = None
+) -> tuple[Row, ...]:
     """Everything, a heading each.
 
     Args:
         snapshot: of the machine.
         width: cells.
         before: the events of the picture before; what came since is told besides.
+        size: bytes that somebody may ask for: what each mode of overcommit would answer; None: nobody does.
     """
     system = snapshot.system
     rows = [
@@ -49,7 +53,7 @@ def machine_rows(snapshot: Snapshot, width: int, *, before: Mapping[str, int] | 
         *_heading("page cache", width),
         *_cache(system, width),
         *_heading("promises (overcommit)", width),
-        *_promises(system, snapshot.mm, width),
+        *_promises(system, snapshot.mm, width, size),
         *_heading("swap and pressure", width),
         *_swap(system, width),
     ]
@@ -143,11 +147,19 @@ def _reclaim(system: SystemSnapshot, width: int, before: Mapping[str, int]) -> I
     for who in ("kswapd", "direct"):
         scanned, taken = events.get(f"pgscan_{who}"), events.get(f"pgsteal_{who}")
         text = f"scanned {count(scanned)} · taken {count(taken)} pages ({of(taken, scanned)})"
-        yield from _field(who, text + _since(events, before, f"pgsteal_{who}"), width)
+        yield from _field(who, text + _now(system, who, before), width)
     file, anon = (events.get(f"workingset_refault_{kind}") for kind in ("file", "anon"))
     text = f"{count(file)} file pages, {count(anon)} anon pages came back after they were taken"
     yield from _field("refaults", text + _since(events, before, "workingset_refault_file"), width)
     yield from _field("OOM kills", count(events.get("oom_kill")) + _since(events, before, "oom_kill"), width)
+
+
+def _now(system: SystemSnapshot, who: str, before: Mapping[str, int]) -> str:
+    """What kswapd, or the processes that allocate, do at present."""
+    scan, steal = system.rates.get(f"pgscan_{who}"), system.rates.get(f"pgsteal_{who}")
+    if scan is None or steal is None:
+        return _since(system.vmstat, before, f"pgsteal_{who}")
+    return f" · now {scan:,.0f} and {steal:,.0f} a second" if scan or steal else " · now none"
 
 
 def _since(events: Mapping[str, int], before: Mapping[str, int], name: str) -> str:
@@ -158,12 +170,24 @@ def _since(events: Mapping[str, int], before: Mapping[str, int], name: str) -> s
 
 def _cache(system: SystemSnapshot, width: int) -> Iterator[Row]:
     info = system.meminfo
-    parts = [
-        (word, info.get(name)) for word, name in (("mapped", "Mapped"), ("dirty", "Dirty"), ("writeback", "Writeback"))
-    ]
-    text = " · ".join(f"{word} {kib(value)}" for word, value in parts)
-    yield from _field("page cache", f"{kib(system.page_cache)} · {text}", width)
+    parts = (("dirty", "Dirty"), ("writeback", "Writeback"), ("shmem", "Shmem"))
+    text = " · ".join(f"{word} {kib(info.get(name))}" for word, name in parts)
+    yield from _field("page cache", f"{kib(system.page_cache)} of files · {text}, which has no file", width)
+    yield from _field("mapped", _mapped(system), width)
     yield from _field("drop_caches", _droppable(info), width)
+
+
+def _mapped(system: SystemSnapshot) -> str:
+    """Mapped counts the shmem that is mapped too, and no counter tells that apart: hence from, to."""
+    cache, shmem, mapped = system.page_cache, system.shmem, system.meminfo.get("Mapped")
+    if cache is None or shmem is None or mapped is None:
+        return f"{NOT_MEASURED} not told"
+    least, most = max(cache - mapped, 0), cache - max(mapped - shmem, 0)
+    return f"{kib(mapped)}, some of it shmem · of the files' {_between(least, most)} are not mapped"
+
+
+def _between(least: int, most: int) -> str:
+    return kib(least) if kib(least) == kib(most) else f"{kib(least)} to {kib(most)}"
 
 
 def _droppable(info: Mapping[str, int]) -> str:
@@ -180,23 +204,41 @@ def _droppable(info: Mapping[str, int]) -> str:
     least, most = max(cache - mapped, 0), max(cache - max(mapped - shmem, 0), 0)
     slab = figures[-1]
     also = "" if slab is None else f", and up to {kib(slab)} of reclaimable slab (2)"
-    return f"{kib(least)} to {kib(most)} of clean, unmapped page cache (1){also}; dirty pages stay until sync"
+    return f"{_between(least, most)} of clean, unmapped page cache (1){also}; dirty pages stay until sync"
 
 
-def _promises(system: SystemSnapshot, mm: MmSnapshot | None, width: int) -> Iterator[Row]:
+def _promises(system: SystemSnapshot, mm: MmSnapshot | None, width: int, size: int | None) -> Iterator[Row]:
     info, sysctl = system.meminfo, system.sysctl
     yield from _field("promised", f"{kib(info.get('Committed_AS'))}, limit {kib(info.get('CommitLimit'))}", width)
     mode = sysctl.get("overcommit_memory")
     for number, text in ((0, _guess(system)), (1, "any size"), (2, _strict(system, mm))):
         here = " ← the mode here" if number == mode else ""
         yield from _field(f"mode {number}", f"grants now {text}{here}", width, "value" if here else "text.dim")
+        if size is not None:
+            yield from _field("", _answer(system, mm, number, size), width, "text.strong" if here else "text.dim")
+
+
+def _answer(system: SystemSnapshot, mm: MmSnapshot | None, mode: int, size: int) -> str:
+    """To a request for `size` bytes (__vm_enough_memory, mm/util.c)."""
+    pages = -(-size // PAGE_SIZE)
+    most = {0: _guess_pages(system), 1: pages, 2: _strict_pages(system, mm)}[mode]
+    if most is None:
+        return f"{NOT_MEASURED} to {pages_size(pages)}"
+    if pages <= most:
+        return f"→ {pages_size(pages)}: yes"
+    return f"→ {pages_size(pages)}: ENOMEM, {plural(pages - most, 'page')} too many"
 
 
 def _guess(system: SystemSnapshot) -> str:
-    total = system.totalpages
-    if _version(system.release) < (5, 1):
-        return f"{NOT_MEASURED} before 5.1 a guess from what was free"
-    return NOT_MEASURED if total is None else f"up to {pages_size(total)} at once: RAM + swap"
+    pages = _guess_pages(system)
+    if pages is None:
+        return f"{NOT_MEASURED} before 5.1 a guess from what was free" if system.totalpages else NOT_MEASURED
+    return f"up to {pages_size(pages)} at once: RAM + swap"
+
+
+def _guess_pages(system: SystemSnapshot) -> int | None:
+    """The most that mode 0 grants at once; None: not told, or a kernel before 5.1."""
+    return None if _version(system.release) < (5, 1) else system.totalpages
 
 
 def _version(release: str) -> tuple[int, int]:
@@ -206,10 +248,20 @@ def _version(release: str) -> tuple[int, int]:
 
 
 def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:
+    left = _strict_pages(system, mm)
+    if left is None:
+        return NOT_MEASURED
+    known = mm is not None and mm.counters.vm_size is not None
+    whom = "this process, without CAP_SYS_ADMIN" if known else "a process without CAP_SYS_ADMIN"
+    return f"up to {pages_size(left)} more to {whom}"
+
+
+def _strict_pages(system: SystemSnapshot, mm: MmSnapshot | None) -> int | None:
+    """The most that mode 2 grants, with what is promised now; None: not told."""
     limit, promised = system.meminfo.get("CommitLimit"), system.meminfo.get("Committed_AS")
     admin, user = (system.sysctl.get(f"{who}_reserve_kbytes") for who in ("admin", "user"))
     if limit is None or promised is None or admin is None or user is None:
-        return NOT_MEASURED
+        return None
     size = mm.counters.vm_size if mm is not None else None
     allowed = overcommit.strict_limit(
         limit >> 2,
@@ -218,9 +270,7 @@ def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:
         admin_reserve_kbytes=admin,
         user_reserve_kbytes=user,
     )
-    left = max(allowed - (promised >> 2) - 1, 0)
-    whom = "a process without CAP_SYS_ADMIN" if size is None else "this process, without CAP_SYS_ADMIN"
-    return f"up to {pages_size(left)} more to {whom}"
+    return max(allowed - (promised >> 2) - 1, 0)
 
 
 def _swap(system: SystemSnapshot, width: int) -> Iterator[Row]:

@@ -45,6 +45,10 @@ class Extras:
 
             self._heap = HeapReader(self._procfs, self._pid)
 
+    def watch(self, paths: tuple[str, ...]) -> None:
+        """Files that are told of besides those of the process."""
+        self._files.paths = paths
+
     def close(self) -> None:
         """Let go of a reading of the heap that is under way."""
         if self._heap is not None:

@@ -4,7 +4,8 @@ Models mm/vmstat.c, mm/swapfile.c and kernel/sched/psi.c as they print themselve
 """
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from memtui.live.procfs import Procfs
@@ -18,6 +19,8 @@ EVENTS: Final = frozenset(
     }
 )
 """The lines of vmstat that are kept."""
+_PERIOD: Final = 0.9
+"""Seconds that a rate is over, at least."""
 _ZONE: Final = re.compile(r"^Node (\d+), zone +(\S+)", re.MULTILINE)
 _PROTECTION: Final = re.compile(r"protection: \(([^)]*)\)")
 _FIGURE: Final = re.compile(r"^ +(free|min|low|high|managed) +(\d+)$", re.MULTILINE)
@@ -61,6 +64,29 @@ def read_events(procfs: Procfs, unknown: dict[str, str]) -> dict[str, int]:
         if name in EVENTS and value.isdecimal():
             events[name] = int(value)
     return events
+
+
+class Rates:
+    """Events a second between two looks that are a while apart: looks come at any time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since: tuple[float, Mapping[str, int]] | None = None
+        self._last: Mapping[str, float] = {}
+
+    def of(self, events: Mapping[str, int]) -> Mapping[str, float]:
+        """Of events since boot; {} the first time, as before until a second is over."""
+        now = self._clock()
+        if self._since is None:
+            self._since = now, events
+            return self._last
+        began, before = self._since
+        if now - began >= _PERIOD:
+            self._last = {
+                name: (count - before[name]) / (now - began) for name, count in events.items() if name in before
+            }
+            self._since = now, events
+        return self._last
 
 
 def read_swaps(procfs: Procfs, unknown: dict[str, str]) -> tuple[SwapDevice, ...]:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from memtui.live.machine import read_events, read_pressure, read_swaps, read_zones
+from memtui.live.machine import Rates, read_events, read_pressure, read_swaps, read_zones
 from memtui.live.procfs import Procfs
 from memtui.model.errors import SourceError
 from memtui.model.system import SystemSnapshot
@@ -59,7 +59,7 @@ def read_sysctls(procfs: Procfs) -> dict[str, int]:
     return values
 
 
-def read_system(procfs: Procfs, previous: SystemSnapshot | None = None) -> SystemSnapshot:
+def read_system(procfs: Procfs, previous: SystemSnapshot | None = None, rates: Rates | None = None) -> SystemSnapshot:
     """The system now; the very object `previous` if nothing changed.
 
     What cannot be read (a proc mounted with subset=pid) is missing, with the reason in `unknown`.
@@ -75,13 +75,15 @@ def read_system(procfs: Procfs, previous: SystemSnapshot | None = None) -> Syste
         release = procfs.read("sys/kernel/osrelease").decode(errors="replace").strip()
     except SourceError as error:
         unknown["release"] = str(error)
+    events = read_events(procfs, unknown)
     system = SystemSnapshot(
         release,
         meminfo,
         read_sysctls(procfs),
         unknown,
         zones=read_zones(procfs, unknown),
-        vmstat=read_events(procfs, unknown),
+        vmstat=events,
+        rates={} if rates is None else rates.of(events),
         swaps=read_swaps(procfs, unknown),
         pressure=read_pressure(procfs, unknown),
     )
@@ -89,5 +91,6 @@ def read_system(procfs: Procfs, previous: SystemSnapshot | None = None) -> Syste
 
 
 def _facts(system: SystemSnapshot) -> tuple[object, ...]:
-    figures = system.meminfo, system.sysctl, system.zones, system.vmstat, system.swaps, system.pressure
+    events = system.vmstat, system.rates
+    figures = system.meminfo, system.sysctl, system.zones, events, system.swaps, system.pressure
     return system.release, figures, system.unknown

@@ -7,22 +7,35 @@ from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
 from memtui.live.extras import Extras
+from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
 from memtui.live.procfs import Procfs
+from memtui.live.shared_memory import SharingReader
 from memtui.live.status import printable
 from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
-from memtui.model.request import Examine, Focus, Measure, Peek, Refresh, Request, SetOomScoreAdj, ShowHeap
+from memtui.model.request import (
+    Examine,
+    Focus,
+    Measure,
+    Peek,
+    Refresh,
+    Request,
+    SetOomScoreAdj,
+    ShowHeap,
+    ShowSharing,
+    WatchFile,
+)
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
-    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap}
+    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, WatchFile}
 )
 
 
@@ -47,6 +60,11 @@ class LiveSource:
         self._cgroup: MemoryCgroup | None = None if cgroup is None else find_cgroup(self._procfs, cgroup)
         self._reader = None if pid is None else self._reader_of(pid)
         self._system: SystemSnapshot | None = None
+        self._rates = Rates()
+        self._sharing: SharingReader | None = None
+        """None: nobody wants to know."""
+        self._files: tuple[str, ...] = ()
+        """Files that were asked for by their path."""
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
         self._tasks_pace = Pace()
@@ -75,36 +93,44 @@ class LiveSource:
 
     def _asked(self, request: Request) -> MmSnapshot | None:
         """Do what is asked, and look at the process in focus."""
-        measure = False
         match request:
-            case Refresh():
+            case Refresh() | Measure():
                 pass
-            case Measure():
-                measure = True
             case Focus(pid=pid):
                 return self._focus(pid)
-            case Peek(page=page):
-                self._peek = page
-            case Examine(address=address) if self._extras is not None:
-                self._extras.address = address
-            case ShowHeap(wanted=wanted) if self._extras is not None:
-                self._extras.want_heap(wanted=wanted)
-            case Examine() | ShowHeap():
-                pass
             case SetOomScoreAdj():
                 self._set_oom_score_adj(request)
+            case Peek() | Examine() | ShowHeap() | ShowSharing() | WatchFile():
+                self._want(request)
             case _:
                 raise NotSupported(
                     f"a live process has no {type(request).__name__.lower()}", hint="only a simulation has steps"
                 )
         if self._reader is None or self._extras is None:
             return None
-        return self._extras.added(self._reader.read(measure=measure))
+        self._extras.watch(self._files)
+        return self._extras.added(self._reader.read(measure=isinstance(request, Measure)))
+
+    def _want(self, request: Request) -> None:
+        """What is to be in the pictures from now on."""
+        match request:
+            case Peek(page=page):
+                self._peek = page
+            case Examine(address=address) if self._extras is not None:
+                self._extras.address = address
+            case ShowHeap(wanted=wanted) if self._extras is not None:
+                self._extras.want_heap(wanted=wanted)
+            case ShowSharing(wanted=wanted):
+                self._sharing = (self._sharing or SharingReader(self._procfs)) if wanted else None
+            case WatchFile(path=path):
+                others = tuple(file for file in self._files if file != path)
+                self._files = others if path in self._files else (*self._files, path)
 
     def _focus(self, pid: int) -> MmSnapshot:
         """Another process; the former one stays if this one cannot be had."""
         reader, extras = self._reader_of(pid), Extras(self._procfs, pid)
         extras.want_heap(wanted=self._extras is not None and self._extras.wants_heap)
+        extras.watch(self._files)
         mm = extras.added(reader.read())
         if self._extras is not None:
             self._extras.close()
@@ -122,7 +148,7 @@ class LiveSource:
 
     def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:
         unknown: dict[str, str] = {}
-        self._system = read_system(self._procfs, self._system)
+        self._system = read_system(self._procfs, self._system, self._rates)
         if mm is None:
             unknown["mm"] = "no process is chosen"
         if self._tasks_pace.due:
@@ -140,6 +166,7 @@ class LiveSource:
             tasks=self._tasks,
             domain=self._domain,
             mm=mm,
+            sharing=None if self._sharing is None else self._sharing.read(),
             content=self._content(mm),
             cost_ms=(time.monotonic() - began) * 1000,
             unknown=unknown,

@@ -62,6 +62,18 @@ class Measure(NamedTuple):
     """Read what is too dear to be read at each look: the smaps figures of every VMA."""
 
 
+class ShowSharing(NamedTuple):
+    """Have what the machine's processes share in this picture and those that follow, or leave it out again."""
+
+    wanted: bool = True
+
+
+class WatchFile(NamedTuple):
+    """Tell what of the file `path` is in the page cache, with every picture; asked again: no more."""
+
+    path: str
+
+
 class SetOomScoreAdj(NamedTuple):
     """Write oom_score_adj of `pid`: the one thing that memtui ever writes to the kernel."""
 
@@ -69,4 +81,18 @@ class SetOomScoreAdj(NamedTuple):
     value: int
 
 
-Request = Refresh | Focus | Step | Back | Seek | Inject | ShowHeap | Peek | Examine | Measure | SetOomScoreAdj
+Request = (
+    Refresh
+    | Focus
+    | Step
+    | Back
+    | Seek
+    | Inject
+    | ShowHeap
+    | Peek
+    | Examine
+    | Measure
+    | ShowSharing
+    | WatchFile
+    | SetOomScoreAdj
+)

@@ -7,6 +7,7 @@ from memtui.model.content import Content
 from memtui.model.event import Event
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
+from memtui.model.sharing import Sharing
 from memtui.model.step import StepLog
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
@@ -37,5 +38,7 @@ class Snapshot:
     """What taking it cost."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""
+    sharing: Sharing | None = None
+    """What processes share; None: nobody asked (`request.ShowSharing`), or unknown["sharing"] says why."""
     content: Content | None = None
     """The bytes of the page that was asked for (`request.Peek`)."""

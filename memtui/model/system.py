@@ -49,6 +49,8 @@ class SystemSnapshot:
     """By ascending address; empty: not told."""
     vmstat: Mapping[str, int] = field(default_factory=dict)
     """Events since boot in the kernel's spelling ("pgscan_kswapd", "pswpout", "oom_kill"); missing as above."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """The same events a second, over the last second or so of a live machine; empty: not yet told."""
     swaps: tuple[SwapDevice, ...] = ()
     """The swap devices of a live machine."""
     pressure: Mapping[str, float] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from textual.binding import Binding
 
 from memtui.draw.run import Row, Run
-from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Request, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Request, Seek, ShowHeap, Step, WatchFile
 
 
 class Key(NamedTuple):
@@ -111,7 +111,16 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("less_than_sign", "speed(-1)", "slower", "half as fast", _STEPS),
     Key("space", "play", "pause", "stop looking again and again; go on", _LOOK, Refresh, footer=2, instead=Step),
     Key("R", "refresh", "refresh", "look again now", _LOOK, Refresh),
-    Key("x", "measure", "measure", "read what is dear: the smaps figures of every VMA", _LOOK, Measure),
+    Key(
+        "i",
+        "watch_file",
+        "file",
+        "what of a file is in the page cache: asks for its path",
+        _LOOK,
+        WatchFile,
+        instead=Inject,
+    ),
+    Key("x", "measure", "measure", "read what is dear: the smaps figures of every VMA", _LOOK, Measure, instead=Inject),
     Key("m", "malloc", "malloc", "allocate: asks for a size", _TRY, Inject, footer=3),
     Key("f", "free", "free", "free the latest allocation that m made", _TRY, Inject, footer=5),
     Key("t", "touch", "touch", "write to the page under the cursor", _TRY, Inject, footer=5),
@@ -173,8 +182,10 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     Key("L,8", "show('libraries')", "libraries", "to the loaded libraries, and who needs each", _VIEW),
     Key("F,0", "show('files')", "files", "to the mapped files, and what of each is in the page cache", _VIEW),
+    Key("I", "show('sharing')", "shared", "to the memory that processes share: tmpfs, segments, who uses them", _VIEW),
     Key("M,9", "show('machine')", "machine", "to the machine: LRU lists, zones, reclaim, promises, swap", _VIEW),
     Key("V", "show('tree')", "tree", "to the tree in which the kernel keeps the VMAs", _VIEW),
+    Key("C", "promise", "promise", "what each mode of overcommit would answer to a size", _VIEW),
     Key("plus", "try_adj(1)", "adj +", "what if the selected process had an oom_score_adj 100 higher", _VIEW),
     Key("minus", "try_adj(-1)", "adj -", "what if it were 100 lower", _VIEW),
     Key("A", "write_adj", "write adj", "write the oom_score_adj that is tried, after a question", _VIEW),

@@ -24,8 +24,11 @@ from memtui.model.request import (
     Seek,
     SetOomScoreAdj,
     ShowHeap,
+    ShowSharing,
     Step,
+    WatchFile,
 )
+from memtui.model.sharing import Segment, SegmentKind, Sharing, TmpfsMount
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -62,6 +65,11 @@ SYSTEM = SystemSnapshot(
         "Writeback": 0,
     },
     sysctl={"overcommit_memory": 0, "swappiness": 60},
+)
+SHARING = Sharing(
+    (Segment(SegmentKind.SYSV, "id 3, key 0x51", 8 << 20, 4 << 20, 0, 0, 1000),),
+    (TmpfsMount("/dev/shm", "tmpfs", 1 << 30, 4 << 20, 5),),
+    {((254, 0), 7): (42, 43)},
 )
 DOMAIN = OomDomain(None, 81920, "RAM + swap")
 TASKS = tuple(
@@ -183,7 +191,9 @@ class Simulated:
 class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
-    accepts: frozenset[type[Request]] = frozenset({Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap})
+    accepts: frozenset[type[Request]] = frozenset(
+        {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, WatchFile}
+    )
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
@@ -191,6 +201,7 @@ class Live:
         self.fails: SourceError | None = None
         self._mm = mm(3)
         self._content: Content | None = None
+        self._sharing: Sharing | None = None
 
     def apply(self, request: Request) -> Snapshot:
         self.seen.append(request)
@@ -209,8 +220,13 @@ class Live:
             run = self._mm.vmas[0].runs[0]._replace(active=True) if self._mm.vmas[0].runs else None
             examined = None if at is None else Examined(at & -4096, (at & -4096) + 4096, (run,) if run else ())
             self._mm = replace(self._mm, examined=examined)
+        if isinstance(request, ShowSharing):
+            self._sharing = SHARING if request.wanted else None
+        if isinstance(request, WatchFile):
+            self._mm = replace(self._mm, files=(FileCache(request.path, None, 8, 3, 0, 0, 0, asked=True),))
         title = f"{self._mm.pid} {self._mm.comm}"
-        return Snapshot("live", title, SYSTEM, TASKS, DOMAIN, self._mm, content=self._content, cost_ms=3.2)
+        parts = SYSTEM, TASKS, DOMAIN, self._mm
+        return Snapshot("live", title, *parts, sharing=self._sharing, content=self._content, cost_ms=3.2)
 
     def close(self) -> None:
         self.closed = True

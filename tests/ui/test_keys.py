@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from memtui.draw.run import plain
-from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, ShowHeap, Step, WatchFile
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
 from memtui.ui.line_view import LineView
@@ -586,6 +586,26 @@ async def tour(stage: Stage) -> None:
     assert isinstance(stage.app.screen, MainScreen)
 
 
+async def watch_file(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("/etc/passwd")
+    assert WatchFile("/etc/passwd") in stage.source.seen
+    pane = stage.app.screen.query_one(FilesPane)
+    assert stage.app.focused is pane
+    assert "passwd" in pane.text_of(1)
+
+
+async def promise(stage: Stage) -> None:
+    await stage.press()
+    await stage.answer("100G")
+    pane = stage.app.screen.query_one(MachinePane)
+    assert stage.app.focused is pane
+    assert any("→ 100 GiB: ENOMEM" in pane.text_of(row) for row in range(len(pane.lines)))
+    await stage.press()
+    await stage.answer("lots")
+    assert any("no size" in note.message for note in stage.app._notifications)
+
+
 async def leave(stage: Stage) -> None:
     await stage.press()
     assert not stage.app.is_running
@@ -649,6 +669,9 @@ CASES: dict[tuple[str, str], Case] = {
     ("M,9", "show('machine')"): shows("machine"),
     ("F,0", "show('files')"): files,
     ("V", "show('tree')"): tree,
+    ("I", "show('sharing')"): shows("sharing"),
+    ("i", "watch_file"): watch_file,
+    ("C", "promise"): promise,
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

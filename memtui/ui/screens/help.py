@@ -59,10 +59,15 @@ FIGURES: Final = {
     "with those that need each. The heading says where that order is from: the linker's own list in the memory of the "
     "process, or DT_NEEDED if that may not be read.",
     "files": "Each mapped file: how much of it is in the page cache, whoever brought it there, how much of that is "
-    "dirty or being written, and what the kernel remembers to have dropped (cachestat). Enter leads to the map.",
+    "dirty or being written, what the kernel remembers to have dropped (cachestat), and how many processes map it. A "
+    "star: the process has it open, or i asked for it, but it is not mapped. Enter leads to the map.",
+    "shared": "Memory that outlives its processes: file systems in memory, and every segment of shared memory (SysV, "
+    "files in /dev/shm, memfds) with its size, what of it is in RAM or on swap, and how many use it. One that nobody "
+    "uses is marked: it stays until somebody removes it.",
     "machine": "The LRU lists that reclaim takes pages from, inactive ones first. Zones with their watermarks: below "
     "low kswapd works until high, below min whoever allocates reclaims itself. What each mode of overcommit would "
-    "grant now. What drop_caches would free is an estimate: page cache that is neither mapped nor dirty.",
+    "grant now, and with C what each would answer to a size. What drop_caches would free is an estimate: page cache "
+    "that is neither mapped nor dirty.",
     "tree": "Where the kernel looks an address up: a fault, mmap and munmap all begin with it. Since Linux 6.1 it is a "
     "maple tree, whose nodes hold many ranges side by side, holes too; before, a red-black tree with one VMA a node. "
     "The tree of this kernel comes first. A bar at the left edge marks what is new or has changed.",
@@ -79,6 +84,7 @@ _OF_PANE: Final[Mapping[str, Sequence[str]]] = {
     "heap": ("heap", "fragmentation", "torn"),
     "libraries": ("libraries",),
     "files": ("files",),
+    "sharing": ("shared",),
     "machine": ("machine",),
     "tree": ("tree",),
 }

@@ -32,6 +32,7 @@ from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
 from memtui.ui.widgets.residence_pane import ResidencePane
+from memtui.ui.widgets.sharing_pane import SharingPane
 from memtui.ui.widgets.steps_pane import StepsPane
 from memtui.ui.widgets.tree_pane import TreePane
 from memtui.ui.widgets.usage_pane import UsagePane
@@ -83,6 +84,7 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
                 yield UsagePane(id="usage")
                 yield LibrariesPane(id="libraries")
                 yield FilesPane(id="files")
+                yield SharingPane(id="sharing")
                 yield MachinePane(id="machine")
                 yield TreePane(id="tree")
         yield LegendBar(id="legend")

@@ -4,16 +4,30 @@ from typing import Final
 
 from memtui.model.request import Request, ShowHeap, Step
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
+from memtui.ui.screens.sharing import SharingScreen
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
 
-PANES: Final = ("map", "detail", "residence", "oom", "steps", "usage", "heap", "libraries", "files", "machine", "tree")
-_ALONE: Final = frozenset({"usage", "libraries", "files", "machine", "tree"})
+PANES: Final = (
+    "map",
+    "detail",
+    "residence",
+    "oom",
+    "steps",
+    "usage",
+    "heap",
+    "libraries",
+    "files",
+    "sharing",
+    "machine",
+    "tree",
+)
+_ALONE: Final = frozenset({"usage", "libraries", "files", "sharing", "machine", "tree"})
 """Panes that have the right column to themselves."""
 _LEFT: Final = frozenset({"map", "detail"}) | HEAP_PANES
 
 
-class PlacingScreen(HeapScreen):
+class PlacingScreen(HeapScreen, SharingScreen):
     """Expects a pane of each of these names on the screen."""
 
     @property
@@ -49,6 +63,7 @@ class PlacingScreen(HeapScreen):
             for pane in PANES[1:]:
                 self.set_class(pane == side, f"-side-{pane}")
             self.set_class(side in _ALONE, "-alone")
+            self.want_sharing(side)
         self.query_one(f"#{name}").focus()
 
     def action_expand(self) -> None:

@@ -25,14 +25,14 @@ class FilesPane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The files."""
-        return snapshot.mm is None, snapshot.mm.files if snapshot.mm is not None else None
+        return snapshot.mm is None, snapshot.mm.files if snapshot.mm is not None else None, snapshot.sharing
 
     def draw(self, snapshot: Snapshot) -> None:
         """The list, or why there is none."""
         width, mm = self.room.width, snapshot.mm
         if mm is not None and mm.files:
-            self._files = FileList(mm.files, width)
-            self.show(self._files, subtitle="Enter its VMA")
+            self._files = FileList(mm.files, width, snapshot.sharing)
+            self.show(self._files, subtitle="Enter its VMA" + (" · i another" if snapshot.steps is None else ""))
             return
         self._files = None
         why = snapshot.unknown.get("mm", "no process yet") if mm is None else mm.unknown.get("files", "none is mapped")
@@ -52,5 +52,5 @@ class FilesPane(Pane):
     def enter(self) -> None:
         """To the file on the map."""
         file = self._files.file_at(self.cursor) if self._files is not None and self.cursor is not None else None
-        if file is not None:
+        if file is not None and file.start is not None:
             self.post_message(LibrariesPane.Chosen(file.start))

@@ -1,6 +1,7 @@
 """The machine: LRU lists, zones, reclaim, page cache, promises, swap."""
 
-from typing import TYPE_CHECKING, ClassVar
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from memtui.draw.answer import Answer
 from memtui.draw.fit import indented
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from memtui.model.system import SystemSnapshot
 
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTkmgt]?)i?B?")
+
 
 class MachinePane(Pane):
     """Remembers the picture before, to tell what happened since."""
@@ -26,6 +29,17 @@ class MachinePane(Pane):
         self._system: SystemSnapshot | None = None
         self._before: Mapping[str, int] = {}
         self.cursor = 1
+        self._promised: int | None = None
+        """Bytes that somebody may ask for."""
+
+    def promise(self, size: str) -> bool:
+        """Show what the modes of overcommit would answer to "100M"; "" for nobody asks. False: no size."""
+        found = _SIZE.fullmatch(size.strip())
+        if found is None:
+            return False
+        self._promised = int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+        self.redraw()
+        return True
 
     def update_from(self, snapshot: Snapshot) -> None:
         """Take the next picture."""
@@ -36,7 +50,7 @@ class MachinePane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The machine, and the process that a request would come from."""
-        return snapshot.system, snapshot.mm
+        return snapshot.system, snapshot.mm, self._promised or 0
 
     def answer(self) -> Answer | None:
         """Why the figure is what it is."""
@@ -47,4 +61,5 @@ class MachinePane(Pane):
     def lines_of(self, snapshot: Snapshot) -> Lines:
         """A heading each."""
         width = self.room.width
-        return RowLines(indented(machine_rows(snapshot, width - 1, before=self._before)), width)
+        rows = machine_rows(snapshot, width - 1, before=self._before, size=self._promised)
+        return RowLines(indented(rows), width)

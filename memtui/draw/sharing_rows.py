@@ -1,0 +1,74 @@
+"""Shared memory of the machine: the file systems that live in memory, and every segment with who uses it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from memtui.draw.bar import bar
+from memtui.draw.fit import crop, field_rows, safe, shorten, spread
+from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.run import Row, Run
+from memtui.draw.sizes import count, human, plural
+from memtui.model.sharing import Segment, SegmentKind, Sharing, TmpfsMount
+
+_COLUMN: Final = 9
+_BAR: Final = 10
+_KEY: Final = 11
+_KINDS: Final = {SegmentKind.SYSV: "SysV", SegmentKind.POSIX: "file", SegmentKind.MEMFD: "memfd"}
+_HEADS: Final = ("size", "in RAM", "swapped", "used by")
+
+
+def sharing_rows(sharing: Sharing, width: int) -> tuple[Row, ...]:
+    """Mounts first, then the segments: those that nobody uses, which stay until they are removed, on top."""
+    orphans = [segment for segment in sharing.segments if segment.orphaned]
+    rows = [crop((Run("file systems in memory", "title"),), width)]
+    rows += [_mount(mount, width) for mount in sharing.mounts]
+    rows.append(crop((Run(f"shared memory segments: {len(sharing.segments):,}", "title"),), width))
+    if orphans:
+        held = sum((segment.resident or 0) + (segment.swapped or 0) for segment in orphans)
+        text = f"{plural(len(orphans), 'segment')} that nobody uses: {human(held)} until removed (ipcrm, rm)"
+        rows.append(crop((Run(f"! {text}", "error"),), width))
+    if sharing.segments:
+        rows.append(_heads(width))
+    for segment in sharing.segments:
+        rows += _segment(segment, width)
+    for what, why in sharing.unknown.items():
+        rows += field_rows(f"{NOT_MEASURED} {what}", why, width, key_width=_KEY, role="text.dim")
+    return tuple(rows)
+
+
+def _mount(mount: TmpfsMount, width: int) -> Row:
+    room = max(width - _BAR - 1 - 44, 12)
+    runs = [Run(f"{shorten(safe(mount.point), room):<{room}} ", "map.label")]
+    if mount.why and mount.used is None:
+        return crop((*runs, Run(f"{NOT_MEASURED} {mount.why}", "text.dim")), width)
+    if mount.used is not None and mount.size:
+        runs += bar(mount.used, mount.size, _BAR, "▒", "residence.shmem", empty="·")
+    files = "" if mount.files is None else f" · {plural(mount.files, 'inode')}"
+    limit = "no limit" if mount.size is None else f"of {human(mount.size)}"
+    runs.append(Run(f" {human(mount.used):>8}", "value"))
+    runs.append(Run(f" {limit}{files} · {mount.fs_type}", "text.dim"))
+    return crop(runs, width)
+
+
+def _heads(width: int) -> Row:
+    figures = "".join(f"{head:>{_COLUMN}}" for head in _HEADS)
+    return spread((Run("  kind  name", "oom.head"),), (Run(figures, "oom.head"),), width)
+
+
+def _segment(segment: Segment, width: int) -> Iterator[Row]:
+    orphaned = bool(segment.orphaned)
+    used = NOT_MEASURED if segment.attached is None else "nobody" if orphaned else count(segment.attached)
+    sizes = (human(segment.size), human(segment.resident), human(segment.swapped), used)
+    figures = "".join(f"{figure:>{_COLUMN}}" for figure in sizes)
+    room = max(width - len(figures) - 9, 8)
+    notes = [f"uid {segment.uid}"] if segment.uid is not None else []
+    if segment.removed:
+        notes.append("removed")
+    name = safe(segment.name)
+    if len(name) + len(", ".join(notes)) + 3 <= room:
+        name = f"{name} ({', '.join(notes)})" if notes else name
+    role = "error" if orphaned else "map.label"
+    left = (Run(f"{'!' if orphaned else ' '} {_KINDS[segment.kind]:<5} ", role), Run(shorten(name, room), role))
+    yield spread(left, (Run(figures, "value"),), width)
+    if segment.why:
+        yield crop((Run(f"        {NOT_MEASURED} {segment.why}", "text.dim"),), width)
