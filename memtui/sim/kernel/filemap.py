@@ -2,7 +2,7 @@
 
 Models do_read_fault(), do_cow_fault(), do_shared_fault() (mm/memory.c), filemap_fault() and filemap_map_pages()
 (mm/filemap.c), shmem_fault() (mm/shmem.c), 6.18. A file that exists when the simulation starts is taken to be in
-the page cache, in pages of 4 KiB.
+the page cache, in folios of one page.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,8 @@ from memtui.sim.kernel import page_alloc, shmem
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
 from memtui.sim.kernel.pagemap import add_pages
-from memtui.sim.kernel.readahead import fault_pages
+from memtui.sim.kernel.readahead import fault_found, fault_pages
+from memtui.sim.kernel.vm_flags import VM_NOHUGEPAGE
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
     reach = _up_to_eof(vma, inode, index, low, high)
     pages = task.mm.pages
     pages.alloc_upper(index)
+    if write and pages.get(index << PMD_SHIFT) != FILE_DIRTY:
+        pages.split_file(index)
     if not write:
         _read(kernel, task, vma, index, low, reach, high)
     elif reach > low:
-        pages.alloc(index)
         missing = inode.pages.missing(vma.pgoff_at(index << PMD_SHIFT) + low, reach - low)
         step = reach - low if page_alloc.fits(kernel, missing) else 1
         for start in range(low, reach, step):
@@ -54,16 +56,41 @@ def _share(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high:
     first = vma.pgoff_at(index << PMD_SHIFT) + low
     if inode.shmem:
         _allocate(kernel, task, inode, first - low, index, low, high, write=True)
-    else:
-        for page in range(first, first + high - low) if inode.pages.missing(first, high - low) else ():
-            if page not in inode.pages:
-                fault_pages(kernel, task, vma, page)
-                task.maj_flt += 1
-                task.min_flt -= 1
+    elif inode.pages.missing(first, high - low) or inode.pages.large or inode.pages.readahead:
+        _share_folios(kernel, task, vma, index, low, high)
+        return
+    pages.alloc(index)
     task.min_flt += (high - low) - pages.leaves[index].state.count(FILE_DIRTY, low, high)
     pages.translate(index, low, high, _SHMEM if inode.shmem else _WRITE_FILE)
     if not inode.shmem and inode.regular:
         inode.dirty.add(first, high - low)
+
+
+def _share_folios(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
+    """The same page by page: a fault maps and dirties the folio, if nothing of it is mapped."""
+    inode, pages, window = _inode(vma), task.mm.pages, Window(vma, index)
+    for entry in range(low, high):
+        leaf, page = pages.leaves.get(index), window.base + entry
+        before = ABSENT if leaf is None else leaf.state[entry]
+        if before == FILE_DIRTY:
+            continue
+        if page not in inode.pages:
+            fault_pages(kernel, task, vma, page)
+            task.maj_flt += 1
+        else:
+            task.min_flt += 1
+            if before == ABSENT:
+                fault_found(kernel, task, vma, page)
+        if inode.regular:
+            inode.dirty.add(*inode.pages.folio(page))
+        leaf = pages.leaves.get(index)
+        state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
+        if before == ABSENT and window.finish(state, entry, FILE_DIRTY, table=leaf is not None):
+            pages.refill_huge(index, FILE_DIRTY)
+            continue
+        state[entry] = FILE_DIRTY
+        pages.alloc(index)
+        pages.put(index, 0, state)
 
 
 def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
@@ -75,6 +102,7 @@ def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, hi
     inode = _inode(vma)
     reach = _up_to_eof(vma, inode, index, low, high)
     pages = task.mm.pages
+    pages.split_file(index)
     pages.alloc_upper(index)
     if reach > low:
         pages.alloc(index)
@@ -126,8 +154,13 @@ def _bring_in(
     state = task.mm.pages.leaves[index].state
     base = vma.pgoff_at(index << PMD_SHIFT)
     if not inode.shmem:
-        for entry in range(low, high) if inode.pages.missing(base + low, high - low) else ():
-            if state[entry] == ABSENT and base + entry not in inode.pages:
+        missing = inode.pages.missing(base + low, high - low)
+        for entry in range(low, high) if missing or inode.pages.readahead else ():
+            if state[entry] != ABSENT:
+                continue
+            if base + entry in inode.pages:
+                fault_found(kernel, task, vma, base + entry)
+            else:
                 fault_pages(kernel, task, vma, base + entry)
                 task.maj_flt += 1
         return
@@ -151,32 +184,29 @@ def _allocate(
         raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
 
 
-def _is_last_folio(inode: "Inode", first: int, count: int) -> bool:
-    """Whether the first page in memory of a window is the file's last one.
+def _can_map_large(inode: "Inode", first: int, count: int) -> bool:
+    """Whether filemap_map_pages() maps a folio whole, or by a PMD: not one that reaches the end of a disk's file.
 
-    filemap_map_pages() then neither tries a PMD nor installs the page table that is missing, so that it maps nothing
-    (can_map_large, 6.18.y). Folios are of one page here: a larger one that reaches the end does the same.
+    Then it also does not install a page table that is missing, so that it maps nothing at all (6.18.y).
     """
-    return count > 0 and first + inode.pages.mask(first, count).find(1) == inode.size_pages - 1
+    return inode.shmem or first + count < inode.size_pages
 
 
 def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach: int, high: int) -> None:
     """Read faults one after the other, each with do_fault_around() first; also the one behind `reach` that fails."""
     pages, inode = task.mm.pages, _inode(vma)
-    base = vma.pgoff_at(index << PMD_SHIFT)
-    first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
-    last = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES, inode.size_pages - base)
+    window = Window(vma, index)
     around = 0 if vma.has_close else FAULT_AROUND
-    kind = SHMEM if inode.shmem else FILE
     leaf = pages.leaves.get(index)
     state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
     entry = low
     while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
-        start = max(entry - entry % FAULT_AROUND, first)
-        window = base + start, max(min(start + around, last) - start, 0)
-        if not inode.shmem and leaf is None and not any(state) and _is_last_folio(inode, *window):
-            window = window[0], 0
-        _map_around(inode, state, start, window, kind)
+        start = max(entry - entry % FAULT_AROUND, window.first)
+        end = min(start + around, window.last)
+        if window.map_around(state, start, end, table=leaf is not None):
+            task.min_flt += 1
+            pages.refill_huge(index, window.kind)
+            return
         if entry == reach:
             break
         if state[entry] == ABSENT:
@@ -184,34 +214,118 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
                 pages.alloc(index)
                 pages.put(index, 0, state)
             waited = _miss(kernel, task, vma, index, entry)
-            if index in pages.leaves:  # reclaim may have unmapped some of them
-                state = bytearray(pages.leaves[index].state)
-            if waited:  # the fault starts anew once the disk has answered, and finds what was read with the page
-                _map_around(inode, state, start, window, kind)
-            state[entry] = kind
+            leaf = pages.leaves.get(index)
+            if leaf is not None:  # reclaim may have unmapped some of them
+                state = bytearray(leaf.state)
+            if waited and window.map_around(state, start, end, table=leaf is not None):
+                pages.refill_huge(index, window.kind)  # the fault starts anew once the disk has answered
+                return
+            if state[entry] == ABSENT and window.finish(state, entry, window.kind, table=leaf is not None):
+                pages.refill_huge(index, window.kind)
+                return
         else:
             task.min_flt += 1
+        if leaf is None:
+            leaf = pages.alloc(index)
     if any(state):
         pages.alloc(index)
         pages.put(index, 0, state)
 
 
-def _map_around(inode: "Inode", state: bytearray, start: int, window: tuple[int, int], kind: int) -> None:
-    """do_fault_around(): map what is in memory of a window of file pages, from entry `start` on."""
-    cached, fresh = inode.pages.mask(*window), inode.fresh.mask(*window)
-    for near, (present, new) in enumerate(zip(cached, fresh, strict=True), start):
-        if present and not new and state[near] == ABSENT:
-            state[near] = kind
+class Window:
+    """One page table as the faults of one file mapping see it: entries stand for pages of the file."""
+
+    def __init__(self, vma: Vma, index: int) -> None:
+        self._vma = vma
+        self._inode = _inode(vma)
+        self.base = vma.pgoff_at(index << PMD_SHIFT)
+        """The page of the file at entry 0; negative where the mapping begins later."""
+        self.first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
+        self._end = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES)
+        self.last = min(self._end, self._inode.size_pages - self.base)
+        """The entry behind the last one that may be mapped."""
+        self.kind = SHMEM if self._inode.shmem else FILE
+
+    def map_around(self, state: bytearray, start: int, end: int, *, table: bool) -> bool:
+        """do_fault_around(): map what is in memory of entries [start, end), and large folios whole.
+
+        Args:
+            state: of the page table; changed.
+            start: the first entry.
+            end: behind the last.
+            table: whether there is a page table already.
+
+        Returns:
+            Whether a folio of 2 MiB is to be mapped by the PMD instead.
+        """
+        inode, pages = self._inode, self._inode.pages
+        cached, fresh = pages.mask(self.base + start, max(end - start, 0)), inode.fresh
+        entry = start
+        while (at := cached.find(1, entry - start)) >= 0:
+            entry = start + at
+            first, count = pages.folio(self.base + entry)
+            if (fresh.count and self.base + entry in fresh) or first in pages.readahead:
+                entry += 1
+                continue
+            whole = _can_map_large(inode, first, count)
+            if not table:
+                if whole and self._by_pmd(first, count):
+                    return True
+                if not whole:
+                    return False
+                table = True
+            low, high = entry, min(first + count - self.base, end)
+            if whole and count > 1 and self._holds(first, count):
+                low, high = first - self.base, first + count - self.base
+            _map(state, low, high, self.kind)
+            entry = high
+        return False
+
+    def finish(self, state: bytearray, entry: int, kind: int, *, table: bool) -> bool:
+        """finish_fault(): map the page at `entry`, and the folio around it where nothing of it is mapped yet.
+
+        Returns:
+            Whether a folio of 2 MiB is to be mapped by the PMD instead.
+        """
+        first, count = self._inode.pages.folio(self.base + entry)
+        inside = self._inode.shmem or first + count <= self._inode.size_pages
+        if inside and not table and self._by_pmd(first, count):
+            return True
+        low, high = first - self.base, first + count - self.base
+        if inside and self._holds(first, count) and state.count(ABSENT, low, high) == count:
+            _map(state, low, high, kind)
+        else:
+            state[entry] = kind
+        return False
+
+    def _holds(self, first: int, count: int) -> bool:
+        """Whether a folio lies inside the VMA and the page table."""
+        return self.first <= first - self.base and first + count - self.base <= self._end
+
+    def _by_pmd(self, first: int, count: int) -> bool:
+        """do_set_pmd(): 2 MiB of the file that the mapping has at a 2 MiB boundary."""
+        whole = count == ENTRIES and first == self.base and self._holds(first, count)
+        return whole and not self._vma.flags & VM_NOHUGEPAGE
+
+
+def _map(state: bytearray, low: int, high: int, kind: int) -> None:
+    """Entries [low, high) that map nothing map the file now."""
+    state[low:high] = state[low:high].replace(b"\0", bytes([kind]))
 
 
 def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> bool:
     """A read fault on a page that no window could map; whether it had to wait for the disk."""
-    inode, base = _inode(vma), vma.pgoff_at(index << PMD_SHIFT)
-    major = task.maj_flt
-    if inode.shmem or base + entry in inode.pages:
-        _allocate(kernel, task, inode, base, index, entry, entry + 1)
+    inode, page = _inode(vma), vma.pgoff_at(index << PMD_SHIFT) + entry
+    if inode.shmem:
+        major = task.maj_flt
+        _allocate(kernel, task, inode, page - entry, index, entry, entry + 1)
         task.min_flt += task.maj_flt == major
         return False
-    fault_pages(kernel, task, vma, base + entry)
+    if page in inode.pages:
+        task.min_flt += 1
+        marked = inode.pages.folio(page)[0] in inode.pages.readahead
+        fault_found(kernel, task, vma, page)
+        return marked
+    fault_pages(kernel, task, vma, page)
     task.maj_flt += 1
     return True

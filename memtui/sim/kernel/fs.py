@@ -96,13 +96,15 @@ class OpenFile:
     """O_PATH."""
     position: int = 0
     """Bytes."""
-    prev_page: int = -1
-    """The page that read() touched last (f_ra.prev_pos)."""
+    prev_pos: int = -1
+    """Where the last read() ended, bytes."""
     ra_start: int = 0
     ra_size: int = 0
     """The read-ahead window (struct file_ra_state), pages."""
-    ra_marker: int = -1
-    """The page whose use makes the kernel read the next window."""
+    ra_async_size: int = 0
+    """Of them, how many should be left when the next window is read."""
+    ra_order: int = 0
+    """log2 of the pages of the folios that are read."""
     mmap_miss: int = 0
     users: int = 0
     """Descriptors and VMAs that refer to it."""

@@ -6,6 +6,8 @@ from typing import ClassVar, Final
 
 BLOCK: Final = 512
 """Pages a block, as in a page table."""
+MAX_ORDER: Final = 9
+"""MAX_PAGECACHE_ORDER: no folio of a file is larger than 2 MiB."""
 _FULL: Final = b"\1" * BLOCK
 _RUN: Final = re.compile(b"\x01+")
 _NONE: Final = bytes(BLOCK)
@@ -97,14 +99,54 @@ class PageSet:
 
 
 class CachedPages(PageSet):
-    """A file's pages in memory; remembers where they changed until the LRU lists know."""
+    """A file's pages in memory and the folios that they form; remembers where they changed until the LRU lists know."""
 
-    __slots__ = ("changed",)
+    __slots__ = ("changed", "large", "readahead")
 
     def __init__(self) -> None:
         super().__init__()
         self.changed: list[tuple[int, int]] = []
         """First page and length."""
+        self.large: dict[int, int] = {}
+        """First page -> order, of the folios of more than one page; each is aligned to its size."""
+        self.readahead: set[int] = set()
+        """First pages of the folios with PG_readahead: whoever uses one makes the kernel read on."""
+
+    def folio(self, page: int) -> tuple[int, int]:
+        """First page and length of the folio that a page in memory belongs to."""
+        if self.large:
+            for order in range(1, MAX_ORDER + 1):
+                first = page >> order << order
+                if self.large.get(first) == order:
+                    return first, 1 << order
+        return page, 1
+
+    def whole(self, first: int, count: int) -> tuple[int, int]:
+        """The range, grown to the ends of the folios that it cuts: first page and length."""
+        if not self.large or count <= 0:
+            return first, count
+        low = self.folio(first)[0]
+        return low, sum(self.folio(first + count - 1)) - low
+
+    def add_folio(self, first: int, order: int) -> None:
+        """Put in a folio of 2^order pages, none of which is there."""
+        self.add(first, 1 << order)
+        if order:
+            self.large[first] = order
+
+    def split(self, page: int) -> None:
+        """folio_split(): halve the folio around a page again and again, until the page is one of its own."""
+        first, count = self.folio(page)
+        if count == 1:
+            return
+        self.readahead.discard(first)
+        order = self.large.pop(first)
+        while order:
+            order -= 1
+            first = page >> order << order
+            buddy = first ^ 1 << order
+            if order:
+                self.large[buddy] = order
 
     def add(self, first: int, count: int = 1) -> int:
         """As `PageSet.add`."""
@@ -114,11 +156,19 @@ class CachedPages(PageSet):
         return added
 
     def discard(self, first: int, count: int) -> int:
-        """As `PageSet.discard`."""
+        """As `PageSet.discard`; of folios that reach into the range single pages stay."""
         removed = super().discard(first, count)
         if removed:
             self._note(first, count)
+            self._break(first, first + count)
         return removed
+
+    def _break(self, first: int, end: int) -> None:
+        for head in [head for head, order in self.large.items() if head < end and head + (1 << order) > first]:
+            del self.large[head]
+            self.readahead.discard(head)
+        if self.readahead:
+            self.readahead = {head for head in self.readahead if not first <= head < end}
 
     def _note(self, first: int, count: int) -> None:
         if self.changed and sum(self.changed[-1]) == first:

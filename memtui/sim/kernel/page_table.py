@@ -62,11 +62,18 @@ class PageTable:
         """Of all address spaces that descend from one another by fork."""
         self.changed: set[int] = set()
         """Tables whose pages the LRU lists do not know yet (the per-CPU batches of mm/swap.c)."""
+        self._file_pmds: set[int] = set()
+        """Where a PMD maps, or mapped once, 2 MiB of a file: there is a leaf, but no table behind it."""
 
     @property
     def tables(self) -> int:
         """PTE, PMD and PUD tables: VmPTE in pages."""
-        return len(self.leaves) + len(self.pmds) + len(self.puds)
+        without = sum(self._is_file_pmd(index) for index in self._file_pmds) if self._file_pmds else 0
+        return len(self.leaves) - without + len(self.pmds) + len(self.puds)
+
+    def _is_file_pmd(self, index: int) -> bool:
+        leaf = self.leaves.get(index)
+        return leaf is not None and leaf.huge and leaf.state[0] in (FILE, FILE_DIRTY)
 
     def get(self, address: int) -> int:
         """The state of one page."""
@@ -140,10 +147,36 @@ class PageTable:
         self.changed.add(index)
         return leaf
 
+    def refill_huge(self, index: int, state: int) -> None:
+        """Map 2 MiB of a file by the PMD `index`: no table lies deposited behind it (do_set_pmd)."""
+        self.refill(index, state).huge = True
+        self._file_pmds.add(index)
+
+    def split_huge(self, address: int) -> None:
+        """vma_adjust_trans_huge(): a VMA begins or ends at `address`; no PMD may map 2 MiB across it."""
+        index, inside = divmod(address, 1 << PMD_SHIFT)
+        leaf = self.leaves.get(index) if inside else None
+        if leaf is None or not leaf.huge:
+            return
+        if self._is_file_pmd(index):
+            self.split_file(index)
+        elif leaf.owners == 1:
+            leaf.huge = False
+
+    def split_file(self, index: int) -> None:
+        """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew."""
+        if index in self._file_pmds:
+            if self._is_file_pmd(index):
+                self._abandon(self.leaves.pop(index))
+            self._file_pmds.discard(index)
+
     def zap(self, start: int, end: int) -> None:
         """Unmap the pages of [start, end); the tables stay (zap_page_range_single)."""
         for index, low, high in list(self.pieces(start, end)):
             leaf = self.leaves[index]
+            if self._is_file_pmd(index):
+                self.split_file(index)
+                continue
             if high - low == ENTRIES:
                 self._abandon(leaf)
                 self.leaves[index] = Leaf()
@@ -195,6 +228,8 @@ class PageTable:
         child.sharing = self.sharing
         for index, low, high in self.pieces(start, end):
             leaf = self.leaves[index]
+            if self._is_file_pmd(index):
+                continue
             inside = (high - low) - leaf.state.count(ABSENT, low, high)
             if not inside:
                 child.alloc(index)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from memtui.sim.kernel import page_alloc
-from memtui.sim.kernel.page_set import BLOCK
+from memtui.sim.kernel.page_set import BLOCK, MAX_ORDER
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
@@ -30,6 +30,35 @@ def add_pages(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count:
         inode.pages.add(first, part)
         first += part
     return missing
+
+
+def max_order(kernel: "Kernel", inode: "Inode") -> int:
+    """mapping_max_folio_order(): log2 of the pages of the largest folio that the file may have."""
+    return MAX_ORDER if inode.regular and inode.fs_type in kernel.profile.large_folios else 0
+
+
+def get_folio(kernel: "Kernel", task: "Task", inode: "Inode", page: int, order: int) -> tuple[int, int]:
+    """__filemap_get_folio(FGP_CREAT): the folio of a page, a new one of at most 2^order pages if there is none.
+
+    Returns:
+        Its first page and length. A new one begins at `page`.
+
+    Raises:
+        Fault: SIGKILL, the OOM killer took the task.
+    """
+    pages = inode.pages
+    if page in pages:
+        return pages.folio(page)
+    order = min(order, max_order(kernel, inode))
+    if page & (1 << order) - 1:
+        order = (page & -page).bit_length() - 1
+    while order and (pages.missing(page, 1 << order) < 1 << order or not page_alloc.fits(kernel, 1 << order)):
+        order -= 1
+    if order:
+        pages.add_folio(page, order)
+    else:
+        add_pages(kernel, task, inode, page, 1)
+    return page, 1 << order
 
 
 def warm(kernel: "Kernel", inode: "Inode") -> None:

@@ -76,6 +76,8 @@ class Profile:
     """100 before 5.8."""
     legacy_badness: bool = False
     """The OOM killer's rules of 2.6.32 (before 2.6.36)."""
+    large_folios: frozenset[str] = frozenset({"ext4", "xfs"})
+    """File systems whose page cache has folios of more than one page: xfs since 5.18, ext4 since 6.16."""
     sealed_shows: bool = True
     """VM_SEALED prints as "sl" (6.15)."""
 
@@ -86,6 +88,7 @@ _Change = Callable[[Profile], Profile]
 _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False)),
     ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
+    ((6, 16), lambda p: replace(p, large_folios=p.large_folios - {"ext4"})),
     ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False)),
     ((6, 14), lambda p: replace(p, pt_reclaim=False)),
     ((6, 13), lambda p: replace(p, guard_regions=False, anon_thp_any_size=True)),
@@ -93,6 +96,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 10), lambda p: replace(p, mseal=False)),
     ((6, 7), lambda p: replace(p, anon_thp_aligned=False)),
     ((6, 1), lambda p: replace(p, collapse_advice=False)),
+    ((5, 18), lambda p: replace(p, large_folios=frozenset())),
     ((5, 14), lambda p: replace(p, populate_advice=False)),
     ((5, 13), lambda p: replace(p, dontunmap_any=False)),
     ((5, 8), lambda p: replace(p, max_swappiness=100, min_free_kbytes_limit=65536)),

@@ -2,20 +2,24 @@
 
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PAGE_SIZE
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, Inode, OpenFile
 from memtui.sim.kernel.lru_add import mark_accessed
 from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.page_set import MAX_ORDER
 from memtui.sim.kernel.page_writeback import EVERYTHING, balance_dirty_pages, sync, write_now
-from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.pagemap import add_pages, get_folio, max_order
 from memtui.sim.kernel.readahead import read_pages
+from memtui.sim.kernel.truncate import zero_tail
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
 MAX_RW_COUNT: Final = 0x7FFF_F000
+_CHUNK: Final = PAGE_SIZE << MAX_ORDER
+"""mapping_max_folio_size(), bytes."""
 SEEK_SET: Final = 0
 SEEK_CUR: Final = 1
 SEEK_END: Final = 2
@@ -111,9 +115,13 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
         first = at // PAGE_SIZE
         end = (at + done + PAGE_SIZE - 1) // PAGE_SIZE
         read_pages(kernel, task, file, first, end - first)
-        fresh = first + (first == file.prev_page)  # the page that the last read ended in is not used anew
-        mark_accessed(kernel, inode, fresh, end)
-        file.prev_page = end - 1
+        low, count = inode.pages.whole(first, end - first)
+        if file.prev_pos > 0 and (last := (file.prev_pos - 1) // PAGE_SIZE) in inode.pages:
+            folio, pages = inode.pages.folio(last)
+            if folio <= first < folio + pages:  # the folio that the last read ended in is not used anew
+                low, count = folio + pages, count - pages
+        mark_accessed(kernel, inode, low, low + count)
+        file.prev_pos = at + done
     return done
 
 
@@ -132,15 +140,30 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
     pages = (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first
     if inode.shmem:
         shmem.allocate(kernel, task, inode, first, pages)
+    elif max_order(kernel, inode):
+        if at > inode.size:
+            zero_tail(inode)
+        _copy_in(kernel, task, inode, at, at + done)
     else:
+        add_pages(kernel, task, inode, first, pages)
         _dirty(kernel, task, inode, first, pages)
     inode.size = max(inode.size, at + done)
     return done
 
 
+def _copy_in(kernel: "Kernel", task: "Task", inode: Inode, at: int, end: int) -> None:
+    """generic_perform_write(): a folio at a time, each as large as alignment and what is left to write allow."""
+    while at < end:
+        length = min(_CHUNK - at % _CHUNK, end - at)
+        order = max(length.bit_length() - 1 - PAGE_SHIFT, 0)
+        first, count = get_folio(kernel, task, inode, at // PAGE_SIZE, order)
+        inode.fresh.discard(first, count)
+        _dirty(kernel, task, inode, first, count)
+        at = min(at + length, (first + count) * PAGE_SIZE)
+
+
 def _dirty(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:
     """Pages that the disk does not have yet; a writer of many waits for the flusher now and then."""
-    add_pages(kernel, task, inode, first, count)
     if inode.regular and inode.fs_type != "ramfs":
         inode.dirty.add(first, count)
         happened = balance_dirty_pages(kernel)

@@ -1,13 +1,13 @@
 """Models mm/readahead.c and do_sync_mmap_readahead() of mm/filemap.c (6.18): what a miss reads besides the page.
 
-Folios are of one page here. A window belongs to the open file, as in the kernel; its marker too, which the kernel
-keeps on the page.
+A window belongs to the open file; the mark whose use makes the kernel read the next one lies on a folio.
 """
 
 from typing import TYPE_CHECKING, Final
 
-from memtui.sim.kernel.pagemap import add_pages
-from memtui.sim.kernel.vm_flags import VM_EXEC, VM_RAND_READ, VM_SEQ_READ
+from memtui.sim.kernel.page_set import MAX_ORDER
+from memtui.sim.kernel.pagemap import add_pages, get_folio, max_order
+from memtui.sim.kernel.vm_flags import VM_EXEC, VM_HUGEPAGE, VM_RAND_READ, VM_SEQ_READ
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import OpenFile
@@ -25,18 +25,21 @@ def read_pages(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, cou
     Raises:
         Fault: SIGKILL, the OOM killer took the task.
     """
-    inode, end = file.inode, first + count
+    pages, end = file.inode.pages, first + count
     at = first
     while at < end:
-        if at == file.ra_marker:
-            _async(kernel, task, file, at, end - at)
-        if at not in inode.pages:
+        if at not in pages:
             _sync(kernel, task, file, at, end - at)
-            if at not in inode.pages:
-                add_pages(kernel, task, inode, at, 1)
-        cached = inode.pages.mask(at, end - at).find(0)
-        stop = end if cached < 0 else at + max(cached, 1)
-        at = file.ra_marker if at < file.ra_marker < stop else stop
+            if at not in pages:
+                add_pages(kernel, task, file.inode, at, 1)
+        missing = pages.mask(at, end - at).find(0)
+        stop = end if missing < 0 else at + max(missing, 1)
+        low = pages.folio(at)[0]
+        marked = min((head for head in pages.readahead if low <= head < stop), default=None)
+        if marked is not None:
+            stop = sum(pages.folio(marked))
+            _async(kernel, task, file, marked, end - marked)
+        at = stop
 
 
 def fault_pages(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
@@ -48,57 +51,145 @@ def fault_pages(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
     file = vma.file
     assert file is not None
     most = _ra_pages(kernel)
-    if vma.flags & VM_SEQ_READ:
-        _sync(kernel, task, file, page, 1)
-    elif not vma.flags & VM_RAND_READ and most:
+    if vma.flags & VM_HUGEPAGE and kernel.profile.thp:
+        _read_huge(kernel, task, vma, page)
+    elif vma.flags & VM_SEQ_READ and most:
+        _sync(kernel, task, file, page, most)
+    elif (not vma.flags & VM_RAND_READ or vma.flags & VM_EXEC) and most:
         file.mmap_miss = min(file.mmap_miss + 1, 10 * MMAP_LOTSAMISS)
         if file.mmap_miss <= MMAP_LOTSAMISS:
+            file.ra_order = 0
             if vma.flags & VM_EXEC:
-                start, end = page, min(page + most, vma.pgoff + vma.pages)
+                end = min(page + most, vma.pgoff + vma.pages)
+                file.ra_start, file.ra_size, file.ra_async_size = page, end - page, 0
             else:
-                start = max(0, page - most // 2)
-                end = start + most
-            _submit(kernel, task, file, start, end - start)
+                file.ra_start, file.ra_size, file.ra_async_size = max(0, page - most // 2), most, most // 4
+            _submit_window(kernel, task, file)
     add_pages(kernel, task, file.inode, page, 1)
+
+
+def fault_found(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
+    """do_async_mmap_readahead(): a fault that no page table could answer found the page in memory."""
+    file, most = vma.file, _ra_pages(kernel)
+    assert file is not None
+    if vma.flags & VM_RAND_READ or not most:
+        return
+    file.mmap_miss = max(file.mmap_miss - 1, 0)
+    head = file.inode.pages.folio(page)[0]
+    if head in file.inode.pages.readahead:
+        _async(kernel, task, file, head, most)
+
+
+def _read_huge(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
+    """MADV_HUGEPAGE: folios of 2 MiB where the file system makes them, two at a time."""
+    file = vma.file
+    assert file is not None
+    pages = 1 << MAX_ORDER
+    file.ra_start = page & -pages
+    file.ra_size = pages if vma.flags & VM_RAND_READ else 2 * pages
+    file.ra_async_size, file.ra_order = pages, MAX_ORDER
+    _submit_window(kernel, task, file)
 
 
 def _sync(kernel: "Kernel", task: "Task", file: "OpenFile", index: int, wanted: int) -> None:
     """page_cache_sync_ra(): a reader found page `index` missing."""
-    most = max(_ra_pages(kernel), 1)
-    previous = file.prev_page
-    if not index or wanted > most or 0 <= index - previous <= 1:
+    most = _ra_pages(kernel)
+    if not most:
+        _submit(kernel, task, file, index, wanted, 0)
+        return
+    previous = file.prev_pos >> 12 if file.prev_pos >= 0 else None
+    if not index or wanted > most or (previous is not None and 0 <= index - previous <= 1):
         file.ra_start, file.ra_size = index, _init_size(wanted, most)
-        rest = file.ra_size - wanted if file.ra_size > wanted else file.ra_size >> 1
+        file.ra_async_size = file.ra_size - wanted if file.ra_size > wanted else file.ra_size >> 1
     else:
         run = _cached_before(file, index, most)
         if run <= wanted:
-            _submit(kernel, task, file, index, wanted)
+            _submit(kernel, task, file, index, wanted, 0)
             return
         if run == index:  # cached from the start of the file
             run *= 2
-        file.ra_start, file.ra_size = index, min(run + wanted, most)
-        rest = 1
-    _submit_window(kernel, task, file, rest)
+        file.ra_start, file.ra_size, file.ra_async_size = index, min(run + wanted, most), 1
+    file.ra_order = 0
+    _submit_window(kernel, task, file)
 
 
-def _async(kernel: "Kernel", task: "Task", file: "OpenFile", index: int, wanted: int) -> None:
-    """page_cache_async_ra(): the reader reached the marker, so the next window is read meanwhile."""
-    most = max(_ra_pages(kernel), 1)
-    file.ra_start += file.ra_size
-    file.ra_size = _next_size(file.ra_size, most)
-    _submit_window(kernel, task, file, file.ra_size)
+def _async(kernel: "Kernel", task: "Task", file: "OpenFile", head: int, wanted: int) -> None:
+    """page_cache_async_ra(): the reader reached the mark on folio `head`, so the next window is read meanwhile."""
+    inode, most = file.inode, _ra_pages(kernel)
+    if not most or head in inode.writeback:
+        return
+    inode.pages.readahead.discard(head)
+    count = inode.pages.folio(head)[1]
+    expected = (file.ra_start + file.ra_size - file.ra_async_size) & -count
+    if head == expected:
+        file.ra_start += file.ra_size
+        file.ra_size = max(file.ra_size, _next_size(file.ra_size, most))
+    else:
+        miss = inode.pages.mask(head + 1, most).find(0)
+        if miss < 0:
+            return
+        file.ra_start = head + 1 + miss
+        file.ra_size = _next_size(miss + 1 + wanted, most)
+    file.ra_order = min(file.ra_order + 2, (most & -most).bit_length() - 1)
+    end = file.ra_start + file.ra_size
+    aligned = end & -(1 << file.ra_order)
+    if aligned > file.ra_start:
+        file.ra_size -= end - aligned
+    file.ra_async_size = file.ra_size
+    _submit_window(kernel, task, file)
 
 
-def _submit_window(kernel: "Kernel", task: "Task", file: "OpenFile", rest: int) -> None:
-    file.ra_marker = file.ra_start + file.ra_size - rest
-    _submit(kernel, task, file, file.ra_start, file.ra_size)
+def _submit_window(kernel: "Kernel", task: "Task", file: "OpenFile") -> None:
+    """page_cache_ra_order(): read the window in folios of its order, smaller ones where they do not fit."""
+    inode, index, size = file.inode, file.ra_start, file.ra_size
+    if not max_order(kernel, inode):
+        file.ra_order = 0
+        _submit(kernel, task, file, index, size, file.ra_async_size)
+        return
+    limit = min(inode.size_pages - 1, index + size - 1)
+    mark = index + size - file.ra_async_size
+    most = file.ra_order = min(MAX_ORDER, file.ra_order, max(size, 1).bit_length() - 1)
+    while index <= limit:
+        order = min(most, (index & -index).bit_length() - 1) if index else most
+        while order and index + (1 << order) - 1 > limit:
+            order -= 1
+        if index in inode.pages or (order and inode.pages.missing(index, 1 << order) < 1 << order):
+            _submit(kernel, task, file, index, size - (index - file.ra_start), file.ra_async_size)
+            return
+        mark = mark & -(1 << order)
+        if order == 0:  # all that follows is single pages, up to the next one that is there
+            run = min(limit + 1 - index, size) if not most else 1
+            found = inode.pages.mask(index, run).find(1)
+            run = run if found < 0 else found
+            _read_in(kernel, task, file, index, run)
+            if index <= mark < index + run and file.ra_async_size:
+                inode.pages.readahead.add(mark)
+            index += run
+            continue
+        first, count = get_folio(kernel, task, inode, index, order)
+        kernel.vmevents["pgpgin"] += 4 * count
+        if index == mark and file.ra_async_size:
+            inode.pages.readahead.add(first)
+        index += count
 
 
-def _submit(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count: int) -> None:
-    """do_page_cache_ra(): read up to the end of the file; pages that are there are skipped."""
+def _submit(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count: int, ahead: int) -> None:
+    """do_page_cache_ra(): read single pages up to the end of the file, with a mark `ahead` pages before the end.
+
+    Pages that are there are skipped.
+    """
     count = min(count, file.inode.size_pages - first)
-    if count > 0:
-        kernel.vmevents["pgpgin"] += 4 * add_pages(kernel, task, file.inode, first, count)
+    if count <= 0:
+        return
+    mark = first + count - ahead
+    new = mark not in file.inode.pages
+    _read_in(kernel, task, file, first, count)
+    if ahead and ahead <= count and new:
+        file.inode.pages.readahead.add(mark)
+
+
+def _read_in(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count: int) -> None:
+    kernel.vmevents["pgpgin"] += 4 * add_pages(kernel, task, file.inode, first, count)
 
 
 def _cached_before(file: "OpenFile", index: int, most: int) -> int:

@@ -7,6 +7,7 @@ from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
+from memtui.sim.kernel.page_writeback import write_now
 from memtui.sim.kernel.workingset import forget
 
 if TYPE_CHECKING:
@@ -48,16 +49,54 @@ def _check_seals(inode: Inode, length: int) -> None:
 def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
     """truncate_setsize(): pages wholly behind the new end are gone from memory and from every mapping."""
     shrinks = length < inode.size or (inode.shmem and length == inode.size)  # shmem also drops what lies behind
+    if length > inode.size:
+        zero_tail(inode)
     inode.size = length
     if shrinks:
         first = page_up(length) >> PAGE_SHIFT
-        drop_pages(kernel, inode, first, (1 << 52) - first, even_copies=True)
+        kept = _truncate_partial(inode, length >> PAGE_SHIFT, first)
+        drop_pages(kernel, inode, first, (1 << 52) - first, even_copies=True, kept=kept)
+        zero_tail(inode)
 
 
-def drop_pages(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool = False) -> None:
+def zero_tail(inode: Inode) -> None:
+    """ext4_block_truncate_page() at the end of the file: it looks for the last block, to clear what is behind the end.
+
+    If the page is not in memory, it comes in, and is not uptodate: nobody needed more of it than the block's place.
+    """
+    page, inside = divmod(inode.size, PAGE_SIZE)
+    if inside and inode.fs_type == "ext4" and page not in inode.pages:
+        inode.pages.add(page)
+        inode.fresh.add(page)
+
+
+def _truncate_partial(inode: Inode, page: int, first: int) -> int:
+    """truncate_inode_partial_folio(): split the folio that the new end cuts, or keep it whole if it is dirty.
+
+    Args:
+        inode: the file.
+        page: the page that the new end lies in.
+        first: the first page wholly behind it.
+
+    Returns:
+        The first page that is not kept in memory.
+    """
+    if page not in inode.pages:
+        return first
+    head, count = inode.pages.folio(page)
+    if head in inode.dirty and head < first < head + count:
+        return head + count
+    if head < first:
+        inode.pages.split(page)
+    return first
+
+
+def drop_pages(
+    kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool = False, kept: int = 0
+) -> None:
     """Free pages of a file and unmap them everywhere; private copies too if `even_copies`.
 
-    Costs a walk over the VMAs of every address space that maps files.
+    Those before page `kept` stay in memory. Costs a walk over the VMAs of every address space that maps files.
     """
     seen: set[int] = set()
     for task in kernel.tasks.values():
@@ -69,9 +108,11 @@ def drop_pages(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_c
     if inode.shmem:
         shmem.truncate_pages(kernel, inode, first, count)
     else:
-        for pages in (inode.pages, inode.dirty, inode.writeback):
-            pages.discard(first, count)
-        forget(inode, first, first + count)
+        end = first + count
+        first = max(first, kept)
+        for pages in (inode.pages, inode.dirty, inode.writeback, inode.fresh):
+            pages.discard(first, end - first)
+        forget(inode, first, end)
 
 
 def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copies: bool) -> None:
@@ -133,6 +174,12 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
     first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
+    if not inode.shmem and length > 0:
+        low, high = offset >> PAGE_SHIFT, page_up(offset + length) >> PAGE_SHIFT
+        write_now(kernel, inode, *inode.pages.whole(low, high - low))
+        for page in (first, end) if end > first else ():
+            if page in inode.pages and inode.pages.folio(page)[0] != page:
+                inode.pages.split(page)
     if end > first:
         drop_pages(kernel, inode, first, end - first, even_copies=False)
 

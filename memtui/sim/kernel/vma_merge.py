@@ -25,6 +25,7 @@ def split(kernel: "Kernel", mm: "Mm", vma: Vma, address: int) -> tuple[Vma, Vma]
     """
     if vma.name:
         raise Errno("EINVAL", f"{vma.name} cannot be split")
+    mm.pages.split_huge(address)
     low, high = vma.cut(vma.start, address), vma.cut(address, vma.end)
     mm.update(vma, low)
     mm.link(high)
@@ -125,6 +126,8 @@ def modify(kernel: "Kernel", mm: "Mm", vma: Vma, start: int, end: int, flags: in
     """
     merged = _merge_existing(kernel, mm, vma, start, end, flags)
     if merged is not None:
+        mm.pages.split_huge(start)
+        mm.pages.split_huge(end)
         return merged
     if vma.start < start:
         _, vma = split_checked(kernel, mm, vma, start)
