@@ -50,6 +50,7 @@ class LiveHost:
         self._read_elf = read_elf
         self._procfs = procfs or Procfs()
         self._thp = Procfs(f"{sysfs}/kernel/mm/transparent_hugepage")
+        self._bdi = Procfs(f"{sysfs}/class/bdi")
         self._mounts: tuple[Mount, ...] | None = None
         self._elves: dict[str, ElfImage] = {}
 
@@ -85,11 +86,20 @@ class LiveHost:
             cap_ipc_lock=bool(capabilities >> _CAP_IPC_LOCK & 1),
             cap_sys_rawio=bool(capabilities >> _CAP_SYS_RAWIO & 1),
             libc_version=_libc_version() or usual.libc_version,
+            read_ahead_kb=self._read_ahead(usual.read_ahead_kb),
             root_fs=root.fs_type if root is not None else usual.root_fs,
             cwd=_cwd(usual.cwd),
             hard_stack_limit=resource.getrlimit(resource.RLIMIT_STACK)[1],
             **self._cpu(),
         )
+
+    def _read_ahead(self, usual: int) -> int:
+        """KiB that the root's disk is read ahead; other disks may differ."""
+        device = os.stat("/").st_dev
+        try:
+            return int(self._bdi.read(f"{os.major(device)}:{os.minor(device)}/read_ahead_kb"))
+        except (SourceError, ValueError):
+            return usual
 
     def elf(self, path: str) -> ElfImage | None:
         """The ELF file at `path` with links followed, or None if there is none that can be read."""

@@ -164,6 +164,7 @@ SIGNATURES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "fallocate": (_int, _flags(names.FALLOC, "FALLOC_FL_???"), _long, _long),
         "unlink": (pointer,),
         "fsync": (_int,),
+        "fadvise64": (_int, _long, _unsigned, _one_of(names.FADV, "POSIX_FADV_???")),
         "fdatasync": (_int,),
         "sync": (),
         "access": (pointer, _flags(names.ACCESS, "?_OK")),

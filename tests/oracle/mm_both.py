@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from tests.oracle.mm_machine import time_limit
+from tests.oracle.mm_mixes import COUNTED
 from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
 from tests.oracle.mm_real import Place, Real, RunnerDied
 from tests.oracle.mm_series import Bindings, Seed, generator, look
@@ -49,6 +50,7 @@ class Both:
         """Processes that khugepaged may work on, at a time of its own."""
         self._collapsed: set[int] = set()
         """Of these, those whose pages it has put together."""
+        self._before = self.real.faults(0)
 
     def __enter__(self) -> "Both":
         return self
@@ -116,6 +118,8 @@ class Both:
             why = difference(op, result, simulated)
             if why is None:
                 why = next(filter(None, (self._apart(slot, picture) for slot, picture in pictures.items())), None)
+            if why is None and self._seed.mix in COUNTED and 0 in self.real.pids:
+                why = self._faults_apart()
             problems = self.sim.problems()
             if why is None and problems:
                 why = "invariant", "\n".join(problems)
@@ -132,6 +136,13 @@ class Both:
             self._collapsed.add(slot)
             return None
         return why
+
+    def _faults_apart(self) -> tuple[str, str] | None:
+        real, sim = self.real.faults(0), self.sim.faults(0)
+        for name, value in real.items():
+            if value - self._before[name] != sim[name]:
+                return name, f"kernel    {value - self._before[name]}\npredicted {sim[name]}"
+        return None
 
     def _pages_apart(self) -> Mismatch | None:
         """Whether each page lives where the simulator says; costs more than a step, so it is asked at the end.

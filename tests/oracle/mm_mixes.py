@@ -13,6 +13,14 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mprotect": 9, "touch": 12, "mremap": 8, "madvise": 6, "msync": 2, "unlink": 1, "pwrite": 2, "mincore": 1,
         "fallocate": 1,
     },
+    "folios": {
+        "open": 3, "ftruncate": 3, "pwrite_large": 8, "pwrite": 2, "mmap_file": 18, "mmap_fixed": 4, "munmap": 5,
+        "mprotect": 4, "touch": 26, "madvise": 6, "pread": 3, "fsync": 2, "msync": 1, "fallocate": 1, "mremap": 2,
+    },
+    "faults": {
+        "mmap_fixed": 14, "mmap_huge": 3, "mmap_shared": 4, "mmap_file": 6, "open": 2, "pwrite_large": 3, "munmap": 6,
+        "mprotect": 8, "touch": 34, "madvise": 8, "memfd": 1, "mlock": 2, "brk": 2, "mremap": 4, "grow": 2,
+    },
     "shared": {
         "mmap_shared": 12, "memfd": 4, "seals": 2, "mmap_file": 10, "ftruncate": 3, "munmap": 6, "mprotect": 8,
         "touch": 12, "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1,
@@ -72,6 +80,8 @@ MIXES: Final[Mapping[str, Weights]] = {
 }  # fmt: skip
 """How often each kind of step comes in a series, by the name of the mix. "all" has every kind."""
 
+COUNTED: Final = frozenset({"folios", "faults"})
+"""Mixes in which page faults are counted: nothing forks there, so that the runner itself has none."""
 UNPRIVILEGED: Final = frozenset({"limits", "locks", "errors"})
 """Mixes of which every other series runs without CAP_IPC_LOCK, CAP_SYS_ADMIN and CAP_SYS_RAWIO."""
 

@@ -156,6 +156,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
     "process_madvise": "nalAn", "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
+    "pread64": "fnn", "fsync": "f", "fadvise64": "fnnn",
     "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
 }  # fmt: skip
 """How the arguments of each call are written, a letter an argument: see `_FORMATS`."""
@@ -206,6 +207,7 @@ _STRACE: Final[Mapping[str, str]] = {
     "open": "openat(AT_FDCWD, {}, {}, 0600)",
     "unlink": "unlink({})",
     "pwrite64": 'pwrite64({}, "", {}, {})',
+    "pread64": 'pread64({}, "", {}, {})',
     "shmctl": "shmctl({}, {}, NULL)",
     "setrlimit": "prlimit64(0, {}, {{rlim_cur={}, rlim_max=RLIM64_INFINITY}}, NULL)",
     "fork": "fork() = 100{}",

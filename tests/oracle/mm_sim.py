@@ -41,7 +41,7 @@ _DECIDED: Final = frozenset({Residence.ANON, Residence.ZERO, Residence.SHMEM, Re
 VSYSCALL: Final = Area(0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, "[vsyscall]", "ex")
 _NAMES: Final = {"setrlimit": "prlimit64", "add_seals": "memfd_add_seals"}
 """Steps that are called otherwise there."""
-_SIGNED: Final = frozenset({"ftruncate", "fallocate", "pwrite64"})
+_SIGNED: Final = frozenset({"ftruncate", "fallocate", "pwrite64", "pread64", "fadvise64"})
 """Calls whose numbers are offsets: the simulated kernel takes them with their sign, all others as unsigned words."""
 _CODES: Final = {"SEGV_MAPERR": 1, "SEGV_ACCERR": 2, "SEGV_PKUERR": 4, "BUS_ADRERR": 2, "SI_KERNEL": 128}
 
@@ -176,6 +176,11 @@ class Sim:
         counters = task_mmu.counters(mm)
         told = {name: getattr(counters, COUNTER_NAMES[name]) for name in COUNTERS}
         return Picture((*areas, VSYSCALL), told)
+
+    def faults(self, slot: int) -> dict[str, int]:
+        """Minor and major faults of a process since the series began."""
+        task = self.tasks[slot]
+        return {"minflt": task.min_flt, "majflt": task.maj_flt}
 
     def _spell(self, vma: Vma) -> str:
         letters = self._letters[vma.flags] = told_flags(" ".join(task_mmu.vm_flags(self.kernel, vma)), pkey(vma.flags))

@@ -81,6 +81,27 @@ def pwrite(scene: Scene) -> Made | None:
     return "pwrite64", (scene.of(file), scene.rng.choice((1, PAGE, 3 * PAGE)), scene.rng.randrange(8) * PAGE)
 
 
+def pwrite_large(scene: Scene) -> Made | None:
+    """A write that makes large folios: of many sizes, aligned or not."""
+    file, rng = scene.fd(), scene.rng
+    if file is None:
+        return open_file(scene)
+    count = rng.choice((rng.randint(1, 64) * PAGE, rng.randint(1, 300_000), 1 << rng.randint(12, 21), HUGE))
+    return "pwrite64", (scene.of(file), count, rng.choice((0, rng.randrange(64) * PAGE, rng.randrange(3) * HUGE)))
+
+
+def pread(scene: Scene) -> Made | None:
+    file = scene.fd()
+    if file is None:
+        return None
+    return "pread64", (scene.of(file), scene.rng.randint(1, 16) * PAGE, scene.rng.randrange(1 << 20))
+
+
+def fsync(scene: Scene) -> Made | None:
+    file = scene.fd()
+    return ("fsync", (scene.of(file),)) if file else None
+
+
 def unlink(scene: Scene) -> Made | None:
     return "unlink", (Path(scene.rng.choice(("disk", "shm")), scene.rng.choice(("a", "b", "c d", "e"))),)
 

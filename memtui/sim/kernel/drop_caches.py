@@ -15,6 +15,7 @@ PAGE_CACHE: Final = 1
 SLAB: Final = 2
 _MAPPED: Final = 1
 _WAITS: Final = 2
+_REACHES_OUT: Final = 3
 _FREE: Final = re.compile(b"\x00+")
 
 
@@ -31,7 +32,7 @@ def drop_caches(kernel: "Kernel", what: int) -> str:
     for inode in list(kernel.inodes):
         evictable = not inode.shmem and inode.fs_type != "ramfs"
         if what & PAGE_CACHE and evictable:
-            done = _invalidate(inode, rmap)
+            done = invalidate(inode, rmap, 0, EVERYTHING)
             freed, dirty, mapped = freed + done[0], dirty + done[1], mapped + done[2]
     parts = [f"freed {freed:,} clean pages that nobody maps"] if what & PAGE_CACHE else []
     stays = [f"{dirty:,} dirty or under writeback"] if dirty else []
@@ -44,14 +45,24 @@ def drop_caches(kernel: "Kernel", what: int) -> str:
     return "; ".join(parts)
 
 
-def _invalidate(inode: "Inode", rmap: Rmap) -> tuple[int, int, int]:
-    """invalidate_mapping_pages(): pages freed; pages that stay as dirty, and as mapped."""
+def invalidate(inode: "Inode", rmap: Rmap, start: int, end: int) -> tuple[int, int, int]:
+    """mapping_try_invalidate(): drop the folios of pages [start, end) of which no page is used or waits for the disk.
+
+    Returns:
+        Pages freed; pages that stay as dirty, and as mapped.
+    """
     freed = dirty = mapped = 0
-    for first, count in list(inode.pages.runs(0, EVERYTHING)):
+    for first, count in list(inode.pages.runs(start, end - start)):
         unwritten = zip(inode.dirty.mask(first, count), inode.writeback.mask(first, count), strict=True)
         waiting = [bool(a or b) for a, b in unwritten]
         used = rmap.mapped(inode, first, first + count)
-        kinds = bytes(_WAITS if wait else here for here, wait in zip(used, waiting, strict=True))
+        kinds = bytearray(_WAITS if wait else here for here, wait in zip(used, waiting, strict=True))
+        for head, order in inode.pages.large.items():
+            low, high = head - first, head - first + (1 << order)
+            if head < start or head + (1 << order) > end:
+                kinds[max(low, 0) : max(high, 0)] = bytes([_REACHES_OUT]) * len(kinds[max(low, 0) : max(high, 0)])
+            elif 0 <= low < count and any(kinds[low:high]):
+                kinds[low:high] = bytes([max(kinds[low:high])]) * (high - low)
         dirty, mapped = dirty + kinds.count(_WAITS), mapped + kinds.count(_MAPPED)
         for match in _FREE.finditer(kinds):
             freed += inode.pages.discard(first + match.start(), match.end() - match.start())

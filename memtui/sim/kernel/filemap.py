@@ -11,6 +11,7 @@ from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel import page_alloc, shmem
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
+from memtui.sim.kernel.page_writeback import mark_dirty
 from memtui.sim.kernel.pagemap import add_pages
 from memtui.sim.kernel.readahead import fault_found, fault_pages
 from memtui.sim.kernel.vm_flags import VM_NOHUGEPAGE
@@ -60,10 +61,12 @@ def _share(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high:
         _share_folios(kernel, task, vma, index, low, high)
         return
     pages.alloc(index)
-    task.min_flt += (high - low) - pages.leaves[index].state.count(FILE_DIRTY, low, high)
+    # What a read mapped of shared memory may be written without a fault: there is no disk to be told of it.
+    mapped = pages.leaves[index].state.count(SHMEM if inode.shmem else FILE_DIRTY, low, high)
+    task.min_flt += (high - low) - mapped
     pages.translate(index, low, high, _SHMEM if inode.shmem else _WRITE_FILE)
     if not inode.shmem and inode.regular:
-        inode.dirty.add(first, high - low)
+        mark_dirty(inode, first, high - low)
 
 
 def _share_folios(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
@@ -82,7 +85,7 @@ def _share_folios(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int
             if before == ABSENT:
                 fault_found(kernel, task, vma, page)
         if inode.regular:
-            inode.dirty.add(*inode.pages.folio(page))
+            mark_dirty(inode, *inode.pages.folio(page))
         leaf = pages.leaves.get(index)
         state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
         if before == ABSENT and window.finish(state, entry, FILE_DIRTY, table=leaf is not None):
@@ -120,6 +123,7 @@ def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, hi
 def _make_anon(task: "Task", index: int, low: int, high: int) -> None:
     pages = task.mm.pages
     if high > low:
+        task.min_flt += (high - low) - sum(pages.leaves[index].state.count(own, low, high) for own in (ANON, LAZY))
         pages.put(index, low, bytes([ANON]) * (high - low))
         pages.drop_frames(pages.leaves[index], low, high)
 
@@ -163,6 +167,7 @@ def _bring_in(
             else:
                 fault_pages(kernel, task, vma, base + entry)
                 task.maj_flt += 1
+                task.min_flt -= 1  # the copy is counted as a minor fault, but it is this one
         return
     if state.count(ABSENT, low, high) == high - low:
         _allocate(kernel, task, inode, base, index, low, high)

@@ -57,6 +57,8 @@ class Inode:
     """Of a shmem object's, pages that were read before anybody wrote them: reclaim drops them without swap."""
     dirty: PageSet = field(default_factory=PageSet)
     """Of a disk file's pages in memory, those that the disk does not have yet."""
+    buffers: PageSet = field(default_factory=PageSet)
+    """Of the pages of dirty folios, those whose own block was written to (BH_Dirty)."""
     writeback: PageSet = field(default_factory=PageSet)
     """Of them, those on their way to the disk: clean when the next step begins."""
     swapped: PageSet = field(default_factory=PageSet)

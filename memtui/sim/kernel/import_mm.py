@@ -30,6 +30,7 @@ from memtui.sim.kernel.vm_flags import (
 )
 from memtui.sim.kernel.vma import Vma
 
+from memtui.sim.kernel.pagemap import warm
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 
@@ -133,7 +134,7 @@ def _load_vma(kernel: "Kernel", mm: Mm, shown: Shown, files: dict[str, OpenFile]
     if flags & VM_ACCOUNT:
         kernel.committed += shown.pages
     for run in runs:
-        _load_run(mm, run)
+        _load_run(mm, run, page_leaf.VDSO if name == "[vdso]" else _STATES[run.residence])
         if file is not None and run.residence in (Residence.PAGE_CACHE, Residence.SHMEM):
             file.inode.pages.add(pgoff + ((run.start - shown.start) >> PAGE_SHIFT), run.pages)
 
@@ -161,13 +162,13 @@ def _open(kernel: "Kernel", shown: Shown, path: str) -> OpenFile:
     if not shown.deleted and shown.dev != SHMEM_DEV:
         inode = kernel.paths.setdefault(path, inode)
     kernel.add_inode(inode)
+    warm(kernel, inode)
     file = open_inode(inode, writable="mw" in (shown.vm_flags or ()))
     file.close_hook = shown.kind is VmaKind.SYSV
     return file
 
 
-def _load_run(mm: Mm, run: PageRun) -> None:
-    state = _STATES[run.residence]
+def _load_run(mm: Mm, run: PageRun, state: int) -> None:
     start = run.start
     while start < run.end:
         index = start // PMD_SIZE

@@ -21,6 +21,7 @@ from memtui.sim.kernel.page_leaf import (
     PMD_SHIFT,
     SHMEM,
     SWAP,
+    VDSO,
     ZERO,
     Leaf,
     table_of,
@@ -55,7 +56,7 @@ ACCERR: Final = "SIGSEGV SEGV_ACCERR"
 READ_ANON: Final = table_of({ABSENT: ZERO})
 _BACK: Final = table_of({SWAP: ANON})
 WRITE_ANON: Final = table_of(
-    dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE), ANON)
+    dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE, VDSO), ANON)
 )
 _WRITE_NEEDS: Final = bytes(state not in (ANON, LAZY) for state in range(256))
 _READ_NEEDS: Final = bytes(state == SWAP for state in range(256))
@@ -63,6 +64,7 @@ _FAULTS: Final = bytes(state not in (ANON, LAZY, SWAP) for state in range(256))
 """Entries that a write faults on, without those that wait for swap."""
 _NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
+READ_VDSO: Final = table_of({ABSENT: VDSO})
 MISSING_PAGES: Final = {"[vvar]": (1, 3), "[vvar_vclock]": (1,)}
 """Pages of special mappings that are SIGBUS: of a time namespace, of the architecture, of Hyper-V's clock; seen on a
 6.18 guest of KVM, whose own clock is there."""
@@ -240,7 +242,8 @@ def _fault_special(task: "Task", vma: Vma, index: int, low: int, high: int, *, w
         if write:
             _write_anon(task, index, low, end)
         else:
-            pages.translate(index, low, end, READ_DEVICE)
+            task.min_flt += pages.leaves[index].state.count(ABSENT, low, end)
+            pages.translate(index, low, end, READ_VDSO if vma.name == "[vdso]" else READ_DEVICE)
     if missing:
         raise Fault(filemap.BUS_ADRERR, (index << PMD_SHIFT) + (end << PAGE_SHIFT), f"{vma.name} has no such page here")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP
+from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP, VDSO
 from memtui.sim.kernel.page_table import PageTable
 from memtui.sim.kernel.vm_flags import is_data_mapping, is_exec_mapping, is_stack_mapping
 from memtui.sim.kernel.vma import Vma
@@ -68,7 +68,7 @@ class Mm:
     @property
     def rss_file(self) -> int:
         """MM_FILEPAGES."""
-        return self.pages.counts[FILE] + self.pages.counts[FILE_DIRTY]
+        return self.pages.counts[FILE] + self.pages.counts[FILE_DIRTY] + self.pages.counts[VDSO]
 
     @property
     def rss_shmem(self) -> int:

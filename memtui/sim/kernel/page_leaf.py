@@ -28,8 +28,10 @@ SWAP: Final = 7
 GUARD: Final = 8
 HUGE_ZERO: Final = 9
 DEVICE: Final = 10
-"""A page of a special mapping: counted nowhere."""
-STATES: Final = 11
+"""A page of a special mapping that is no memory: counted nowhere."""
+VDSO: Final = 11
+"""A page of the kernel's own image: RssFile has it, no list does."""
+STATES: Final = 12
 SHARED_BIT: Final = 0x40
 """Only in what `marks` gives: mapped elsewhere too."""
 
@@ -44,6 +46,7 @@ RESIDENCE: Final = {
     GUARD: Residence.GUARD,
     HUGE_ZERO: Residence.ZERO,
     DEVICE: Residence.UNKNOWN,
+    VDSO: Residence.UNKNOWN,
 }
 
 

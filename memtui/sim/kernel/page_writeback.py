@@ -50,6 +50,7 @@ def limits(kernel: "Kernel") -> tuple[int, int]:
 def mark_dirty(inode: "Inode", first: int, count: int) -> None:
     """folio_mark_dirty(): a disk's file has pages that the disk does not have."""
     inode.dirty.add(first, count)
+    inode.buffers.add(first, count)
 
 
 def end_writeback(kernel: "Kernel") -> None:
@@ -68,6 +69,7 @@ def start_writeback(kernel: "Kernel", inode: "Inode", first: int, count: int, rm
         rmap.clean(inode, low, low + length)
         inode.writeback.add(low, length)
         inode.dirty.discard(low, length)
+        inode.buffers.discard(low, length)
     return sum(length for _, length in pages)
 
 

@@ -75,7 +75,12 @@ def sys_lseek(kernel: "Kernel", task: "Task", fd: int, offset: int, whence: int)
 @system_call
 def sys_fsync(kernel: "Kernel", task: "Task", fd: int) -> int:
     """fsync(2), fdatasync(2): the file's dirty pages are on the disk."""
-    inode = task.files.get(fd).inode
+    file = task.files.get(fd)
+    inode = file.inode
+    if file.path_only:
+        raise Errno("EBADF", "the descriptor only stands for a path")
+    if not inode.regular and not inode.is_dir:
+        raise Errno("EINVAL", "a device without fsync")
     written = write_now(kernel, inode, 0, EVERYTHING)
     if not inode.shmem:
         task.mm.note(f"{written:,} dirty pages were written; they are clean cache now")
@@ -110,6 +115,8 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
     inode = file.inode
     if inode.zero_device:
         return min(count, MAX_RW_COUNT)
+    if not inode.regular:
+        return 0
     done = max(min(count, MAX_RW_COUNT, inode.size - at), 0)
     if done and not inode.shmem:
         first = at // PAGE_SIZE
@@ -127,7 +134,7 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
 
 def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) -> int:
     done = min(count, MAX_RW_COUNT)
-    if inode.zero_device or not done:
+    if not inode.regular or not done:
         return done
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
@@ -158,6 +165,7 @@ def _copy_in(kernel: "Kernel", task: "Task", inode: Inode, at: int, end: int) ->
         order = max(length.bit_length() - 1 - PAGE_SHIFT, 0)
         first, count = get_folio(kernel, task, inode, at // PAGE_SIZE, order)
         inode.fresh.discard(first, count)
+        inode.buffers.add(at // PAGE_SIZE, (min(at + length, (first + count) * PAGE_SIZE) - 1) // PAGE_SIZE - at // PAGE_SIZE + 1)
         _dirty(kernel, task, inode, first, count)
         at = min(at + length, (first + count) * PAGE_SIZE)
 

@@ -48,14 +48,16 @@ def _check_seals(inode: Inode, length: int) -> None:
 
 def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
     """truncate_setsize(): pages wholly behind the new end are gone from memory and from every mapping."""
-    shrinks = length < inode.size or (inode.shmem and length == inode.size)  # shmem also drops what lies behind
-    if length > inode.size:
+    drops = length <= inode.size or not inode.shmem  # a folio that was dirty may still reach behind the old end
+    grows = length > inode.size
+    if grows:
         zero_tail(inode)
     inode.size = length
-    if shrinks:
+    if drops:
         first = page_up(length) >> PAGE_SHIFT
-        kept = _truncate_partial(inode, length >> PAGE_SHIFT, first)
+        kept = first if inode.shmem else _truncate_partial(kernel, inode, length >> PAGE_SHIFT, first)
         drop_pages(kernel, inode, first, (1 << 52) - first, even_copies=True, kept=kept)
+    if not grows:
         zero_tail(inode)
 
 
@@ -70,10 +72,13 @@ def zero_tail(inode: Inode) -> None:
         inode.fresh.add(page)
 
 
-def _truncate_partial(inode: Inode, page: int, first: int) -> int:
-    """truncate_inode_partial_folio(): split the folio that the new end cuts, or keep it whole if it is dirty.
+def _truncate_partial(kernel: "Kernel", inode: Inode, page: int, first: int) -> int:
+    """truncate_inode_partial_folio(): split the folio that the new end cuts.
+
+    It stays whole if a block of what it keeps is dirty: its buffers cannot be released then.
 
     Args:
+        kernel: whose page tables are changed.
         inode: the file.
         page: the page that the new end lies in.
         first: the first page wholly behind it.
@@ -84,10 +89,12 @@ def _truncate_partial(inode: Inode, page: int, first: int) -> int:
     if page not in inode.pages:
         return first
     head, count = inode.pages.folio(page)
-    if head in inode.dirty and head < first < head + count:
+    if not head < first < head + count:
+        return first
+    _unmap(kernel, inode, head, count, even_copies=False)  # whatever comes of it, a split begins with this
+    if inode.buffers.missing(head, first - head) < first - head:
         return head + count
-    if head < first:
-        inode.pages.split(page)
+    inode.pages.split(page)
     return first
 
 
@@ -98,21 +105,22 @@ def drop_pages(
 
     Those before page `kept` stay in memory. Costs a walk over the VMAs of every address space that maps files.
     """
-    seen: set[int] = set()
-    for task in kernel.tasks.values():
-        if id(task.mm) not in seen:
-            seen.add(id(task.mm))
-            for vma in task.mm.tree:
-                if vma.file is not None and vma.file.inode is inode:
-                    unmap_file_pages(task.mm, vma, first, count, even_copies=even_copies)
+    _unmap(kernel, inode, first, count, even_copies=even_copies)
     if inode.shmem:
         shmem.truncate_pages(kernel, inode, first, count)
     else:
         end = first + count
         first = max(first, kept)
-        for pages in (inode.pages, inode.dirty, inode.writeback, inode.fresh):
+        for pages in (inode.pages, inode.dirty, inode.buffers, inode.writeback, inode.fresh):
             pages.discard(first, end - first)
         forget(inode, first, end)
+
+
+def _unmap(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool) -> None:
+    for mm in {id(task.mm): task.mm for task in kernel.tasks.values()}.values():
+        for vma in mm.tree:
+            if vma.file is not None and vma.file.inode is inode:
+                unmap_file_pages(mm, vma, first, count, even_copies=even_copies)
 
 
 def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copies: bool) -> None:
@@ -179,6 +187,7 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
         write_now(kernel, inode, *inode.pages.whole(low, high - low))
         for page in (first, end) if end > first else ():
             if page in inode.pages and inode.pages.folio(page)[0] != page:
+                _unmap(kernel, inode, *inode.pages.folio(page), even_copies=False)
                 inode.pages.split(page)
     if end > first:
         drop_pages(kernel, inode, first, end - first, even_copies=False)
