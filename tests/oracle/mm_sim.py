@@ -178,9 +178,9 @@ class Sim:
         return Picture((*areas, VSYSCALL), told)
 
     def faults(self, slot: int) -> dict[str, int]:
-        """Minor and major faults of a process since the series began."""
+        """Minor and major faults of a process since the series began, and RssFile in pages."""
         task = self.tasks[slot]
-        return {"minflt": task.min_flt, "majflt": task.maj_flt}
+        return {"minflt": task.min_flt, "majflt": task.maj_flt, "file": task.mm.rss_file}
 
     def _spell(self, vma: Vma) -> str:
         letters = self._letters[vma.flags] = told_flags(" ".join(task_mmu.vm_flags(self.kernel, vma)), pkey(vma.flags))

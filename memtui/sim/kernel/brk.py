@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
+from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import check_expand, may_lock
-from memtui.sim.kernel.memory import populate
 from memtui.sim.kernel.mman import MAP_FIXED
 from memtui.sim.kernel.munmap import complete, gather
 from memtui.sim.kernel.outcome import Errno, system_call

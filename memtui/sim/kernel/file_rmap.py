@@ -136,6 +136,10 @@ class Rmap:
         states = entry.leaf.state[entry.low : entry.high]
         if states.translate(table) != states:
             pages, index = entry.pages, _index_of(entry.pages, entry.leaf)
+            if table is _TO_NOTHING:
+                pages.split_file(index)
+                if index not in pages.leaves:
+                    return
             entry.leaf.touch(entry.low, entry.high)
             pages.translate(index, entry.low, entry.high, table)
 

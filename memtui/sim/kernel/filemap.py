@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel import page_alloc, shmem
+from memtui.sim.kernel.map_pages import Window
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
 from memtui.sim.kernel.page_writeback import mark_dirty
 from memtui.sim.kernel.pagemap import add_pages
 from memtui.sim.kernel.readahead import fault_found, fault_pages
-from memtui.sim.kernel.vm_flags import VM_NOHUGEPAGE
 from memtui.sim.kernel.vma import Vma
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.page_table import PageTable
     from memtui.sim.kernel.task import Task
 
 BUS_ADRERR: Final = "SIGBUS BUS_ADRERR"
-FAULT_AROUND: Final = 16
-"""Pages that one read fault maps at most: fault_around_bytes is 64 KiB. System V segments have no map_pages hook."""
 _WRITE_FILE: Final = table_of({ABSENT: FILE_DIRTY, FILE: FILE_DIRTY})
 _SHMEM: Final = table_of({ABSENT: SHMEM})
 
@@ -83,17 +82,15 @@ def _share_folios(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int
         else:
             task.min_flt += 1
             if before == ABSENT:
-                fault_found(kernel, task, vma, page)
+                _found(kernel, task, vma, page)
         if inode.regular:
             mark_dirty(inode, *inode.pages.folio(page))
-        leaf = pages.leaves.get(index)
-        state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
-        if before == ABSENT and window.finish(state, entry, FILE_DIRTY, table=leaf is not None):
+        state = _states(pages, index)
+        if before == ABSENT and window.finish(state, entry, FILE_DIRTY, table=index in pages.leaves):
             pages.refill_huge(index, FILE_DIRTY)
             continue
         state[entry] = FILE_DIRTY
-        pages.alloc(index)
-        pages.put(index, 0, state)
+        _put(pages, index, state)
 
 
 def cow_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int) -> None:
@@ -163,7 +160,7 @@ def _bring_in(
             if state[entry] != ABSENT:
                 continue
             if base + entry in inode.pages:
-                fault_found(kernel, task, vma, base + entry)
+                _found(kernel, task, vma, base + entry)
             else:
                 fault_pages(kernel, task, vma, base + entry)
                 task.maj_flt += 1
@@ -189,133 +186,48 @@ def _allocate(
         raise Fault(BUS_ADRERR, (index << PMD_SHIFT) + (low << PAGE_SHIFT), failure.why) from None
 
 
-def _can_map_large(inode: "Inode", first: int, count: int) -> bool:
-    """Whether filemap_map_pages() maps a folio whole, or by a PMD: not one that reaches the end of a disk's file.
-
-    Then it also does not install a page table that is missing, so that it maps nothing at all (6.18.y).
-    """
-    return inode.shmem or first + count < inode.size_pages
-
-
 def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach: int, high: int) -> None:
     """Read faults one after the other, each with do_fault_around() first; also the one behind `reach` that fails."""
-    pages, inode = task.mm.pages, _inode(vma)
-    window = Window(vma, index)
-    around = 0 if vma.has_close else FAULT_AROUND
-    leaf = pages.leaves.get(index)
-    state = bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
+    pages, window = task.mm.pages, Window(vma, index)
+    state = _states(pages, index)
     entry = low
     while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
-        start = max(entry - entry % FAULT_AROUND, window.first)
-        end = min(start + around, window.last)
-        if window.map_around(state, start, end, table=leaf is not None):
+        around = window.around(entry)
+        if window.map_around(state, *around, table=index in pages.leaves):
             task.min_flt += 1
             pages.refill_huge(index, window.kind)
             return
         if entry == reach:
             break
-        if state[entry] == ABSENT:
-            if any(state):
-                pages.alloc(index)
-                pages.put(index, 0, state)
-            waited = _miss(kernel, task, vma, index, entry)
-            leaf = pages.leaves.get(index)
-            if leaf is not None:  # reclaim may have unmapped some of them
-                state = bytearray(leaf.state)
-            if waited and window.map_around(state, start, end, table=leaf is not None):
-                pages.refill_huge(index, window.kind)  # the fault starts anew once the disk has answered
-                return
-            if state[entry] == ABSENT and window.finish(state, entry, window.kind, table=leaf is not None):
-                pages.refill_huge(index, window.kind)
-                return
-        else:
+        if state[entry] != ABSENT:
             task.min_flt += 1
-        if leaf is None:
-            leaf = pages.alloc(index)
+            pages.alloc(index)
+            continue
+        _put(pages, index, state)
+        waited = _miss(kernel, task, vma, index, entry)
+        state = _states(pages, index)  # reclaim may have unmapped some of them
+        # Whoever waited for the disk begins anew, and finds what was read with the page.
+        huge = waited and window.map_around(state, *around, table=index in pages.leaves)
+        if not huge and state[entry] == ABSENT:
+            huge = window.finish(state, entry, window.kind, table=index in pages.leaves)
+        if huge:
+            pages.refill_huge(index, window.kind)
+            return
+        pages.alloc(index)
+    _put(pages, index, state)
+
+
+def _states(pages: "PageTable", index: int) -> bytearray:
+    """A copy of a page table's entries; all absent if there is none."""
+    leaf = pages.leaves.get(index)
+    return bytearray(ENTRIES) if leaf is None else bytearray(leaf.state)
+
+
+def _put(pages: "PageTable", index: int, state: bytearray) -> None:
+    """Write them back; a table comes into being only if something is mapped."""
     if any(state):
         pages.alloc(index)
         pages.put(index, 0, state)
-
-
-class Window:
-    """One page table as the faults of one file mapping see it: entries stand for pages of the file."""
-
-    def __init__(self, vma: Vma, index: int) -> None:
-        self._vma = vma
-        self._inode = _inode(vma)
-        self.base = vma.pgoff_at(index << PMD_SHIFT)
-        """The page of the file at entry 0; negative where the mapping begins later."""
-        self.first = max((vma.start - (index << PMD_SHIFT)) >> PAGE_SHIFT, 0)
-        self._end = min((vma.end - (index << PMD_SHIFT)) >> PAGE_SHIFT, ENTRIES)
-        self.last = min(self._end, self._inode.size_pages - self.base)
-        """The entry behind the last one that may be mapped."""
-        self.kind = SHMEM if self._inode.shmem else FILE
-
-    def map_around(self, state: bytearray, start: int, end: int, *, table: bool) -> bool:
-        """do_fault_around(): map what is in memory of entries [start, end), and large folios whole.
-
-        Args:
-            state: of the page table; changed.
-            start: the first entry.
-            end: behind the last.
-            table: whether there is a page table already.
-
-        Returns:
-            Whether a folio of 2 MiB is to be mapped by the PMD instead.
-        """
-        inode, pages = self._inode, self._inode.pages
-        cached, fresh = pages.mask(self.base + start, max(end - start, 0)), inode.fresh
-        entry = start
-        while (at := cached.find(1, entry - start)) >= 0:
-            entry = start + at
-            first, count = pages.folio(self.base + entry)
-            if (fresh.count and self.base + entry in fresh) or first in pages.readahead:
-                entry += 1
-                continue
-            whole = _can_map_large(inode, first, count)
-            if not table:
-                if whole and self._by_pmd(first, count):
-                    return True
-                if not whole:
-                    return False
-                table = True
-            low, high = entry, min(first + count - self.base, end)
-            if whole and count > 1 and self._holds(first, count):
-                low, high = first - self.base, first + count - self.base
-            _map(state, low, high, self.kind)
-            entry = high
-        return False
-
-    def finish(self, state: bytearray, entry: int, kind: int, *, table: bool) -> bool:
-        """finish_fault(): map the page at `entry`, and the folio around it where nothing of it is mapped yet.
-
-        Returns:
-            Whether a folio of 2 MiB is to be mapped by the PMD instead.
-        """
-        first, count = self._inode.pages.folio(self.base + entry)
-        inside = self._inode.shmem or first + count <= self._inode.size_pages
-        if inside and not table and self._by_pmd(first, count):
-            return True
-        low, high = first - self.base, first + count - self.base
-        if inside and self._holds(first, count) and state.count(ABSENT, low, high) == count:
-            _map(state, low, high, kind)
-        else:
-            state[entry] = kind
-        return False
-
-    def _holds(self, first: int, count: int) -> bool:
-        """Whether a folio lies inside the VMA and the page table."""
-        return self.first <= first - self.base and first + count - self.base <= self._end
-
-    def _by_pmd(self, first: int, count: int) -> bool:
-        """do_set_pmd(): 2 MiB of the file that the mapping has at a 2 MiB boundary."""
-        whole = count == ENTRIES and first == self.base and self._holds(first, count)
-        return whole and not self._vma.flags & VM_NOHUGEPAGE
-
-
-def _map(state: bytearray, low: int, high: int, kind: int) -> None:
-    """Entries [low, high) that map nothing map the file now."""
-    state[low:high] = state[low:high].replace(b"\0", bytes([kind]))
 
 
 def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> bool:
@@ -328,9 +240,19 @@ def _miss(kernel: "Kernel", task: "Task", vma: Vma, index: int, entry: int) -> b
         return False
     if page in inode.pages:
         task.min_flt += 1
-        marked = inode.pages.folio(page)[0] in inode.pages.readahead
-        fault_found(kernel, task, vma, page)
-        return marked
+        return _found(kernel, task, vma, page)
     fault_pages(kernel, task, vma, page)
     task.maj_flt += 1
     return True
+
+
+def _found(kernel: "Kernel", task: "Task", vma: Vma, page: int) -> bool:
+    """A fault finds its page in memory; whether it begins anew because the kernel reads on first.
+
+    Then it counts as major where the second attempt is marked as one (FAULT_FLAG_TRIED): for MADV_POPULATE_*.
+    """
+    again = fault_found(kernel, task, vma, page)
+    if again and task.populates:
+        task.min_flt -= 1
+        task.maj_flt += 1
+    return again

@@ -17,6 +17,7 @@ from memtui.sim.kernel import page_leaf, page_table
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
 from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.pagemap import warm
 from memtui.sim.kernel.pkeys import init_new_context, pkey_bits
 from memtui.sim.kernel.task import Task
 from memtui.sim.kernel.vm_flags import (
@@ -30,7 +31,6 @@ from memtui.sim.kernel.vm_flags import (
 )
 from memtui.sim.kernel.vma import Vma
 
-from memtui.sim.kernel.pagemap import warm
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 

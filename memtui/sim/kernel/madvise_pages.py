@@ -26,7 +26,7 @@ from memtui.sim.kernel.page_leaf import (
 from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
-from memtui.sim.kernel.truncate import punch_hole
+from memtui.sim.kernel.truncate import punch_hole, unmap_everywhere
 from memtui.sim.kernel.vm_flags import (
     VM_DROPPABLE,
     VM_HUGETLB,
@@ -41,6 +41,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_SPECIAL,
     VM_WRITE,
 )
+from memtui.sim.kernel.workingset import evicted
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
@@ -135,11 +136,34 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
         first = vma.pgoff_at(index << PMD_SHIFT) + low
         counts = _mapcounts(kernel, vma.file.inode, first, high - low)
         for entry, count in enumerate(counts):
+            page = first + entry
+            if not _goes_whole(kernel, vma.file.inode, page, first, high - low):
+                continue
             if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM):
                 states[entry] = ABSENT
-                if first + entry in vma.file.inode.clean:
-                    shmem.truncate_pages(kernel, vma.file.inode, first + entry, 1)
+                _drop_if_clean(kernel, vma.file.inode, page)
         task.mm.pages.put(index, low, states)
+
+
+def _goes_whole(kernel: "Kernel", inode: "Inode", page: int, first: int, count: int) -> bool:
+    """Whether a page's folio lies in the range; if not, it is split and unmapped instead, unless it is dirty."""
+    head, pages = inode.pages.folio(page)
+    if pages == 1 or (first <= head and head + pages <= first + count):
+        return True
+    if inode.buffers.missing(head, pages) == pages:
+        unmap_everywhere(kernel, inode, head, pages, even_copies=False)
+        del inode.pages.large[head]
+    return False
+
+
+def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int) -> None:
+    """__remove_mapping(): a page that nobody maps any more, and that need not be written, leaves the page cache."""
+    if inode.shmem:
+        if page in inode.clean:
+            shmem.truncate_pages(kernel, inode, page, 1)
+    elif page not in inode.dirty and page not in inode.writeback and inode.fs_type != "ramfs":
+        inode.pages.discard(page, 1)
+        evicted(kernel.lruvec, inode, page, page + 1, workingset=False)
 
 
 def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
@@ -254,7 +278,10 @@ def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, write: boo
             raise Errno("EINVAL", "the mapping does not allow it")
         if not permitted(task, vma.flags, write=write):
             raise Errno("EINVAL", denied(task, vma, at).why)
+        task.populates = True
         try:
             at = fault_range(kernel, task, vma, at, min(vma.end, end), write=write)
         except Fault as fault:
             raise Errno("EFAULT", fault.why) from None
+        finally:
+            task.populates = False

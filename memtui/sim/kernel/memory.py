@@ -35,11 +35,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_EXEC,
     VM_GROWSDOWN,
     VM_HUGEPAGE,
-    VM_IO,
-    VM_LOCKONFAULT,
-    VM_MAYREAD,
     VM_NOHUGEPAGE,
-    VM_PFNMAP,
     VM_SHARED,
     VM_WRITE,
 )
@@ -312,44 +308,6 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
     pages.translate(index, low, high, WRITE_ANON)
-
-
-def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, ignore_errors: bool = False) -> None:
-    """__mm_populate(): fault in [start, end) as MAP_POPULATE and mlock do.
-
-    Raises:
-        Errno: EFAULT, a page cannot be had, unless `ignore_errors`.
-    """
-    at = start
-    while at < end:
-        vma = task.mm.tree.find(at)
-        if vma is None or vma.start >= end:
-            return
-        at = max(at, vma.start)
-        stop = min(end, vma.end)
-        if not vma.flags & (VM_IO | VM_PFNMAP):
-            try:
-                populate_vma(kernel, task, vma, at, stop)
-            except Fault as fault:
-                if not ignore_errors:
-                    raise Errno("EFAULT", fault.why) from None
-        at = stop
-
-
-def populate_vma(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int) -> None:
-    """populate_vma_page_range(): write faults for private writable memory, read faults for the rest.
-
-    Raises:
-        Fault: a page cannot be had.
-    """
-    if vma.flags & VM_LOCKONFAULT:
-        return
-    if not vma.flags & VM_ACCESS_FLAGS or not vma.flags & VM_MAYREAD:
-        raise Fault(ACCERR, start, "the mapping allows no access")
-    write = vma.flags & (VM_WRITE | VM_SHARED) == VM_WRITE
-    if not permitted(task, vma.flags, write=write):
-        raise denied(task, vma, start)
-    fault_range(kernel, task, vma, start, end, write=write)
 
 
 def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:

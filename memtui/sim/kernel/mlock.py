@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SHIFT, TASK_SIZE, page_down, page_up
+from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import can_do_mlock
-from memtui.sim.kernel.memory import populate
 from memtui.sim.kernel.mman import MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.task import CAP_IPC_LOCK

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 from memtui.sim.kernel.fs import OpenFile
+from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import can_do_mlock, may_lock
-from memtui.sim.kernel.memory import populate
 from memtui.sim.kernel.mman import (
     MAP_ANONYMOUS,
     MAP_FIXED,

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
+from memtui.sim.kernel.gup import populate_vma
 from memtui.sim.kernel.limits import check_expand, fits_address_space
-from memtui.sim.kernel.memory import populate_vma
 from memtui.sim.kernel.mman import PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE
 from memtui.sim.kernel.outcome import Errno, Fault, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
 from memtui.sim.kernel import mremap_move
+from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import check_expand, may_lock
-from memtui.sim.kernel.memory import populate
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, system_call

@@ -165,7 +165,9 @@ def _copy_in(kernel: "Kernel", task: "Task", inode: Inode, at: int, end: int) ->
         order = max(length.bit_length() - 1 - PAGE_SHIFT, 0)
         first, count = get_folio(kernel, task, inode, at // PAGE_SIZE, order)
         inode.fresh.discard(first, count)
-        inode.buffers.add(at // PAGE_SIZE, (min(at + length, (first + count) * PAGE_SIZE) - 1) // PAGE_SIZE - at // PAGE_SIZE + 1)
+        inode.buffers.add(
+            at // PAGE_SIZE, (min(at + length, (first + count) * PAGE_SIZE) - 1) // PAGE_SIZE - at // PAGE_SIZE + 1
+        )
         _dirty(kernel, task, inode, first, count)
         at = min(at + length, (first + count) * PAGE_SIZE)
 

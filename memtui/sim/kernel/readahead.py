@@ -68,16 +68,22 @@ def fault_pages(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
     add_pages(kernel, task, file.inode, page, 1)
 
 
-def fault_found(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
-    """do_async_mmap_readahead(): a fault that no page table could answer found the page in memory."""
+def fault_found(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> bool:
+    """do_async_mmap_readahead(): a fault that no page table could answer found the page in memory.
+
+    Returns:
+        Whether it lets go of its locks to read on, so that the fault begins anew.
+    """
     file, most = vma.file, _ra_pages(kernel)
     assert file is not None
     if vma.flags & VM_RAND_READ or not most:
-        return
+        return False
     file.mmap_miss = max(file.mmap_miss - 1, 0)
     head = file.inode.pages.folio(page)[0]
-    if head in file.inode.pages.readahead:
-        _async(kernel, task, file, head, most)
+    if head not in file.inode.pages.readahead:
+        return False
+    _async(kernel, task, file, head, most)
+    return True
 
 
 def _read_huge(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:

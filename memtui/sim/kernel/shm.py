@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel.file_table import forget_if_unused, iput, open_inode
 from memtui.sim.kernel.fs import Inode, OpenFile
-from memtui.sim.kernel.memory import populate
+from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
 from memtui.sim.kernel.mmap import do_mmap
 from memtui.sim.kernel.munmap import complete, gather

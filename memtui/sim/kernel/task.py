@@ -81,6 +81,8 @@ class Task:
     """Who killed it, or ""."""
     min_flt: int = 0
     """Page faults without I/O."""
+    populates: bool = False
+    """It is in MADV_POPULATE_READ or MADV_POPULATE_WRITE."""
     maj_flt: int = 0
     """Page faults that waited for a disk."""
     pkru: int = 0

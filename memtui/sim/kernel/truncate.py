@@ -7,7 +7,7 @@ from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
-from memtui.sim.kernel.page_writeback import write_now
+from memtui.sim.kernel.page_writeback import EVERYTHING
 from memtui.sim.kernel.workingset import forget
 
 if TYPE_CHECKING:
@@ -55,68 +55,72 @@ def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
     inode.size = length
     if drops:
         first = page_up(length) >> PAGE_SHIFT
-        kept = first if inode.shmem else _truncate_partial(kernel, inode, length >> PAGE_SHIFT, first)
-        drop_pages(kernel, inode, first, (1 << 52) - first, even_copies=True, kept=kept)
+        whole = inode.shmem or _cut(kernel, inode, length >> PAGE_SHIFT, first, EVERYTHING)
+        kept = first if whole else sum(inode.pages.folio(length >> PAGE_SHIFT))
+        drop_pages(kernel, inode, first, EVERYTHING - first, (kept, EVERYTHING), even_copies=True)
     if not grows:
         zero_tail(inode)
 
 
 def zero_tail(inode: Inode) -> None:
-    """ext4_block_truncate_page() at the end of the file: it looks for the last block, to clear what is behind the end.
+    """ext4_block_truncate_page(): what is behind the end of the file in its last block is cleared."""
+    if inode.size % PAGE_SIZE:
+        _zero_part(inode, inode.size // PAGE_SIZE)
 
-    If the page is not in memory, it comes in, and is not uptodate: nobody needed more of it than the block's place.
+
+def _zero_part(inode: Inode, page: int) -> None:
+    """ext4_block_zero_page_range() in one page.
+
+    If it is not in memory it comes in, and is not uptodate: nobody needed more of it than the place of a block.
     """
-    page, inside = divmod(inode.size, PAGE_SIZE)
-    if inside and inode.fs_type == "ext4" and page not in inode.pages:
+    if inode.fs_type == "ext4" and page not in inode.pages:
         inode.pages.add(page)
         inode.fresh.add(page)
 
 
-def _truncate_partial(kernel: "Kernel", inode: Inode, page: int, first: int) -> int:
-    """truncate_inode_partial_folio(): split the folio that the new end cuts.
+def _cut(kernel: "Kernel", inode: Inode, page: int, first: int, end: int) -> bool:
+    """truncate_inode_partial_folio(): split the folio of `page` at the ends of the pages [first, end) that go.
 
     It stays whole if a block of what it keeps is dirty: its buffers cannot be released then.
 
-    Args:
-        kernel: whose page tables are changed.
-        inode: the file.
-        page: the page that the new end lies in.
-        first: the first page wholly behind it.
-
     Returns:
-        The first page that is not kept in memory.
+        Whether the pages may go.
     """
     if page not in inode.pages:
-        return first
+        return True
     head, count = inode.pages.folio(page)
-    if not head < first < head + count:
-        return first
-    _unmap(kernel, inode, head, count, even_copies=False)  # whatever comes of it, a split begins with this
-    if inode.buffers.missing(head, first - head) < first - head:
-        return head + count
-    inode.pages.split(page)
-    return first
+    behind = head + count
+    if count == 1 or first >= behind or (first <= head and behind <= end):
+        return True
+    unmap_everywhere(kernel, inode, head, count, even_copies=False)  # whatever comes of it, a split begins with this
+    for low, high in ((head, min(first, behind)), (max(end, head), behind)):
+        if low < high and inode.buffers.missing(low, high - low) < high - low:
+            return False
+    inode.pages.split(max(page, head))
+    if head < end < behind:
+        inode.pages.split(end)
+    return True
 
 
 def drop_pages(
-    kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool = False, kept: int = 0
+    kernel: "Kernel", inode: Inode, first: int, count: int, gone: tuple[int, int], *, even_copies: bool = False
 ) -> None:
-    """Free pages of a file and unmap them everywhere; private copies too if `even_copies`.
+    """Unmap pages of a file everywhere, private copies too if `even_copies`; of a disk's file those in `gone` go.
 
-    Those before page `kept` stay in memory. Costs a walk over the VMAs of every address space that maps files.
+    Costs a walk over the VMAs of every address space that maps files.
     """
-    _unmap(kernel, inode, first, count, even_copies=even_copies)
+    unmap_everywhere(kernel, inode, first, count, even_copies=even_copies)
     if inode.shmem:
         shmem.truncate_pages(kernel, inode, first, count)
     else:
-        end = first + count
-        first = max(first, kept)
+        low, high = gone
         for pages in (inode.pages, inode.dirty, inode.buffers, inode.writeback, inode.fresh):
-            pages.discard(first, end - first)
-        forget(inode, first, end)
+            pages.discard(low, max(high - low, 0))
+        forget(inode, first, first + count)
 
 
-def _unmap(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool) -> None:
+def unmap_everywhere(kernel: "Kernel", inode: Inode, first: int, count: int, *, even_copies: bool) -> None:
+    """unmap_mapping_pages(): no address space maps these pages of a file any more."""
     for mm in {id(task.mm): task.mm for task in kernel.tasks.values()}.values():
         for vma in mm.tree:
             if vma.file is not None and vma.file.inode is inode:
@@ -130,6 +134,9 @@ def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copie
     if start >= end:
         return
     for index, low, high in list(mm.pages.pieces(start, end)):
+        mm.pages.split_file(index)
+        if index not in mm.pages.leaves:
+            continue
         if even_copies:
             mm.pages.zap_entries(index, low, high)
         else:
@@ -181,16 +188,33 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
     _check_end(inode, offset + length)
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
-    first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
-    if not inode.shmem and length > 0:
-        low, high = offset >> PAGE_SHIFT, page_up(offset + length) >> PAGE_SHIFT
-        write_now(kernel, inode, *inode.pages.whole(low, high - low))
-        for page in (first, end) if end > first else ():
-            if page in inode.pages and inode.pages.folio(page)[0] != page:
-                _unmap(kernel, inode, *inode.pages.folio(page), even_copies=False)
-                inode.pages.split(page)
-    if end > first:
-        drop_pages(kernel, inode, first, end - first, even_copies=False)
+    if inode.shmem:
+        first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
+        if end > first:
+            drop_pages(kernel, inode, first, end - first, (first, end))
+    elif offset < inode.size:
+        _punch_disk(kernel, inode, offset, min(offset + length, page_up(inode.size + 1)))
+
+
+def _punch_disk(kernel: "Kernel", inode: Inode, offset: int, end: int) -> None:
+    """ext4_punch_hole() of bytes [offset, end)."""
+    if offset % PAGE_SIZE:
+        _zero_part(inode, offset // PAGE_SIZE)
+    if end % PAGE_SIZE:
+        _zero_part(inode, end // PAGE_SIZE)
+    first, behind = page_up(offset) >> PAGE_SHIFT, page_down(end) >> PAGE_SHIFT
+    if behind <= first:
+        return
+    low, high = first, behind
+    head, count = inode.pages.folio(first)
+    if not _cut(kernel, inode, first, first, behind):
+        low = head + count
+        high = high if low < behind else head
+    if head + count < behind:
+        head, count = inode.pages.folio(behind - 1)
+        if not _cut(kernel, inode, head, first, behind):
+            high = head
+    drop_pages(kernel, inode, first, behind - first, (low, high))
 
 
 def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:
