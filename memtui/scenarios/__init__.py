@@ -27,6 +27,7 @@ _SUMMARIES: Final = MappingProxyType(
         "shm-leak": "shared memory that outlives every process",
         "kswapd": "watermarks, the LRU lists, and what reclaim takes first",
         "swappiness": "anonymous memory against page cache, at 0, 60, 100 and 200",
+        "tour": "the whole story in one sitting: from exec to out of memory",
     }
 )
 _NAMES: Final = tuple(_SUMMARIES)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
+NO_FAULT: Final = "no page fault: all of it was mapped"
 MAPERR: Final = "SIGSEGV SEGV_MAPERR"
 ACCERR: Final = "SIGSEGV SEGV_ACCERR"
 READ_ANON: Final = table_of({ABSENT: ZERO})
@@ -82,7 +83,19 @@ def access(
     if task.exited:
         return Outcome(-1, "", "the process is dead", "SIGKILL")
     task.mm.why.clear()
-    return kernel.finished(task, _access(kernel, task, addr, length, write, exec))
+    minor, major = task.min_flt, task.maj_flt
+    outcome = _access(kernel, task, addr, length, write, exec)
+    told = _faults_told(task.min_flt - minor, task.maj_flt - major)
+    why = "; ".join(part for part in (outcome.why, "" if outcome.signal and told == NO_FAULT else told) if part)
+    return kernel.finished(task, outcome._replace(why=why))
+
+
+def _faults_told(minor: int, major: int) -> str:
+    if not minor and not major:
+        return NO_FAULT
+    parts = [f"{minor:,} minor"] if minor else []
+    parts += [f"{major:,} major, which waited for a disk"] if major else []
+    return f"page faults: {', '.join(parts)}"
 
 
 def hits(task: "Task", addr: int) -> bool:

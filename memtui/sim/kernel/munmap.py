@@ -77,7 +77,7 @@ def do_munmap(kernel: "Kernel", mm: "Mm", start: int, length: int) -> None:
         raise Errno("EINVAL", "the length is 0")
     vmas = gather(kernel, mm, start, end)
     complete(kernel, mm, vmas)
-    mm.note(f"{len(vmas)} VMAs unmapped" if vmas else "nothing was mapped there")
+    mm.note(f"{len(vmas)} VMA{'s' * (len(vmas) > 1)} unmapped" if vmas else "nothing was mapped there")
 
 
 @system_call

@@ -121,7 +121,10 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
     if done and not inode.shmem:
         first = at // PAGE_SIZE
         end = (at + done + PAGE_SIZE - 1) // PAGE_SIZE
+        missing, cached = inode.pages.missing(first, end - first), inode.pages.count
         read_pages(kernel, task, file, first, end - first)
+        ahead = max(inode.pages.count - cached - missing, 0)
+        task.mm.note(_read_told(end - first, missing, ahead))
         low, count = inode.pages.whole(first, end - first)
         if file.prev_pos > 0 and (last := (file.prev_pos - 1) // PAGE_SIZE) in inode.pages:
             folio, pages = inode.pages.folio(last)
@@ -130,6 +133,13 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
         mark_accessed(kernel, inode, low, low + count)
         file.prev_pos = at + done
     return done
+
+
+def _read_told(pages: int, missing: int, ahead: int) -> str:
+    if not missing and not ahead:
+        return f"all in the page cache (pages {pages:,}): nothing is read from the disk"
+    more = f", and {ahead:,} ahead" if ahead else ""
+    return f"pages {pages:,}: read from the disk {missing:,}{more}"
 
 
 def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) -> int:

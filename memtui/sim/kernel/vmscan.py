@@ -18,6 +18,8 @@ from memtui.sim.kernel.vmscan_folio import FolioScan
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 
+APPROXIMATE: Final = "Approximate: which pages"
+"""A running kernel interleaves reclaim with everything else."""
 DEF_PRIORITY: Final = 12
 MAX_RECLAIM_RETRIES: Final = 16
 SWAP_CLUSTER_MAX: Final = 32
@@ -225,7 +227,7 @@ def kswapd_event(kernel: "Kernel") -> Event | None:
     end = "above high, it sleeps" if balanced(kernel) or len(runs) > 1 else "it cannot get above high"
     text = (
         f"kswapd woken{times}: {first.why} (free {first.before:,} pages); down to priority {down_to}: {_told(done)}"
-        f"{_balance(last.sc, kernel)}; free {last.after:,} pages, {end}. Approximate: which pages"
+        f"{_balance(last.sc, kernel)}; free {last.after:,} pages, {end}. {APPROXIMATE}"
     )
     return Event(EventKind.NOTE, text)
 
@@ -274,7 +276,8 @@ def direct_event(kernel: "Kernel") -> Event | None:
         return None
     done: Counter[str] = sum(kernel.stalls, Counter())
     times = f" {len(kernel.stalls):,} times" if len(kernel.stalls) > 1 else ""
-    return Event(EventKind.NOTE, f"direct reclaim{times}: whoever asked for pages had to look for them: {_told(done)}")
+    text = f"direct reclaim{times}: whoever asked for pages had to look for them: {_told(done)}. {APPROXIMATE}"
+    return Event(EventKind.NOTE, text)
 
 
 def _all_priorities(reclaim: Reclaim) -> int:
