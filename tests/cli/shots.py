@@ -17,6 +17,17 @@ SHOTS = {
     "oom.svg": ["sim", "oom", "--at", "14", "--size", "120x40"],
     "kswapd.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40"],
     "shared-file.svg": ["sim", "shared-file", "--at", "8", "--size", "120x40", "--theme", "paper"],
+    "oom-then-and-now.svg": ["sim", "oom-then-and-now", "--at", "12", "--size", "120x40"],
+    "oom-vip.svg": ["sim", "oom-vip", "--at", "18", "--size", "120x40"],
+    "overcommit.svg": ["sim", "overcommit", "--at", "13", "--size", "100x30"],
+    "copy-on-write.svg": ["sim", "copy-on-write", "--at", "9", "--size", "120x40"],
+    "anonymous.svg": ["sim", "anonymous", "--at", "10", "--size", "120x40"],
+    "shared-anonymous.svg": ["sim", "shared-anonymous", "--at", "6", "--size", "120x40"],
+    "drop-caches.svg": ["sim", "drop-caches", "--at", "12", "--size", "120x40"],
+    "tmpfs.svg": ["sim", "tmpfs", "--at", "8", "--size", "120x40"],
+    "shm-leak.svg": ["sim", "shm-leak", "--at", "9", "--size", "120x40"],
+    "swappiness.svg": ["sim", "swappiness", "--at", "13", "--size", "120x40"],
+    "tour.svg": ["sim", "tour", "--at", "56", "--size", "120x40"],
     "demand-paging.svg": ["sim", "demand-paging", "--at", "4", "--size", "120x40", "--theme", "paper"],
 }
 """File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""

@@ -41,8 +41,9 @@ def source(name: str) -> SimSource:
 def pictures(name: str) -> tuple[Snapshot, ...]:
     """The picture after each step, the first is that of step 1; every invariant of the kernel holds on the way."""
     sim, found = source(name), []
-    total = len(parse(scenario_text(name)).statements)
-    for _ in range(total):
+    log = source(name).apply(Seek(ENDING)).steps
+    assert log is not None
+    for _ in range(log.cursor):
         found.append(sim.apply(Step()))
         sim._machine.check()
     return tuple(found)
@@ -97,7 +98,12 @@ def kib(name: str, figure: str, step: int) -> int:
 
 @pytest.mark.parametrize(
     ("name", "victim", "points"),
-    [("oom", "leak", 8337), ("oom-then-and-now", "hog", 14499), ("oom-vip", "backup", 11082)],
+    [
+        ("oom", "leak", 8337),
+        ("oom-then-and-now", "hog", 14499),
+        ("oom-vip", "backup", 11082),
+        ("tour", "hungry", 19363),
+    ],
 )
 def test_who_dies(name: str, victim: str, points: int):
     ((_, text),) = events(name, EventKind.OOM_KILL)
@@ -115,6 +121,18 @@ def test_the_exempt_one_keeps_its_pages():
     ((_, text),) = events("oom-vip", EventKind.OOM_KILL)
     assert "never killed: 1001 (oom_score_adj is -1000)" in text
     assert [task.pid for task in pictures("oom-vip")[18].tasks] == [1000, 1001, 1003]
+
+
+def test_the_tour_says_what_happens():
+    """The figures that its narration gives."""
+    log = pictures("tour")[-1].steps
+    assert log is not None
+    why = {step.text.split("=")[0].strip(): step.why for step in log.steps}
+    assert why["touch(0x7ffff75d1000, 4194304, WRITE)"] == "page faults: 1,023 minor"
+    assert why["touch(0x7ffff74d1000, 1048576, READ)"].startswith("page faults: 14 minor, 1 major")
+    notes = [text for _, text in events("tour", EventKind.NOTE) if text.startswith("kswapd woken")]
+    assert ["to swap" in text for text in notes] == [False, True, True, True]
+    assert "last pass: files only" in notes[0]
 
 
 def test_overcommit_refuses_what_the_modes_say():
@@ -147,7 +165,7 @@ if __name__ == "__main__":
         writer = csv.writer(kept, lineterminator="\n")
         for story in (
             "oom", "oom-then-and-now", "oom-vip", "overcommit", "shared-file", "copy-on-write", "anonymous",
-            "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness",
+            "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness", "tour",
         ):  # fmt: skip
             for number, picture in enumerate(pictures(story), 1):
                 line = row(story, number, picture)

@@ -46,7 +46,7 @@ def test_it_states_its_machine(scenario: Trace) -> None:
     assert value_of(stated["ram"], {}) in (64 << 20, 256 << 20)
     assert {"ram", "swap", "kernel"} <= stated.keys()
     programs = [one.what for one in scenario.statements if isinstance(one.what, Call) and one.what.name == "execve"]
-    assert {program.args[0] for program in programs} <= {Text(b"/demo/hello")}
+    assert {program.args[0] for program in programs} <= {Text(b"/demo/hello"), Text(b"/demo/linked")}
 
 
 def test_it_is_narrated_and_ends(scenario: Trace) -> None:

@@ -50,7 +50,7 @@ def mmap_region(
         flags |= VM_ACCOUNT
     complete(kernel, mm, old)
     if old:
-        mm.note(f"{len(old)} VMAs were replaced")
+        mm.note(f"{len(old)} VMA{'s were' if len(old) > 1 else ' was'} replaced")
     if file is not None and flags & VM_SYNC and file.inode.fs_type in DAX_TYPES:
         unacct_memory(kernel, pages if flags & VM_ACCOUNT else 0)
         raise Errno("EOPNOTSUPP", "MAP_SYNC, and the file is not on persistent memory; what was there is unmapped")
