@@ -12,6 +12,8 @@ from memtui.scenarios import linked
 _SUMMARIES: Final = MappingProxyType(
     {
         "first-malloc": "the first malloc moves the break, and the kernel makes a heap",
+        "brk-and-mmap": "the heap grows by brk, large blocks come by mmap, and where the border lies",
+        "free-and-trim": "what free gives back to the kernel, and what it keeps",
         "allocators": "the same calls under glibc's malloc, jemalloc and tcmalloc, side by side",
         "demand-paging": "16 MiB asked for, and pages that come only when they are touched",
         "oom": "memory runs out, and the process with the most of it dies",

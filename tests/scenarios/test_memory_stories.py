@@ -1,4 +1,4 @@
-"""The stories of chapters 2, 3 and 4: every figure of every step, and what the narration claims."""
+"""The stories of the chapters: every figure of every step, and what the narration claims."""
 
 import csv
 from functools import cache
@@ -164,6 +164,7 @@ if __name__ == "__main__":
     with FIGURES.open("w", newline="") as kept:
         writer = csv.writer(kept, lineterminator="\n")
         for story in (
+            "brk-and-mmap", "free-and-trim",
             "oom", "oom-then-and-now", "oom-vip", "overcommit", "shared-file", "copy-on-write", "anonymous",
             "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness", "tour",
         ):  # fmt: skip
