@@ -1,7 +1,7 @@
 """The running kernel as a source of snapshots."""
 
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
@@ -9,6 +9,7 @@ from memtui.live.content import read_content
 from memtui.live.extras import Extras
 from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
+from memtui.live.old_rule import read_legacy
 from memtui.live.pace import Pace
 from memtui.live.processes import read_tasks
 from memtui.live.procfs import Procfs
@@ -27,6 +28,7 @@ from memtui.model.request import (
     Request,
     SetOomScoreAdj,
     ShowHeap,
+    ShowOldRule,
     ShowSharing,
     WatchFile,
 )
@@ -34,9 +36,15 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
+if TYPE_CHECKING:
+    from memtui.model.oom_legacy import LegacyTask
+
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
-    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, WatchFile}
+    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, ShowOldRule, WatchFile}
 )
+
+_LONGEST: Final = 5.0
+"""Seconds after which the processes are read again, however long that takes."""
 
 
 class LiveSource:
@@ -63,11 +71,13 @@ class LiveSource:
         self._rates = Rates()
         self._sharing: SharingReader | None = None
         """None: nobody wants to know."""
+        self._old_rule = False
+        self._legacy: dict[int, LegacyTask] = {}
         self._files: tuple[str, ...] = ()
         """Files that were asked for by their path."""
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
-        self._tasks_pace = Pace()
+        self._tasks_pace = Pace(longest=_LONGEST)
         self._peek: int | None = None
         self._closed = False
         self._extras = None if pid is None else Extras(self._procfs, pid)
@@ -100,7 +110,7 @@ class LiveSource:
                 return self._focus(pid)
             case SetOomScoreAdj():
                 self._set_oom_score_adj(request)
-            case Peek() | Examine() | ShowHeap() | ShowSharing() | WatchFile():
+            case Peek() | Examine() | ShowHeap() | ShowSharing() | ShowOldRule() | WatchFile():
                 self._want(request)
             case _:
                 raise NotSupported(
@@ -122,6 +132,8 @@ class LiveSource:
                 self._extras.want_heap(wanted=wanted)
             case ShowSharing(wanted=wanted):
                 self._sharing = (self._sharing or SharingReader(self._procfs)) if wanted else None
+            case ShowOldRule(wanted=wanted):
+                self._old_rule, self._tasks_pace = wanted, Pace(longest=_LONGEST)
             case WatchFile(path=path):
                 others = tuple(file for file in self._files if file != path)
                 self._files = others if path in self._files else (*self._files, path)
@@ -154,7 +166,8 @@ class LiveSource:
         if self._tasks_pace.due:
             with self._tasks_pace.measured():
                 self._tasks = self._read_tasks()
-        else:
+                self._legacy = read_legacy(self._procfs, self._tasks) if self._old_rule else {}
+        elif self._tasks_pace.why_old:
             unknown["tasks"] = self._tasks_pace.why_old
         self._domain = self._read_domain(self._system)
         if self._domain is None:
@@ -165,6 +178,7 @@ class LiveSource:
             system=self._system,
             tasks=self._tasks,
             domain=self._domain,
+            legacy=self._legacy,
             mm=mm,
             sharing=None if self._sharing is None else self._sharing.read(),
             content=self._content(mm),
@@ -201,8 +215,11 @@ class LiveSource:
         """Models oom_score_adj_write and __set_oom_adj of fs/proc/base.c."""
         if not OOM_SCORE_ADJ_MIN <= request.value <= OOM_SCORE_ADJ_MAX:
             raise SourceError(f"oom_score_adj {request.value} is out of range", hint="-1000 to 1000")
-        hint = "the user of the process or root may raise it, lowering it needs CAP_SYS_RESOURCE"
-        self._tasks_pace = Pace()
+        hint = (
+            "its user or root may raise it, and lower it to what it was set to with CAP_SYS_RESOURCE, at first 0; "
+            "any lower needs that capability"
+        )
+        self._tasks_pace = Pace(longest=_LONGEST)
         try:
             self._procfs.write(f"{request.pid}/oom_score_adj", str(request.value), hint=hint)
         except ProcessGone as error:

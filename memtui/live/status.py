@@ -84,3 +84,22 @@ def parse_status(text: bytes) -> Status:
     figures = {name: int(value) for name, value in _FIGURES.findall(text)}
     uid = figures.pop(b"Uid", None)
     return Status(uid, MmCounters(**{_COUNTERS[name]: value for name, value in figures.items()}))
+
+
+def parse_cpu_ticks(text: bytes) -> int:
+    """Utime + stime of the thread group, from stat: clock ticks.
+
+    Raises:
+        SourceError: the text has another form.
+    """
+    fields = text.rpartition(b") ")[2].split()
+    try:
+        return int(fields[11]) + int(fields[12])
+    except (ValueError, IndexError) as error:
+        raise SourceError(f"a stat file has another form: {text[:60]!r}") from error
+
+
+def parse_capabilities(text: bytes) -> int:
+    """CapEff of status, a bit each; 0 if the line is missing."""
+    _, found, rest = text.partition(b"\nCapEff:")
+    return int(rest.split(None, 1)[0], 16) if found else 0

@@ -68,6 +68,12 @@ class ShowSharing(NamedTuple):
     wanted: bool = True
 
 
+class ShowOldRule(NamedTuple):
+    """Have what the OOM killer before 2.6.36 would read of each process in this picture and those that follow."""
+
+    wanted: bool = True
+
+
 class WatchFile(NamedTuple):
     """Tell what of the file `path` is in the page cache, with every picture; asked again: no more."""
 
@@ -93,6 +99,7 @@ Request = (
     | Examine
     | Measure
     | ShowSharing
+    | ShowOldRule
     | WatchFile
     | SetOomScoreAdj
 )

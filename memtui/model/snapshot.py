@@ -7,6 +7,7 @@ from memtui.model.content import Content
 from memtui.model.event import Event
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
+from memtui.model.oom_legacy import LegacyTask
 from memtui.model.sharing import Sharing
 from memtui.model.step import StepLog
 from memtui.model.system import SystemSnapshot
@@ -42,3 +43,5 @@ class Snapshot:
     """What processes share; None: nobody asked (`request.ShowSharing`), or unknown["sharing"] says why."""
     content: Content | None = None
     """The bytes of the page that was asked for (`request.Peek`)."""
+    legacy: Mapping[int, LegacyTask] = field(default_factory=dict)
+    """By pid, what badness() of 2.6.32 would read; empty: nobody asked (`request.ShowOldRule`)."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
+from memtui.model.oom_legacy import LegacyTask
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.oom_kill import figures
+from memtui.sim.kernel.oom_kill import figures, legacy_figures, processes
 from memtui.sim.kernel.task_mmu import counters
 from memtui.sim.machine import Machine
 from memtui.sim.meminfo import meminfo
@@ -51,6 +52,7 @@ class Exporter:
         self._title = title
         self._vmas: OrderedDict[Mm, VmaExports] = OrderedDict()
         self._system: SystemSnapshot | None = None
+        self._legacy: dict[int, LegacyTask] = {}
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
         self._heap: tuple[Blocks, int, HeapView] | None = None
@@ -75,6 +77,7 @@ class Exporter:
             system=self._system_of(kernel),
             tasks=self._tasks_of(kernel),
             domain=self._domain_of(kernel),
+            legacy=self._legacy_of(kernel),
             mm=mm,
             events=machine.events,
             unknown={"mm": why} if why else {},
@@ -95,6 +98,12 @@ class Exporter:
         if old is None or any(getattr(old, name) != getattr(new, name) for name in _COMPARED):
             self._system = old = new
         return old
+
+    def _legacy_of(self, kernel: Kernel) -> dict[int, LegacyTask]:
+        legacy = {task.pid: legacy_figures(kernel, task) for task in processes(kernel)}
+        if legacy != self._legacy:
+            self._legacy = legacy
+        return self._legacy
 
     def _tasks_of(self, kernel: Kernel) -> tuple[Task, ...]:
         tasks = tuple(figures(task) for task in kernel.tasks.values() if task.pid == task.tgid)

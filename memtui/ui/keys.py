@@ -186,6 +186,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("M,9", "show('machine')", "machine", "to the machine: LRU lists, zones, reclaim, promises, swap", _VIEW),
     Key("V", "show('tree')", "tree", "to the tree in which the kernel keeps the VMAs", _VIEW),
     Key("C", "promise", "promise", "what each mode of overcommit would answer to a size", _VIEW),
+    Key("O", "old_rule", "old rule", "rank the same processes by the OOM rule before 2.6.36; again: by today's", _VIEW),
     Key("plus", "try_adj(1)", "adj +", "what if the selected process had an oom_score_adj 100 higher", _VIEW),
     Key("minus", "try_adj(-1)", "adj -", "what if it were 100 lower", _VIEW),
     Key("A", "write_adj", "write adj", "write the oom_score_adj that is tried, after a question", _VIEW),

@@ -586,6 +586,17 @@ async def tour(stage: Stage) -> None:
     assert isinstance(stage.app.screen, MainScreen)
 
 
+async def old_rule(stage: Stage) -> None:
+    pane = stage.app.screen.query_one(OomPane)
+    await stage.press("o")
+    await stage.press()
+    assert pane.old
+    assert "2.6.36" in pane.title
+    await stage.press()
+    assert not pane.old
+    assert "2.6.36" not in pane.title
+
+
 async def watch_file(stage: Stage) -> None:
     await stage.press()
     await stage.answer("/etc/passwd")
@@ -672,6 +683,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("I", "show('sharing')"): shows("sharing"),
     ("i", "watch_file"): watch_file,
     ("C", "promise"): promise,
+    ("O", "old_rule"): old_rule,
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

@@ -1,6 +1,6 @@
 """The keys of the OOM ranking: what if a process had another oom_score_adj, and writing it."""
 
-from memtui.model.request import Focus, Inject, Request, SetOomScoreAdj
+from memtui.model.request import Focus, Inject, Request, SetOomScoreAdj, ShowOldRule
 from memtui.ui.screens.asking import AskingScreen
 from memtui.ui.widgets.oom_pane import STEP, OomPane
 
@@ -11,6 +11,15 @@ class RankingScreen(AskingScreen):
     def point(self) -> None:
         """What follows the cursor is to follow it now."""
         raise NotImplementedError
+
+    def action_old_rule(self) -> None:
+        """Rank by the rule before 2.6.36, or again by today's."""
+        pane = self.query_one(OomPane)
+        pane.old = not pane.old
+        if self.memtui.accepts(ShowOldRule):
+            self.ask(ShowOldRule(pane.old))
+        pane.redraw()
+        self.point()
 
     def action_try_adj(self, direction: int) -> None:
         """What if the process that the ranking has selected had another oom_score_adj?"""

@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 from memtui.draw.answer import Answer
 from memtui.draw.fit import indented, safe
 from memtui.draw.lines import RowLines
+from memtui.draw.oom_old_table import legacy_of, old_arithmetic
 from memtui.draw.oom_table import arithmetic
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.run import Row
@@ -68,6 +69,7 @@ class DetailPane(Pane):
             self._address,
             snapshot.domain,
             snapshot.system.totalpages,
+            snapshot.legacy,
             self._has_pages,
             self._answer,
             snapshot.mm.examined if snapshot.mm else None,
@@ -99,7 +101,11 @@ class DetailPane(Pane):
             return hole_rows(subject, width)[1:], "Hole", ""
         totalpages = snapshot.system.totalpages
         if subject is not None and snapshot.domain is not None and totalpages:
-            return arithmetic(subject, snapshot.domain, totalpages, width)[1:], _process(subject), "why this score"
+            old = legacy_of(snapshot, subject)
+            rows = arithmetic(subject, snapshot.domain, totalpages, width)[1:]
+            if old is not None:
+                rows += old_arithmetic(old, width)
+            return rows, _process(subject), "why this score"
         return (), self.TITLE, ""
 
 

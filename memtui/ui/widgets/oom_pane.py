@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 
 from memtui.draw.answer import Answer
 from memtui.draw.fit import safe
+from memtui.draw.oom_old_table import OldOomTable
 from memtui.draw.oom_table import OomTable
 from memtui.draw.sizes import signed
 from memtui.draw.why_verdict import verdict_answer
@@ -25,7 +26,9 @@ class OomPane(Pane):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.cursor = 1
-        self._table: OomTable | None = None
+        self._table: OomTable | OldOomTable | None = None
+        self.old = False
+        """Whether the rule before 2.6.36 decides."""
         self.tried: dict[int, int] = {}
         """What if: pid -> oom_score_adj."""
 
@@ -36,16 +39,18 @@ class OomPane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The tasks, what their points are measured against, and what is tried."""
-        return snapshot.tasks, snapshot.domain, snapshot.system.totalpages, repr(self.tried)
+        return snapshot.tasks, snapshot.domain, snapshot.system.totalpages, repr(self.tried), self.old, snapshot.legacy
 
     def draw(self, snapshot: Snapshot) -> None:
         """The ranking; the cursor stays on its process, on whatever place that is now."""
-        chosen = self.verdict
-        table = OomTable(self._with_tried(snapshot), self.room.width)
+        chosen, tried = self.verdict, self._with_tried(snapshot)
+        table = OldOomTable(tried, self.room.width) if self.old else OomTable(tried, self.room.width)
         row = table.row_of(chosen.task.pid) if chosen is not None else None
         name = snapshot.domain.name if snapshot.domain else None
         self._table = table
         title = f"{self.TITLE} of cgroup {safe(name)}" if name else self.TITLE
+        if self.old:
+            title += " · the rule before 2.6.36"
         self.show(table, title=title)
         self._say()
         if row is not None:
