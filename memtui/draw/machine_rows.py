@@ -18,6 +18,8 @@ from memtui.model.system import SystemSnapshot, Zone
 _KEY: Final = 11
 _BAR, _BAR_NARROW, _NARROW = 16, 6, 70
 """Cells of a bar; of one where there are fewer cells than the last figure."""
+_EMPTY: Final = "─"
+"""Of a bar: no glyph of a residence."""
 _LISTS: Final = (
     ("anon", "Active(anon)", "Inactive(anon)", "residence.anon"),
     ("file", "Active(file)", "Inactive(file)", "residence.page_cache"),
@@ -78,11 +80,12 @@ def _unknown(system: SystemSnapshot, key: str, width: int) -> tuple[Row, ...]:
 def _lists(system: SystemSnapshot, width: int) -> Iterator[Row]:
     for name, active, inactive, role in _LISTS:
         first, second = system.meminfo.get(active), system.meminfo.get(inactive)
+        words = f" active {kib(first)} · inactive {kib(second)}"
+        cells = max(min(_bar_cells(width), width - _KEY - 1 - len(words)), 0)
         runs = [Run(f"{name:<{_KEY}} ", "key")]
-        if first is not None and second is not None:
-            runs += bar(first, first + second, _bar_cells(width), "█", role, empty="░")
-        runs.append(Run(f" active {kib(first)} · inactive {kib(second)}", "value"))
-        yield crop(runs, width)
+        if first is not None and second is not None and cells:
+            runs += bar(first, first + second, cells, "█", role, empty=_EMPTY)
+        yield crop((*runs, Run(words, "value")), width)
     swappiness = system.sysctl.get("swappiness")
     meaning = "" if swappiness is None else f" · swappiness {swappiness}: {_balance(swappiness)}"
     yield from _field("unevictable", f"{kib(system.meminfo.get('Unevictable'))}{meaning}", width)
@@ -101,7 +104,7 @@ def _zones(system: SystemSnapshot, width: int) -> Iterator[Row]:
     for zone in system.zones:
         runs = [
             Run(f"{zone.name:<{_KEY}} ", "key"),
-            *bar(zone.managed - zone.free, zone.managed, _bar_cells(width), "█", "bar.kernel", empty="░"),
+            *bar(zone.managed - zone.free, zone.managed, _bar_cells(width), "█", "bar.kernel", empty=_EMPTY),
             Run(f" {pages_size(zone.free)} free", "value"),
             Run(f" of {pages_size(zone.managed)}", "text.dim"),
         ]

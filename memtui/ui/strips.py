@@ -73,7 +73,8 @@ class StripPainter:
         segments, used = [], 0
         for text, role in look.row:
             style = styles.get(role, plain)
-            segments.append(Segment(text, style + over if over else style))
+            # What has a background of its own keeps it.
+            segments.append(Segment(text, style + over if over and style.bgcolor == plain.bgcolor else style))
             used += len(text)
         if used < width:
             segments.append(Segment(" " * (width - used), plain + over if over else plain))
@@ -107,5 +108,5 @@ class StripPainter:
 
 
 def _background(style: Style) -> Style:
-    """Only what lies behind the text, so that a row keeps the colours of its roles."""
-    return Style(bgcolor=style.bgcolor) if style.bgcolor else Style(reverse=style.reverse)
+    """All but the colour of the text, so that a row keeps those of its roles."""
+    return Style(bgcolor=style.bgcolor, bold=style.bold, underline=style.underline, reverse=style.reverse)

@@ -3,36 +3,59 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from memtui.scenarios import scenario_names  # noqa: E402 - of this checkout, whatever is installed
+
 FOLDER = ROOT / "screenshots"
-SHOTS = {
-    "first-malloc.svg": ["sim", "first-malloc", "--at", "3", "--size", "120x40"],
+STEPS = {
+    "first-malloc": 3,
+    "allocators": 18,
+    "demand-paging": 4,
+    "oom": 14,
+    "oom-then-and-now": 12,
+    "oom-vip": 18,
+    "overcommit": 13,
+    "shared-file": 8,
+    "copy-on-write": 9,
+    "anonymous": 10,
+    "shared-anonymous": 6,
+    "drop-caches": 12,
+    "tmpfs": 8,
+    "shm-leak": 9,
+    "kswapd": 12,
+    "swappiness": 13,
+    "brk-and-mmap": 9,
+    "free-and-trim": 13,
+    "tour": 56,
+}
+"""Scenario -> the step after which its picture is taken; another one's is taken at its end."""
+LIGHT = {"demand-paging", "shared-file"}
+OTHERS = {
     "first-malloc-80x24.svg": ["sim", "first-malloc", "--at", "3", "--size", "80x24"],
     "heap.svg": ["sim", "first-malloc", "--at", "9", "--size", "120x36", "--press", "H", "--theme", "slate"],
     "usage.svg": ["sim", "demand-paging", "--at", "4", "--size", "100x30", "--press", "u", "--theme", "contrast"],
     "why.svg": ["sim", "first-malloc", "--at", "3", "--size", "100x34", "--press", "y", "--theme", "okabe"],
     "pages.svg": ["sim", "first-malloc", "--at", "8", "--size", "100x30", "--press", "z", "--theme", "dusk"],
     "tree.svg": ["sim", "first-malloc", "--at", "2", "--size", "120x45", "--press", "V n"],
-    "brk-and-mmap.svg": ["sim", "brk-and-mmap", "--at", "9", "--size", "120x40"],
     "free-and-trim.svg": ["sim", "free-and-trim", "--at", "13", "--size", "120x40", "--press", "n"],
-    "oom.svg": ["sim", "oom", "--at", "14", "--size", "120x40"],
-    "kswapd.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40"],
-    "shared-file.svg": ["sim", "shared-file", "--at", "8", "--size", "120x40", "--theme", "paper"],
-    "oom-then-and-now.svg": ["sim", "oom-then-and-now", "--at", "12", "--size", "120x40"],
-    "oom-vip.svg": ["sim", "oom-vip", "--at", "18", "--size", "120x40"],
-    "overcommit.svg": ["sim", "overcommit", "--at", "13", "--size", "100x30"],
-    "copy-on-write.svg": ["sim", "copy-on-write", "--at", "9", "--size", "120x40"],
-    "anonymous.svg": ["sim", "anonymous", "--at", "10", "--size", "120x40"],
-    "shared-anonymous.svg": ["sim", "shared-anonymous", "--at", "6", "--size", "120x40"],
-    "drop-caches.svg": ["sim", "drop-caches", "--at", "12", "--size", "120x40"],
-    "tmpfs.svg": ["sim", "tmpfs", "--at", "8", "--size", "120x40"],
-    "shm-leak.svg": ["sim", "shm-leak", "--at", "9", "--size", "120x40"],
-    "swappiness.svg": ["sim", "swappiness", "--at", "13", "--size", "120x40"],
-    "tour.svg": ["sim", "tour", "--at", "56", "--size", "120x40"],
-    "demand-paging.svg": ["sim", "demand-paging", "--at", "4", "--size", "120x40", "--theme", "paper"],
+    "machine.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40", "--press", "M"],
+    "ranking.svg": ["sim", "oom", "--at", "14", "--size", "120x40", "--press", "o", "--theme", "mono"],
 }
+"""Pictures of what else there is to see."""
+
+
+def of_scenario(name: str) -> list[str]:
+    """How the picture of a scenario is taken."""
+    argv = ["sim", name, "--at", str(STEPS.get(name, 1 << 30)), "--size", "120x40"]
+    return [*argv, "--theme", "paper"] if name in LIGHT else argv
+
+
+SHOTS = {f"{name}.svg": of_scenario(name) for name in scenario_names()} | OTHERS
 """File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""
 
 
@@ -43,5 +66,6 @@ def render(name: str) -> bytes:
 
 
 if __name__ == "__main__":
-    for shot in SHOTS:
-        (FOLDER / shot).write_bytes(render(shot))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for shot, picture in zip(SHOTS, pool.map(render, SHOTS), strict=True):
+            (FOLDER / shot).write_bytes(picture)

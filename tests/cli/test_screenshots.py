@@ -1,17 +1,12 @@
 """The pictures in screenshots/ are what memtui draws now."""
 
-import importlib.util
 import re
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("shots", Path(__file__).with_name("shots.py"))
-assert _spec is not None
-assert _spec.loader is not None
-shots = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(shots)
+from tests.cli import shots
 
 MADE_WITH = "8.2"
 """Textual's drawing of its own parts changes with its releases."""
@@ -32,9 +27,14 @@ def test_pictures_fetch_nothing(path: Path):
     assert set(links) <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
 
 
+def test_every_scenario_has_a_picture():
+    assert {argv[1] for argv in shots.SHOTS.values()} == set(shots.scenario_names())
+    assert {path.name for path in shots.FOLDER.glob("*.svg")} == set(shots.SHOTS) | {"live.svg"}
+
+
 def test_the_readme_shows_pictures_that_are_there():
     text = (shots.ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"\]\((screenshots/[^)]+)\)", text)
-    assert shown
+    assert len(shown) >= 8
     for picture in shown:
         assert (shots.ROOT / picture).is_file()
