@@ -98,12 +98,16 @@ def open_home(screen: Screen) -> None:
     from memtui.live.processes import read_tasks
     from memtui.live.procfs import Procfs
     from memtui.live.source import LiveSource
-    from memtui.scenarios import scenario_names, scenario_summary
-    from memtui.ui.home import Home
+    from memtui.scenarios import scenario_chapters, scenario_story, scenario_summary
+    from memtui.ui.home import Home, Scenario
 
     home = Home(
         processes=lambda: read_tasks(Procfs()),
-        scenarios=[(name, scenario_summary(name)) for name in scenario_names()],
+        scenarios=[
+            Scenario(name, scenario_summary(name), chapter, scenario_story(name))
+            for chapter, names in scenario_chapters().items()
+            for name in names
+        ],
         open_process=LiveSource,
         open_scenario=simulation,
     )

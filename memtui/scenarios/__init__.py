@@ -1,5 +1,6 @@
 """The built-in demos: one story a .trace file, and the recorded machine that they run on."""
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
@@ -32,6 +33,23 @@ _SUMMARIES: Final = MappingProxyType(
         "tour": "the whole story in one sitting: from exec to out of memory",
     }
 )
+_CHAPTERS: Final = MappingProxyType(
+    {
+        "1  From exec to exit": (
+            "exec",
+            "first-malloc",
+            "brk-and-mmap",
+            "allocators",
+            "demand-paging",
+            "free-and-trim",
+            "exit",
+        ),
+        "2  Out of memory": ("oom", "oom-then-and-now", "oom-vip", "overcommit"),
+        "3  Where pages live": ("shared-file", "copy-on-write", "anonymous", "shared-anonymous"),
+        "4  How memory comes back": ("drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness"),
+        "All of it": ("tour",),
+    }
+)
 _NAMES: Final = tuple(_SUMMARIES)
 
 _LIB: Final = "/usr/lib/x86_64-linux-gnu/"
@@ -52,6 +70,22 @@ def scenario_names() -> tuple[str, ...]:
 def scenario_summary(name: str) -> str:
     """What it shows, in a few words."""
     return _SUMMARIES[name]
+
+
+def scenario_chapters() -> Mapping[str, tuple[str, ...]]:
+    """The headings under which the scenarios stand, and their names, in the order of the story."""
+    return {title: tuple(name for name in names if name in _SUMMARIES) for title, names in _CHAPTERS.items()}
+
+
+def scenario_story(name: str) -> str:
+    """What it tells: the titles of its parts, each with the first sentence under it; a paragraph a line.
+
+    Raises:
+        KeyError: there is no such scenario.
+    """
+    text = re.sub(r"\n# ", " ", re.sub(r"^(##.*)\n+# ", r"\1: ", scenario_text(name), flags=re.MULTILINE))
+    parts = (line.removeprefix("## ") for line in text.splitlines() if line.startswith("## "))
+    return "\n".join(re.sub(r"(: .*?\.) .*", r"\1", part) for part in parts)
 
 
 def scenario_text(name: str) -> str:

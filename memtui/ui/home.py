@@ -7,12 +7,23 @@ from memtui.model.source import Source
 from memtui.model.task import Task
 
 
+class Scenario(NamedTuple):
+    """A story that is simulated step by step."""
+
+    name: str
+    summary: str
+    """What it shows, in a few words."""
+    chapter: str = ""
+    """Under which heading it stands; those of one chapter stand together."""
+    story: str = ""
+    """What it tells, a paragraph a line."""
+
+
 class Home(NamedTuple):
     """Processes and scenarios to choose from."""
 
     processes: Callable[[], Sequence[Task]]
     """Runs beside the screen; may raise SourceError."""
-    scenarios: Sequence[tuple[str, str]]
-    """Name, what it shows."""
+    scenarios: Sequence[Scenario]
     open_process: Callable[[int], Source]
     open_scenario: Callable[[str], Source]

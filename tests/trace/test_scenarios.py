@@ -7,7 +7,7 @@ import pytest
 
 from memtui.model.address import page_up
 from memtui.model.elf import PF_W
-from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
+from memtui.scenarios import ScenarioHost, scenario_chapters, scenario_names, scenario_story, scenario_text
 from memtui.trace.constants import value_of
 from memtui.trace.line import Call, Keyword, Text
 from memtui.trace.parser import Trace, parse
@@ -106,3 +106,12 @@ def test_the_machine_is_the_same_everywhere() -> None:
     assert facts == ScenarioHost().machine()
     assert facts.totalram_pages == 65536
     assert facts.rlimits["STACK"] == 8 << 20
+
+
+def test_every_scenario_stands_under_one_chapter_and_has_a_story() -> None:
+    chapters = scenario_chapters()
+    assert sorted(name for names in chapters.values() for name in names) == sorted(scenario_names())
+    for name in scenario_names():
+        lines = scenario_story(name).splitlines()
+        assert len(lines) >= 2, name
+        assert all(line and not line.startswith("#") for line in lines), name

@@ -11,11 +11,11 @@ from memtui.model.errors import AccessDenied, NotSupported, ProcessGone
 from memtui.model.request import Back, Focus, Peek, Refresh, Seek, Step
 from memtui.model.source import Source
 from memtui.ui.app import MemtuiApp
-from memtui.ui.home import Home
+from memtui.ui.home import Home, Scenario
 from memtui.ui.keys import KEYS
 from memtui.ui.line_view import LineView
 from memtui.ui.screens.help import HelpScreen
-from memtui.ui.screens.home import HomeScreen, Picks
+from memtui.ui.screens.home import HomeScreen
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.placing import PANES
 from memtui.ui.svg import render_svg
@@ -24,6 +24,7 @@ from memtui.ui.widgets.bars import HeaderBar
 from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
+from memtui.ui.widgets.picks import Picks
 from memtui.ui.widgets.residence_pane import ResidencePane
 from memtui.ui.widgets.steps_pane import StepsPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
@@ -381,7 +382,12 @@ def home(opened: list[Source]) -> Home:
         opened.append(Live())
         return opened[-1]
 
-    scenarios = [("first-malloc", "where a heap comes from"), ("broken", "does not open")]
+    scenarios = [
+        Scenario(
+            "first-malloc", "where a heap comes from", "1  Beginnings", "A break: it moves.\nA heap: it is there."
+        ),
+        Scenario("broken", "does not open", "2  Ends"),
+    ]
     return Home(lambda: TASKS, scenarios, live, simulated)
 
 
@@ -448,6 +454,28 @@ async def test_home_says_why_something_does_not_open(run: Run) -> None:
         await pilot.press("q")
         await settle(pilot)
         assert not app.is_running
+
+
+async def test_home_has_chapters_and_tells_the_story_under_the_cursor(run: Run) -> None:
+    async with run(None, home=home([])) as pilot:
+        app = cast("MemtuiApp", pilot.app)
+        scenarios = app.screen.query_one("#scenarios", Picks)
+        assert (scenarios.picked, scenarios.cursor) == ("first-malloc", 1)
+        assert "1  Beginnings" in text(app)
+        assert "A heap: it is there." in text(app)
+        for key, picked in (("j", "broken"), ("j", "broken"), ("k", "first-malloc"), ("k", "first-malloc")):
+            await pilot.press(key)
+            assert scenarios.picked == picked
+        await pilot.press("slash", *"ends", "enter")
+        await settle(pilot)
+        assert scenarios.names == ["broken"]
+        assert "broken: does not open" in text(app)
+        await pilot.press("escape", "tab")
+        await settle(pilot)
+        assert "oom_score_adj" in text(app)
+        await pilot.press("slash", *"nobody")
+        await settle(pilot)
+        assert "Nothing of that name" in text(app)
 
 
 async def test_home_opens_on_a_double_click(run: Run) -> None:

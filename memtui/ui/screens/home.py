@@ -1,6 +1,7 @@
 """Pick a scenario or a process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from textual import work
@@ -9,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from memtui.draw.fit import crop, safe, shorten
+from memtui.draw.fit import safe, shorten
 from memtui.draw.lines import RowLines
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import pages_size
@@ -19,11 +20,16 @@ from memtui.ui.home import Home
 from memtui.ui.line_view import LineBar, LineView
 from memtui.ui.screens.fitting import FittingScreen
 from memtui.ui.screens.help import HelpScreen
+from memtui.ui.widgets.picks import Picks, Story
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
 
 _WIDE: Final = 100
+"""Cells from which the lists stand side by side."""
+_HIGH: Final = 30
+"""Lines from which there is room for the story under them."""
+_SCENARIOS, _PROCESSES = "Scenarios: simulated, step by step", "Processes: live, only looked at"
 _KEYS: Final = (
     ("Enter", "open"),
     ("/", "filter"),
@@ -33,38 +39,6 @@ _KEYS: Final = (
     ("?", "help"),
     ("q", "quit"),
 )
-
-
-class Picks(LineView):
-    """A list of things to pick from."""
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self.cursor = 0
-        self.names: Sequence[str] = ()
-        self._drawn_as: Callable[[str, int], Row] = lambda name, width: (Run(name, "text"),)
-
-    def offer(self, names: Sequence[str], row: Callable[[str, int], Row], *, title: str) -> None:
-        """Show these; the cursor goes to the first."""
-        self.names, self._drawn_as = names, row
-        self.title = title
-        self.top = 0
-        self._lay_out()
-        self.move_to(0)
-
-    def _lay_out(self) -> None:
-        width = self.room.width
-        rows = tuple(crop(self._drawn_as(name, width), width) for name in self.names)
-        self.show(RowLines(rows, width), subtitle=str(len(self.names)))
-
-    def on_resize(self) -> None:
-        """Lay it out for the new width."""
-        self._lay_out()
-
-    @property
-    def picked(self) -> str | None:
-        """What the cursor is on."""
-        return self.names[self.cursor] if self.cursor is not None and self.cursor < len(self.names) else None
 
 
 class HomeScreen(FittingScreen):
@@ -91,7 +65,7 @@ class HomeScreen(FittingScreen):
     def __init__(self, home: Home) -> None:
         super().__init__()
         self._home = home
-        self._summaries = dict(home.scenarios)
+        self._scenarios = {scenario.name: scenario for scenario in home.scenarios}
         self._tasks: dict[str, Task] = {}
         self._here = "scenarios"
 
@@ -107,6 +81,7 @@ class HomeScreen(FittingScreen):
         with Horizontal(id="lists"):
             yield Picks(id="scenarios")
             yield Picks(id="processes")
+        yield Story(id="story")
         yield LineBar(id="home-keys")
         yield from super().compose()
 
@@ -128,6 +103,7 @@ class HomeScreen(FittingScreen):
         """Side by side, or one above the other."""
         super().on_resize()
         self.set_class(self.app.size.width < _WIDE, "-compact")
+        self.set_class(self.app.size.height < _HIGH, "-low")
 
     def _paint(self) -> None:
         for view in self.query(LineView):
@@ -150,15 +126,20 @@ class HomeScreen(FittingScreen):
 
     def _fill(self) -> None:
         wanted = self.query_one("#filter", Input).value.casefold()
-        names = [name for name, summary in self._summaries.items() if wanted in f"{name} {summary}".casefold()]
+        found = [one for one in self._scenarios.values() if wanted in " ".join(one[:3]).casefold()]
+        groups = [(head, [one.name for one in group]) for head, group in groupby(found, lambda one: one.chapter)]
         pids = [pid for pid, task in self._tasks.items() if wanted in f"{pid} {task.comm}".casefold()]
-        self.query_one("#scenarios", Picks).offer(names, self._scenario_row, title="Scenarios: simulated, step by step")
-        self.query_one("#processes", Picks).offer(pids, self._process_row, title="Processes: live, only looked at")
+        self.query_one("#scenarios", Picks).offer(
+            groups, self._scenario_row, title="Scenarios: simulated, step by step"
+        )
+        self.query_one("#processes", Picks).offer(
+            [("", pids)], self._process_row, title="Processes: live, only looked at"
+        )
 
     def _scenario_row(self, name: str, width: int) -> Row:
         return (
-            Run(f" {name:<18} ", "map.label"),
-            Run(shorten(safe(self._summaries[name]), width - 21), "text"),
+            Run(f"   {name:<16} ", "map.label"),
+            Run(shorten(safe(self._scenarios[name].summary), width - 21), "text"),
         )
 
     def _process_row(self, pid: str, width: int) -> Row:
@@ -168,6 +149,22 @@ class HomeScreen(FittingScreen):
             Run(f"{pages_size(task.rss_pages):>9}  ", "value"),
             Run(safe(task.comm), "text"),
         )
+
+    def on_picks_pointed(self) -> None:
+        """Tell of what the cursor is on."""
+        picks = self._list
+        name, story = picks.picked, self.query_one(Story)
+        if name is None:
+            story.tell("Nothing of that name", "Esc shows all again")
+        elif picks.id == "scenarios":
+            scenario = self._scenarios[name]
+            story.tell(f"{name}: {scenario.summary}", scenario.story)
+        else:
+            story.tell(f"{name} {safe(self._tasks[name].comm)}", _about(self._tasks[name]))
+
+    def on_descendant_focus(self) -> None:
+        """The story follows the focus."""
+        self.on_picks_pointed()
 
     def on_input_changed(self) -> None:
         """Filter both lists."""
@@ -231,3 +228,17 @@ class HomeScreen(FittingScreen):
             self.app.call_from_thread(self.memtui.report, error)
         else:
             self.app.call_from_thread(self.memtui.open, source)
+
+
+def _about(task: Task) -> str:
+    """What the list of processes has no room for."""
+    adj = "—" if task.oom_score_adj is None else f"{task.oom_score_adj:+d}"
+    score = "—" if task.kernel_oom_score is None else str(task.kernel_oom_score)
+    return "\n".join(
+        (
+            f"in RAM {pages_size(task.rss_pages)}, on swap {pages_size(task.swap_pages)},"
+            f" page tables {pages_size(task.pgtable_pages)}, address space {pages_size(task.total_vm)}",
+            f"oom_score {score}, oom_score_adj {adj}, user {'—' if task.uid is None else task.uid}",
+            "Enter looks at it each second. Nothing is stopped, injected or written.",
+        )
+    )
