@@ -32,7 +32,7 @@ def oom_summary(snapshot: Snapshot) -> str:
     """The ranking as a table, whoever dies first on top."""
     domain, totalpages = snapshot.domain, snapshot.system.totalpages
     if domain is None or totalpages is None:
-        return f"no ranking: {snapshot.unknown.get('oom', 'the size of RAM and swap is unknown')}\n"
+        return f"no ranking: {_why_no_ranking(snapshot)}\n"
     verdicts = rank(snapshot.tasks, domain.pages, totalpages)
     killable = [verdict for verdict in verdicts if verdict.points is not None]
     lines = [
@@ -49,8 +49,16 @@ def oom_summary(snapshot: Snapshot) -> str:
     if len(killable) > _RANKED:
         lines.append(f"... and {len(killable) - _RANKED} more")
     reasons = Counter(verdict.why_not for verdict in verdicts if verdict.why_not is not None)
+    if "tasks" in snapshot.unknown:
+        lines.append(f"unknown: tasks: {snapshot.unknown['tasks']}")
     lines += [f"never killed: {count} ({reason})" for reason, count in reasons.most_common()]
     return "\n".join(lines) + "\n"
+
+
+def _why_no_ranking(snapshot: Snapshot) -> str:
+    reasons = {**snapshot.system.unknown, **snapshot.unknown}
+    known = (reasons[key] for key in ("domain", "oom", "meminfo") if key in reasons)
+    return next(known, "the size of RAM and swap is unknown")
 
 
 def _steps(log: StepLog) -> list[str]:

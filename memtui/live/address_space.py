@@ -20,6 +20,7 @@ from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
+_TORN: Final = "VMAs changed while they were read"
 _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
 _LARGE: Final = 256 << 10
@@ -77,6 +78,8 @@ class AddressSpaceReader:
         try:
             stat = parse_stat(self._procfs.read(f"{self._pid}/stat"))
         except ProcessGone as error:
+            if not self._procfs.mounted:
+                raise NotSupported(f"no proc file system is mounted at {self._procfs.root}") from error
             raise ProcessGone(f"{before} has exited" if before else f"no process {self._pid}") from error
         if self._first is not None and self._first.start_time != stat.start_time:
             raise ProcessGone(f"{before} has exited; {printable(stat.comm)} has its number now")
@@ -126,6 +129,10 @@ class AddressSpaceReader:
         cost = time.monotonic() - began
         self._notes = {}
         vmas = self._with_smaps(folder, vmas, counters, self._notes, measure=measure)
+        if self._notes.get("smaps", "").endswith(_TORN) and self._smaps_pace.due:
+            # The process was just mapping something: a cheap reading is made once more.
+            self._notes = {}
+            vmas = self._with_smaps(folder, self._mapped(folder), counters, self._notes, measure=measure)
         began = time.monotonic()
         with uncollected():
             vmas = self._with_runs(folder, vmas, self._notes)
@@ -181,7 +188,7 @@ class AddressSpaceReader:
         else:
             torn = sum(line not in blocks for line in self._lines)
             if torn:
-                notes["smaps"] = f"{torn} of {len(vmas)} VMAs changed while they were read"
+                notes["smaps"] = f"{torn} of {len(vmas)} {_TORN}"
         return _kept(vmas, [_attached(vma, blocks.get(line)) for line, vma in zip(self._lines, vmas, strict=True)])
 
     def _with_runs(self, folder: str, vmas: tuple[Vma, ...], notes: dict[str, str]) -> tuple[Vma, ...]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
+from memtui.live.mounts import mount_of, parse_mountinfo
 from memtui.live.procfs import Procfs
 from memtui.live.status import Stat, Status, parse_stat, parse_status
 from memtui.model.errors import AccessDenied, ProcessGone, SourceError
@@ -13,6 +14,7 @@ KERNEL_THREAD: Final = "kernel thread"
 NO_MEMORY: Final = "exited: no memory"
 _INIT_PID_NAMESPACE: Final = "pid:[4026531836]"
 """PROC_PID_INIT_INO of include/linux/proc_ns.h."""
+_HIDING: Final = frozenset({"hidepid=2", "hidepid=invisible", "hidepid=4", "hidepid=ptraceable"})
 _MANY: Final = 10
 _KIB_A_PAGE: Final = 4
 
@@ -97,6 +99,20 @@ def read_task(procfs: Procfs, pid: int, *, has_init: bool = True, before: Task |
         kernel_oom_score=_number(procfs, f"{pid}/oom_score"),
         never=_never(stat, status, has_init=has_init),
     )
+
+
+def out_of_sight(procfs: Procfs) -> str:
+    """Which processes cannot be seen at all, and why; "" if all can."""
+    try:
+        mounts = parse_mountinfo(procfs.read("self/mountinfo"))
+    except SourceError:
+        mounts = ()
+    proc = mount_of(mounts, procfs.root)
+    if proc is not None and os.geteuid() != 0 and proc.options & _HIDING:
+        return "proc is mounted with hidepid: the processes of other users are not seen (root sees them)"
+    if not _sees_global_init(procfs):
+        return "this is a pid namespace (a container): the processes outside of it are not seen"
+    return ""
 
 
 def resolve(name_or_pid: str, procfs: Procfs | None = None) -> int:

@@ -31,6 +31,11 @@ class Procfs:
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
 
+    @property
+    def mounted(self) -> bool:
+        """Whether there is a proc file system at all."""
+        return os.path.lexists(f"{self.root}/self")
+
     def path(self, name: str) -> str:
         """The full path of `name`."""
         return f"{self.root}/{name}"

@@ -92,7 +92,7 @@ class SharingReader:
 
     def _named(self, unknown: dict[str, str]) -> Iterator[str]:
         found = 0
-        for folder, folders, names in os.walk(_SHM, onerror=lambda error: unknown.setdefault("posix", str(error))):
+        for folder, folders, names in os.walk(_SHM, onerror=lambda error: _note(unknown, error)):
             folders.sort()
             for name in sorted(names):
                 found += 1
@@ -162,6 +162,10 @@ class SharingReader:
             counted = bool(size)
             files = facts.f_files - facts.f_ffree if facts.f_files else None
             yield TmpfsMount(mount.point, mount.fs_type, size or None, used if counted else None, files, why)
+
+
+def _note(unknown: dict[str, str], error: OSError) -> None:
+    unknown.setdefault("posix", f"{error.filename}: {error.strerror}")
 
 
 def _facts(sharing: Sharing) -> tuple[object, ...]:

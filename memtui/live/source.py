@@ -11,7 +11,7 @@ from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
 from memtui.live.old_rule import read_legacy
 from memtui.live.pace import Pace
-from memtui.live.processes import read_tasks
+from memtui.live.processes import out_of_sight, read_tasks
 from memtui.live.procfs import Procfs
 from memtui.live.shared_memory import SharingReader
 from memtui.live.status import printable
@@ -71,6 +71,7 @@ class LiveSource:
         self._rates = Rates()
         self._sharing: SharingReader | None = None
         """None: nobody wants to know."""
+        self._out_of_sight = out_of_sight(self._procfs)
         self._old_rule = False
         self._legacy: dict[int, LegacyTask] = {}
         self._files: tuple[str, ...] = ()
@@ -163,12 +164,14 @@ class LiveSource:
         self._system = read_system(self._procfs, self._system, self._rates)
         if mm is None:
             unknown["mm"] = "no process is chosen"
-        if self._tasks_pace.due:
+        read = self._tasks_pace.due
+        if read:
             with self._tasks_pace.measured():
                 self._tasks = self._read_tasks()
                 self._legacy = read_legacy(self._procfs, self._tasks) if self._old_rule else {}
-        elif self._tasks_pace.why_old:
-            unknown["tasks"] = self._tasks_pace.why_old
+        notes = [note for note in (self._out_of_sight, "" if read else self._tasks_pace.why_old) if note]
+        if notes:
+            unknown["tasks"] = "; ".join(notes)
         self._domain = self._read_domain(self._system)
         if self._domain is None:
             unknown["domain"] = self._system.unknown.get("meminfo", "RAM and swap are unknown")
