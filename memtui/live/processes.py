@@ -48,7 +48,7 @@ def read_tasks(procfs: Procfs, pids: Iterable[int] | None = None, previous: Iter
     nothing else.
     """
     known = {task.pid: task for task in previous}
-    has_init = _sees_global_init(procfs)
+    has_init = sees_global_init(procfs)
     tasks = []
     for pid in procfs.numbers() if pids is None else pids:
         try:
@@ -58,7 +58,7 @@ def read_tasks(procfs: Procfs, pids: Iterable[int] | None = None, previous: Iter
             continue
         tasks.append(before if before is not None and before == task else task)
     if pids is None:
-        tasks.sort(key=lambda task: (task.start_time is None, task.start_time, task.pid))
+        return tuple(in_order(tasks))
     return tuple(tasks)
 
 
@@ -110,7 +110,7 @@ def out_of_sight(procfs: Procfs) -> str:
     proc = mount_of(mounts, procfs.root)
     if proc is not None and os.geteuid() != 0 and proc.options & _HIDING:
         return "proc is mounted with hidepid: the processes of other users are not seen (root sees them)"
-    if not _sees_global_init(procfs):
+    if not sees_global_init(procfs):
         return "this is a pid namespace (a container): the processes outside of it are not seen"
     return ""
 
@@ -150,7 +150,13 @@ def _names(procfs: Procfs, pid: int) -> tuple[bytes, ...]:
     return comm, program
 
 
-def _sees_global_init(procfs: Procfs) -> bool:
+def in_order(tasks: Iterable[Task]) -> list[Task]:
+    """By creation: start time, and then pid."""
+    return sorted(tasks, key=lambda task: (task.start_time is None, task.start_time, task.pid))
+
+
+def sees_global_init(procfs: Procfs) -> bool:
+    """Whether pid 1 is the machine's init, and not that of a container."""
     try:
         return procfs.readlink("self/ns/pid") == _INIT_PID_NAMESPACE
     except SourceError:

@@ -11,10 +11,11 @@ from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
 from memtui.live.old_rule import read_legacy
 from memtui.live.pace import Pace
-from memtui.live.processes import out_of_sight, read_tasks
+from memtui.live.processes import out_of_sight
 from memtui.live.procfs import Procfs
 from memtui.live.shared_memory import SharingReader
 from memtui.live.status import printable
+from memtui.live.task_reader import TaskReader
 from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
@@ -71,6 +72,7 @@ class LiveSource:
         self._rates = Rates()
         self._sharing: SharingReader | None = None
         """None: nobody wants to know."""
+        self._task_reader = TaskReader(self._procfs)
         self._out_of_sight = out_of_sight(self._procfs)
         self._old_rule = False
         self._legacy: dict[int, LegacyTask] = {}
@@ -154,6 +156,7 @@ class LiveSource:
         """Let go of a reading of the heap that is under way; nothing else is held open between requests."""
         if self._extras is not None:
             self._extras.close()
+        self._task_reader.close()
         self._closed = True
 
     def _reader_of(self, pid: int) -> AddressSpaceReader:
@@ -201,7 +204,7 @@ class LiveSource:
 
     def _read_tasks(self) -> tuple[Task, ...]:
         pids = None if self._cgroup is None else members(self._cgroup)
-        tasks = read_tasks(self._procfs, pids, self._tasks)
+        tasks = self._task_reader.read(pids)
         unchanged = len(tasks) == len(self._tasks) and all(a is b for a, b in zip(tasks, self._tasks, strict=True))
         return self._tasks if unchanged else tasks
 

@@ -1,0 +1,121 @@
+"""Every process again and again, cheaply: what did not move is not read anew."""
+
+import errno
+import os
+import resource
+from typing import Final, NamedTuple
+
+from memtui.live.processes import in_order, read_task, sees_global_init
+from memtui.live.procfs import Procfs
+from memtui.model.errors import ProcessGone
+from memtui.model.task import Task
+
+_FILES: Final = ("statm", "oom_score")
+"""Small files that move whenever the figures of a process do: its pages, and what the killer makes of them."""
+_SPARE: Final = 256
+"""Descriptors that are left to the rest of the program."""
+_WISHED: Final = 65_536
+_EVERY: Final = 64
+"""A process that does not seem to move is read anew after so many looks: swap and page tables may move alone."""
+_LONGEST: Final = 160
+"""Bytes of such a file, at most."""
+
+
+class _Known(NamedTuple):
+    task: Task
+    fds: tuple[int, ...]
+    """Of `_FILES`, kept open: a process that took over the pid is never taken for this one."""
+    text: bytes
+    """What they said just before the task was read."""
+
+
+class TaskReader:
+    """All processes of a machine, with what is known of each kept between two looks."""
+
+    def __init__(self, procfs: Procfs) -> None:
+        self._procfs = procfs
+        self._known: dict[int, _Known] = {}
+        self._room = _descriptors() // len(_FILES)
+        self._looks = 0
+
+    def read(self, pids: list[int] | None = None) -> tuple[Task, ...]:
+        """In the order of the kernel's walk; a task that did not change is the same object as before.
+
+        Args:
+            pids: in the order of the walk; None: all, by creation.
+        """
+        has_init = sees_global_init(self._procfs)
+        self._looks += 1
+        known: dict[int, _Known] = {}
+        for pid in self._procfs.numbers() if pids is None else pids:
+            try:
+                known[pid] = self._one(pid, has_init=has_init)
+            except ProcessGone:
+                continue
+        for pid, gone in self._known.items():
+            if pid not in known:
+                _close(gone.fds)
+        self._known = known
+        tasks = [one.task for one in known.values()]
+        return tuple(in_order(tasks) if pids is None else tasks)
+
+    def close(self) -> None:
+        """Let go of the descriptors."""
+        for one in self._known.values():
+            _close(one.fds)
+        self._known = {}
+
+    def _one(self, pid: int, *, has_init: bool) -> _Known:
+        before = self._known.get(pid)
+        text = None if before is None or not before.fds else self._said(pid, before.fds)
+        if before is not None and text is not None:
+            if text == before.text and (pid + self._looks) % _EVERY:
+                return before
+            task = read_task(self._procfs, pid, has_init=has_init, before=before.task)
+            return before._replace(task=before.task if before.task == task else task, text=text)
+        fds = self._opened(pid)
+        text = self._said(pid, fds) if fds else b""
+        try:
+            task = read_task(self._procfs, pid, has_init=has_init, before=None if before is None else before.task)
+        except ProcessGone:
+            _close(fds)
+            raise
+        return _Known(before.task if before is not None and before.task == task else task, fds, text or b"")
+
+    def _said(self, pid: int, fds: tuple[int, ...]) -> bytes | None:
+        """What the files say now; None: the process exited (ESRCH), and perhaps another one has its number."""
+        try:
+            return b"".join([os.pread(fd, _LONGEST, 0) for fd in fds])
+        except OSError:
+            if pid in self._known:
+                _close(self._known.pop(pid).fds)
+            return None
+
+    def _opened(self, pid: int) -> tuple[int, ...]:
+        """(): it may not be kept open, or it is gone."""
+        fds: list[int] = []
+        if len(self._known) >= self._room:
+            return ()
+        try:
+            fds += (os.open(self._procfs.path(f"{pid}/{name}"), os.O_RDONLY | os.O_CLOEXEC) for name in _FILES)
+        except OSError as error:
+            _close(tuple(fds))
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._room = len(self._known)
+            return ()
+        return tuple(fds)
+
+
+def _descriptors() -> int:
+    """How many may be kept open; the soft limit is raised as far as it is ours to raise."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wished = _WISHED if hard == resource.RLIM_INFINITY else min(hard, _WISHED)
+    if soft != resource.RLIM_INFINITY and soft < wished:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
+        soft = wished
+    return max(min(soft, _WISHED) - _SPARE, 0)
+
+
+def _close(fds: tuple[int, ...]) -> None:
+    for fd in fds:
+        os.close(fd)
