@@ -25,7 +25,8 @@ from memtui.sim.kernel.kernel_step import begin_step, end_step
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.linking import plan, told
 from memtui.sim.machine_options import machine_options
-from memtui.sim.overlap import Overlaps, order_note
+from memtui.sim.order_note import order_note
+from memtui.sim.overlap import Overlaps
 from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE

@@ -1,16 +1,12 @@
 """Calls of a log that overlap: each took effect between its entry and its exit, in an order that no log tells."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from memtui.model.errors import ParseError
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.syscall_table import numbers
 from memtui.trace.line import Call, Statement
-
-if TYPE_CHECKING:
-    from memtui.sim.process import Process
-    from memtui.sim.world import World
 
 MAKE_OR_FREE_ROOM: Final = frozenset({"mmap", "mremap", "munmap", "shmat", "shmdt"})
 ON_THE_MAP: Final = MAKE_OR_FREE_ROOM | {"brk", "mprotect"}
@@ -81,24 +77,3 @@ def _looks_for_room(call: Call) -> bool:
     except ParseError:  # an argument that the log does not tell
         return True
     return False
-
-
-def order_note(world: "World", process: "Process", statement: Statement) -> str:
-    """What the log leaves open about the order of a call that has just run, in a sentence; "" if it is certain."""
-    if statement.ahead:
-        return (
-            "the log leaves open which of the overlapping calls took effect first: "
-            "only if this one did before the next do all their results agree"
-        )
-    call = statement.what
-    if not isinstance(call, Call) or call.name not in ON_THE_MAP or (call.result and call.result.value is not None):
-        return ""
-    for rival in world.overlaps.rivals(statement):
-        other = world.processes.get(rival.pid or 0)
-        same = other is not None and other.task.mm is process.task.mm
-        if same and isinstance(rival.what, Call) and depend(call, rival.what):
-            return (
-                f"the log leaves open whether this or the {rival.what.name} of {rival.pid} took effect first, "
-                "and tells no results: the one that ended first did"
-            )
-    return ""

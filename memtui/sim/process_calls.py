@@ -65,7 +65,7 @@ def _fork(world: World, process: Process, call: Call) -> Effect:
 
 
 def _clone(world: World, process: Process, call: Call, pid: int) -> "Outcome":
-    flags = _clone_flags(world, call)
+    flags = clone_flags(world, call)
     if world.recorded and not flags & CLONE_VM:
         _assume_written(world, process)
     return fork.sys_clone(world.kernel, process.task, flags, pid)
@@ -83,7 +83,7 @@ def _assume_written(world: World, process: Process) -> None:
             anon_vma_prepare(world.kernel, mm, current)
 
 
-def _clone_flags(world: World, call: Call) -> int:
+def clone_flags(world: World, call: Call) -> int:
     """CLONE_* of a call, by its name and arguments."""
     if call.name == "vfork":
         return CLONE_VFORK | CLONE_VM

@@ -134,3 +134,16 @@ def test_a_child_that_ended_before_its_parent_learned_of_it_is_born_once(simulat
         log + "1     vfork( <unfinished ...>\n2     getpid() = 2\n1     <... vfork resumed>) = 2\n2     getpid() = 2\n"
     )
     assert [task.pid for task in simulate(again).apply(Seek(ENDING)).tasks] == [1, 2]
+
+
+def test_what_is_open_is_said_though_the_other_thread_is_not_yet_born_or_has_ended(simulate: Simulate):
+    log = f"{START}2     munmap(0x7ffff7ffe000, 4096 <unfinished ...>\n1     clone(child_stack=NULL, "
+    log += "flags=CLONE_VM|CLONE_THREAD|CLONE_SIGHAND <unfinished ...>\n"
+    log += f"5     {CALLS[0].removesuffix(')')} <unfinished ...>\n2     <... munmap resumed>)\n2     exit(0) = ?\n"
+    log += (
+        "2     +++ exited with 0 +++\n1     <... clone resumed>) = 5\n5     <... mmap resumed>)\n1     getpid() = 1\n"
+    )
+    steps = simulate(log).apply(Seek(ENDING)).steps
+    assert steps is not None
+    notes = [step.text for step in steps.steps for event in step.events if "leaves open whether" in event.text]
+    assert [text.partition("(")[0] for text in notes] == ["munmap", "mmap"]
