@@ -26,7 +26,7 @@ class StepRecord(NamedTuple):
     line: int = 0
     """Line in the trace file, 0 for a made or injected step."""
     calls: tuple[str, ...] = ()
-    """System calls that a library call (malloc) made on its way, in strace's format."""
+    """What it did on its way, as strace prints it: the system calls of a malloc, the mappings of an execve."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,11 +12,13 @@ from memtui.scenarios import linked
 
 _SUMMARIES: Final = MappingProxyType(
     {
+        "exec": "a program starts: each segment becomes a VMA, then the dynamic linker brings the libraries",
         "first-malloc": "the first malloc moves the break, and the kernel makes a heap",
         "brk-and-mmap": "the heap grows by brk, large blocks come by mmap, and where the border lies",
         "free-and-trim": "what free gives back to the kernel, and what it keeps",
         "allocators": "the same calls under glibc's malloc, jemalloc and tcmalloc, side by side",
         "demand-paging": "16 MiB asked for, and pages that come only when they are touched",
+        "exit": "exit gives everything back, whoever forgot to free it; what files keep stays",
         "oom": "memory runs out, and the process with the most of it dies",
         "oom-then-and-now": "one out of memory, judged by today's rule and by that of 2.6.32",
         "oom-vip": "oom_score_adj and oom_adj: who is exempt, and who goes first",

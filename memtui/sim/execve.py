@@ -2,12 +2,15 @@
 
 from typing import Final
 
+from memtui.model.address import page_down, page_up
+from memtui.model.elf import PF_R, PF_W, PF_X, ElfImage, Segment
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.exec import Program, do_execve
 from memtui.sim.kernel.exec_stack import ExecOffsets
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.paths import joined
 from memtui.sim.process import Process
+from memtui.sim.syscall_table import ULONG_MAX
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Arg, Array, Call, Number, Text
 
@@ -30,7 +33,6 @@ def handler(world: World, process: Process, call: Call) -> Effect:
     A path that the host does not have is ENOENT; but if the log says that it succeeded, the program ran on another
     machine, and nothing is known of its mappings.
     """
-    events: tuple[Event, ...] = ()
     filename = call.args[0].value if call.args and isinstance(call.args[0], Text) else b""
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
@@ -42,10 +44,10 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         world.end(process, f"was killed by {outcome.signal}: {outcome.why}")
         events = (Event(EventKind.SIGNAL, f"{outcome.signal}: {outcome.why}"),)
         return Effect(None, why=outcome.why, events=events)
-    if not outcome.errno:
-        process.start_program(program)
-        events = _notes(world, program, call)
-    return Effect(outcome.value, outcome.errno, outcome.why, events)
+    if outcome.errno:
+        return Effect(outcome.value, outcome.errno, outcome.why)
+    process.start_program(program)
+    return Effect(outcome.value, "", outcome.why, _notes(world, program, call), _mappings(process, program))
 
 
 def _program(world: World, process: Process, filename: bytes, call: Call) -> Program | Outcome:
@@ -69,6 +71,26 @@ def _program(world: World, process: Process, filename: bytes, call: Call) -> Pro
             return Outcome(-1, errno, f"{errno}: {path} needs {image.interp}: {_NO_INTERPRETER[errno]}")
     offsets = world.aslr.offsets() if world.aslr is not None else NO_OFFSETS
     return Program(filename, argv, envp, image, file, interpreter, interpreter_file, offsets)
+
+
+def _mappings(process: Process, program: Program) -> tuple[str, ...]:
+    """What execve mapped, in the order in which it did: a line a segment, then what comes without one."""
+    mm = process.task.mm
+    bias = mm.entry - program.image.entry
+    lines = [_segment(load, bias, program.image) for load in program.image.loads]
+    if program.interpreter is not None:
+        lines += [_segment(load, mm.base, program.interpreter) for load in program.interpreter.loads]
+    special = [vma for vma in mm.tree if vma.name or vma.start <= mm.start_stack < vma.end]
+    return (*lines, *(f"{vma.start:x}-{vma.end:x} {vma.name or '[stack]'}" for vma in special))
+
+
+def _segment(load: Segment, bias: int, image: ElfImage) -> str:
+    rights = "".join(letter if load.flags & flag else "-" for letter, flag in (("r", PF_R), ("w", PF_W), ("x", PF_X)))
+    start = page_down(bias + load.vaddr) & ULONG_MAX
+    end = page_up(bias + load.vaddr + load.memsz) & ULONG_MAX
+    bss = f", {load.memsz - load.filesz} more of bss" if load.memsz > load.filesz else ""
+    name = image.path.rpartition("/")[2]
+    return f"{start:x}-{end:x} {rights} PT_LOAD of {name}: {load.filesz} bytes from {load.offset:#x}{bss}"
 
 
 def _interpreter_failure(world: World, path: str) -> str:

@@ -21,7 +21,11 @@ def order_note(world: World, process: Process, statement: Statement) -> str:
     if not isinstance(call, Call) or call.name not in ON_THE_MAP or (call.result and call.result.value is not None):
         return ""
     for rival in world.overlaps.rivals(statement):
-        if isinstance(rival.what, Call) and depend(call, rival.what) and _group(world, rival, statement.line) == process.task.tgid:
+        if (
+            isinstance(rival.what, Call)
+            and depend(call, rival.what)
+            and _group(world, rival, statement.line) == process.task.tgid
+        ):
             return (
                 f"the log leaves open whether this or the {rival.what.name} of {rival.pid} took effect first, "
                 "and tells no results: the one that ended first did"

@@ -103,13 +103,7 @@ class Effect(NamedTuple):
     why: str = ""
     events: tuple[Event, ...] = ()
     calls: tuple[str, ...] = ()
-    """System calls that a library call made, as strace prints them."""
-    births: Births = field(default_factory=Births)
-    """The forks of the trace."""
-    born_early: set[int] = field(default_factory=set)
-    """Pids of children that ran, and may have ended, before the line in which their parent learns of them."""
-    overlaps: Overlaps = field(default_factory=Overlaps)
-    """The calls of the trace that overlap."""
+    """What it did on its way, as strace prints it: the system calls of a malloc, the mappings of an execve."""
     recorded: bool = False
     """The result lies outside what is simulated: the recorded one stands, if there is one; nothing is compared."""
     bound: int | None = None

@@ -13,6 +13,8 @@ from memtui.scenarios import scenario_names  # noqa: E402 - of this checkout, wh
 
 FOLDER = ROOT / "screenshots"
 STEPS = {
+    "exec": 4,
+    "exit": 15,
     "first-malloc": 3,
     "allocators": 18,
     "demand-paging": 4,

@@ -159,12 +159,84 @@ def test_drop_caches_frees_only_what_is_clean_and_unmapped():
     assert kib("drop-caches", "Dirty", 12) == 2048
 
 
+def perms(name: str, step: int) -> list[str]:
+    """Of each VMA, with the end of what it is called."""
+    mm = pictures(name)[step - 1].mm
+    assert mm is not None
+    return [f"{vma.perms} {(vma.name or '').rpartition('/')[2]}".strip() for vma in mm.vmas]
+
+
+LINKER = "ld-linux-x86-64.so.2"
+KERNELS = ["r--p [vvar]", "r--p [vvar_vclock]", "r-xp [vdso]"]
+ABOVE = ["rw-p [stack]", "--xp [vsyscall]"]
+
+
+def four(name: str) -> list[str]:
+    return [f"{rights} {name}" for rights in ("r--p", "r-xp", "r--p", "rw-p")]
+
+
+def five(name: str) -> list[str]:
+    """RELRO has cut a part off the data."""
+    return [f"{rights} {name}" for rights in ("r--p", "r-xp", "r--p", "r--p", "rw-p")]
+
+
+def test_exec_makes_each_segment_a_vma_and_ld_so_brings_the_libraries():
+    assert perms("exec", 3) == [*four("hello"), *KERNELS, *four(LINKER), *ABOVE]
+    assert perms("exec", 4) == [*four("linked"), *KERNELS, *four(LINKER), *ABOVE]
+    libc = [*five("libc.so.6"), "rw-p"]
+    assert perms("exec", 32) == [*five("linked"), "rw-p", *libc, "rw-p", *KERNELS, *five(LINKER), *ABOVE]
+    assert perms("exec", 34) == [*five("linked"), "rw-p [heap]", *perms("exec", 33)[5:]]
+
+
+def test_exec_shows_what_becomes_of_each_program_header():
+    log = pictures("exec")[3].steps
+    assert log is not None
+    ld_so = "PT_LOAD of ld-linux-x86-64.so.2"
+    assert log.steps[3].calls == (
+        "555555554000-555555555000 r-- PT_LOAD of linked: 1560 bytes from 0x0",
+        "555555555000-555555556000 r-x PT_LOAD of linked: 349 bytes from 0x1000",
+        "555555556000-555555557000 r-- PT_LOAD of linked: 220 bytes from 0x2000",
+        "555555557000-555555559000 rw- PT_LOAD of linked: 584 bytes from 0x2dd0, 8 more of bss",
+        f"7ffff7fca000-7ffff7fcb000 r-- {ld_so}: 3416 bytes from 0x0",
+        f"7ffff7fcb000-7ffff7ff1000 r-x {ld_so}: 151825 bytes from 0x1000",
+        f"7ffff7ff1000-7ffff7ffb000 r-- {ld_so}: 40060 bytes from 0x27000",
+        f"7ffff7ffb000-7ffff7fff000 rw- {ld_so}: 10256 bytes from 0x31900, 456 more of bss",
+        "7ffff7fc2000-7ffff7fc6000 [vvar]",
+        "7ffff7fc6000-7ffff7fc8000 [vvar_vclock]",
+        "7ffff7fc8000-7ffff7fca000 [vdso]",
+        "7ffffffde000-7ffffffff000 [stack]",
+    )
+
+
+def test_every_part_of_the_dynamic_linkers_work_is_told():
+    log = pictures("exec")[-1].steps
+    assert log is not None
+    made = [step for step in log.steps if step.made]
+    assert len(made) == 28
+    silent = {step.text.partition("(")[0] for step in made if not step.narration}
+    assert silent == {
+        "mmap", "openat", "newfstatat", "close", "pread64", "arch_prctl", "set_tid_address", "set_robust_list", "rseq"
+    }  # fmt: skip
+
+
+def test_exit_frees_what_only_the_process_had():
+    anon, tables, shmem, cached = (
+        [kib("exit", figure, step) for step in (14, 15, 16)]
+        for figure in ("AnonPages", "PageTables", "Shmem", "Cached")
+    )
+    assert anon == [10360, 8308, 0]
+    assert tables == [92, 48, 0]
+    assert shmem == [256, 256, 0]
+    assert cached == [1508, 1508, 1252]
+    assert kib("exit", "Dirty", 16) == 64
+
+
 if __name__ == "__main__":
     # Writes the figures anew: look at the difference before it is kept.
     with FIGURES.open("w", newline="") as kept:
         writer = csv.writer(kept, lineterminator="\n")
         for story in (
-            "brk-and-mmap", "free-and-trim",
+            "exec", "exit", "brk-and-mmap", "free-and-trim",
             "oom", "oom-then-and-now", "oom-vip", "overcommit", "shared-file", "copy-on-write", "anonymous",
             "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness", "tour",
         ):  # fmt: skip

@@ -82,7 +82,7 @@ def state(snapshot: Snapshot) -> State:
         counters.vm_pte or 0,
         None if heap is None else (heap.start, heap.pages),
         () if heap is None else tuple(((run.start - heap.start) >> 12, run.pages) for run in heap.runs or ()),
-        tuple(short(call) for call in step.calls),
+        () if "execve(" in step.text else tuple(short(call) for call in step.calls),
     )
 
 

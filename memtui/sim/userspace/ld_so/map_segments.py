@@ -48,6 +48,7 @@ def _map_first(calls: LoaderCalls, loads: tuple[Segment, ...], fd: int) -> int:
     """_dl_map_segment(): the first segment with room for all; aligned as the most demanding one asks for."""
     first, length = loads[0], total_size(loads)
     offset = page_down(first.offset)
+    calls.tell("One mapping of the file keeps room for all segments; the first one has what it needs with that.")
     align = max((load.align for load in loads if load.align & (load.align - 1) == 0), default=0)
     if align <= PAGE_SIZE:
         return calls.mmap(page_down(first.vaddr), length, prot_of(first), MAP_COPY, fd, offset)
@@ -84,6 +85,7 @@ def _map_one(calls: LoaderCalls, load: Segment, addr: int, fd: int) -> str:
     if end <= start:
         return ""
     flags = MAP_COPY | MAP_FIXED
+    calls.tell(f"The {_kind(load)}: the segment is mapped over the room that is kept for it.")
     placed = calls.mmap(addr + start, end - start, prot_of(load), flags, fd, page_down(load.offset))
     return CANNOT_MAP if placed < 0 else ""
 
@@ -99,9 +101,18 @@ def _fill(calls: LoaderCalls, load: Segment, addr: int) -> str:
         if calls.mprotect(page_down(zero), PAGE_SIZE, prot | PROT_WRITE) < 0:
             return CANNOT_PROTECT
         calls.mprotect(page_down(zero), PAGE_SIZE, prot)
+    if end > page:
+        calls.tell("The bss: what of the data is not in the file is anonymous memory.")
     if end > page and calls.mmap(page, end - page, prot, MAP_PRIVATE_ANONYMOUS | MAP_FIXED) < 0:
         return CANNOT_ZERO
     return ""
+
+
+def _kind(load: Segment) -> str:
+    """What a segment holds, by its rights."""
+    if load.flags & PF_X:
+        return "code"
+    return "data" if load.flags & PF_W else "constants"
 
 
 def total_size(loads: tuple[Segment, ...]) -> int:

@@ -42,6 +42,7 @@ def open_verify(space: Namespace, path: str) -> Opened | None:
         space.errno = -fd
         return None
     space.errno = 0
+    space.calls.tell("Its first bytes tell whether it fits this machine, and where its program headers are.")
     start = space.calls.read(fd, BUFFER, space.read_buffer)
     try:
         if isinstance(start, int):
