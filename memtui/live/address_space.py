@@ -147,8 +147,8 @@ class AddressSpaceReader:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
         name = f"{folder}/maps"
         text = self._procfs.read_filled(name)
-        known, systems = self._systems, self._file_systems(folder)
-        if text != self._text or systems is not known:
+        if text != self._text:
+            known, systems = self._systems, self._file_systems(folder)
             lines = self._maps.parse(text, systems, file=self._procfs.path(name))
             measured = self._lines if systems is known else {}
             self._text, self._lines = text, {line: measured.get(line, vma) for line, vma in lines.items()}

@@ -48,8 +48,9 @@ def refused(source: LiveSource, request: Any = None) -> SourceError:
 
 
 @pytest.fixture
-def process(fake) -> Any:
-    """Process 42 of four pages of text and two of heap."""
+def process(fake, monkeypatch) -> Any:
+    """Process 42 of four pages of text and two of heap, which is read anew at each look."""
+    monkeypatch.setattr("memtui.live.pace.FREE", float("inf"))
     fake.add(42, "first")
     maps = (fake.root / "42/maps").read_text()
     fake.write("42/smaps", smaps_of(maps))

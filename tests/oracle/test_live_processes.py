@@ -38,6 +38,12 @@ STOOD_STILL = 20
 """How often a process that moves is looked at."""
 
 
+@pytest.fixture(autouse=True)
+def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that moves is read anew at each look, however busy the machine is."""
+    monkeypatch.setattr("memtui.live.pace.FREE", float("inf"))
+
+
 @pytest.fixture(params=sorted(COMMANDS))
 def pid(request: pytest.FixtureRequest) -> Iterator[int]:
     command = COMMANDS[request.param]
