@@ -14,6 +14,7 @@ from memtui.sim import (
     library,
     memory_calls,
     paths,
+    pidfd_calls,
     proc_files,
     process_calls,
 )
@@ -38,6 +39,7 @@ _HANDLERS: Handlers = {
     **kernel_calls.HANDLERS,
     **file_calls.HANDLERS,
     **descriptor_calls.HANDLERS,
+    **pidfd_calls.HANDLERS,
     **paths.HANDLERS,
     **library.HANDLERS,
     **memory_calls.HANDLERS,

@@ -19,7 +19,7 @@ SERIES_SECONDS = 300
 
 
 class Mismatch(NamedTuple):
-    """Where the kernels part."""
+    """Where the kernels part, or the simulator does not say why."""
 
     seed: Seed
     series: Sequence[Op]
@@ -121,6 +121,8 @@ class Both:
             if why is None and self._seed.mix in COUNTED and 0 in self.real.pids:
                 why = self._faults_apart()
             problems = self.sim.problems()
+            if why is None and not simulated.why:
+                why = f"no reason for {op.name}", str(simulated)
             if why is None and problems:
                 why = "invariant", "\n".join(problems)
         except Exception:  # noqa: BLE001 - whatever the simulator dies of is a finding

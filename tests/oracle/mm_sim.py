@@ -155,9 +155,9 @@ class Sim:
         address, length, mode = (arg for arg in args if isinstance(arg, int))
         outcome = access(self.kernel, task, address, length, write=mode == 1, exec=mode == 2)
         if not outcome.signal:
-            return Result(outcome.value)
+            return Result(outcome.value, why=outcome.why)
         name, _, code = outcome.signal.partition(" ")
-        return Result(outcome.value, signal=f"{name}/{_CODES.get(code, code)}")
+        return Result(outcome.value, signal=f"{name}/{_CODES.get(code, code)}", why=outcome.why)
 
     def picture(self, slot: int) -> Picture:
         """The address space of a process, as smaps and status would tell it."""

@@ -7,7 +7,7 @@ from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import check_expand, may_lock
 from memtui.sim.kernel.mman import MAP_FIXED
 from memtui.sim.kernel.munmap import complete, gather
-from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.outcome import Errno, counted, system_call
 from memtui.sim.kernel.overcommit import acct_memory
 from memtui.sim.kernel.task import RLIM_INFINITY
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
@@ -59,7 +59,7 @@ def _shrink(kernel: "Kernel", task: "Task", new: int, old: int) -> None:
     if mm.tree.intersection(new, old) is None:
         raise Errno("EINVAL", "nothing is mapped below the break")
     complete(kernel, mm, gather(kernel, mm, new, old))
-    mm.note("the heap shrank")
+    mm.note(f"the heap shrank by {counted((old - new) >> PAGE_SHIFT, 'page')}")
 
 
 def _grow(kernel: "Kernel", task: "Task", old: int, new: int) -> None:
@@ -73,6 +73,7 @@ def _grow(kernel: "Kernel", task: "Task", old: int, new: int) -> None:
     heap = mm.tree.before(old)
     if heap is not None and heap.end <= mm.start_brk:
         heap = None
+    mm.note(f"the heap grows by {counted((new - old) >> PAGE_SHIFT, 'page')}")
     brk_region(kernel, task, old, new - old, 0, extend=heap is not None)
 
 
@@ -97,6 +98,8 @@ def brk_region(kernel: "Kernel", task: "Task", addr: int, length: int, flags: in
         raise Errno("ENOMEM", "vm.max_map_count is reached")
     acct_memory(kernel, task, mm, pages)
     new = Joined(addr, addr + length, flags, addr >> PAGE_SHIFT, None)
+    if not extend:
+        mm.note("a VMA of its own: what ends below belongs to no heap")
     if not extend or merge_new(kernel, mm, new, only_left=True) is None:
         mm.link(Vma(addr, addr + length, flags, addr >> PAGE_SHIFT))
     mm.total_vm += pages

@@ -111,6 +111,7 @@ def _open(kernel: "Kernel", task: "Task", name: bytes | str, flags: int) -> int:
     file.odd_address_hook = inode.zero_device
     if flags & O_TRUNC and not inode.zero_device and not file.path_only:  # even with O_RDONLY
         resize(kernel, inode, 0)
+    task.mm.note("the lowest free descriptor, of an open file of its own")
     return install(task, file, cloexec=bool(flags & O_CLOEXEC))
 
 
@@ -139,12 +140,15 @@ def sys_close(kernel: "Kernel", task: "Task", fd: int) -> int:
     del task.files.open[fd]
     task.files.close_on_exec.discard(fd)
     fput(kernel, file)
+    last = "nobody has the open file any more" if not file.users else "the open file lives on: others have it"
+    task.mm.note(last)
     return 0
 
 
 @system_call
 def sys_dup(kernel: "Kernel", task: "Task", fd: int) -> int:
     """dup(2): one more descriptor of the same open file."""
+    task.mm.note("the lowest free descriptor, of the same open file")
     return install(task, task.files.get(fd))
 
 
@@ -174,5 +178,6 @@ def sys_unlink(kernel: "Kernel", task: "Task", path: bytes | str) -> int:
     if inode.is_dir:
         raise Errno("EISDIR", f"{name} is a directory")
     inode.nlink = 0
+    task.mm.note("the name is gone; the pages go with the last descriptor and mapping")
     forget_if_unused(kernel, inode)
     return 0

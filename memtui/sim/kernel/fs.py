@@ -114,6 +114,8 @@ class OpenFile:
     """Its VMAs have vm_ops->close: System V segments."""
     odd_address_hook: bool = False
     """It has a get_unmapped_area that mremap does not trust for several VMAs at once."""
+    pidfd: int = 0
+    """The process that it refers to (pidfd_open); 0: none."""
     shmid: int = -1
     """The System V segment that it is an attach of."""
 

@@ -75,6 +75,16 @@ _PAGES: Final[Mapping[int, _Handler]] = {
     MADV_GUARD_REMOVE: pages.guard_remove,
 }
 """Advices that leave the flags of the VMA alone."""
+_DONE: Final[Mapping[int, str]] = {
+    MADV_WILLNEED: "the file is read ahead; nothing is mapped by that",
+    MADV_REMOVE: "a hole in the file: its pages are gone for everybody",
+    MADV_COLD: "the pages stay, at the end of the inactive list",
+    MADV_PAGEOUT: "what could be reclaimed at once was",
+    MADV_COLLAPSE: "each 2 MiB is one huge page now",
+    MADV_GUARD_INSTALL: "an access is SIGSEGV now; the VMA stays whole",
+    MADV_GUARD_REMOVE: "the guard markers are gone; other pages stay",
+}
+"""What such an advice did; the others say it themselves."""
 _CHANGES: Final[Mapping[int, tuple[int, int]]] = {
     MADV_NORMAL: (VM_RAND_READ | VM_SEQ_READ, 0),
     MADV_SEQUENTIAL: (VM_RAND_READ, VM_SEQ_READ),
@@ -140,6 +150,7 @@ def sys_process_madvise(
                 raise
             break
         done += length
+    task.mm.note(f"{done:,} bytes of process {target.pid} were advised")
     return done
 
 
@@ -181,6 +192,7 @@ def do_madvise(kernel: "Kernel", task: "Task", start: int, length: int, advice: 
         return
     if advice in _POPULATES:
         pages.populate(kernel, task, start, start + size, write=advice == MADV_POPULATE_WRITE)
+        task.mm.note("every page was faulted in")
         return
     if advice in (MADV_HWPOISON, MADV_SOFT_OFFLINE):
         raise Errno("EPERM", "memory failures are not injected here")
@@ -221,6 +233,7 @@ def _walk(kernel: "Kernel", task: "Task", start: int, end: int, advice: int) -> 
         handler = _PAGES.get(advice)
         if handler is not None:
             handler(kernel, task, vma, at, stop)
+            mm.note(_DONE.get(advice, ""))
             at = stop
         else:
             at = max(stop, _change_flags(kernel, task, vma, at, stop, advice).end)
@@ -237,6 +250,7 @@ def _check_seal(vma: "Vma", advice: int) -> None:
 def _change_flags(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, advice: int) -> "Vma":
     _check_flags(vma, advice)
     if advice == MADV_MERGEABLE and vma.flags & _NOT_COMPATIBLE_WITH_KSM:
+        task.mm.note("KSM cannot merge pages of such a mapping: nothing changes")
         return vma
     gone, come = _CHANGES[advice]
     flags = vma.flags & ~gone | come

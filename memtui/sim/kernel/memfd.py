@@ -42,6 +42,7 @@ def sys_memfd_create(kernel: "Kernel", task: "Task", name: bytes | str, flags: i
         inode.seals = 0
     if flags & MFD_NOEXEC_SEAL:
         inode.seals = F_SEAL_EXEC
+    task.mm.note("an empty object; its pages are charged as they are touched")
     return install(task, open_inode(inode), cloexec=bool(flags & MFD_CLOEXEC))
 
 
@@ -63,6 +64,7 @@ def sys_memfd_add_seals(kernel: "Kernel", task: "Task", fd: int, seals: int) -> 
     if seals & F_SEAL_WRITE and not inode.seals & F_SEAL_WRITE and _is_mapped_writable(kernel, inode):
         raise Errno("EBUSY", "a shared mapping may write to it")
     inode.seals |= seals
+    task.mm.note("sealed for good")
     return 0
 
 

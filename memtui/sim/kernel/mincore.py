@@ -25,6 +25,7 @@ def sys_mincore(kernel: "Kernel", task: "Task", start: int, length: int, vec: in
         if vma is None:
             raise Errno("ENOMEM", f"nothing is mapped at {at:#x}")
         at = vma.end
+    task.mm.note("every page of the range is mapped; the vector tells which are in memory")
     return 0
 
 

@@ -43,6 +43,7 @@ def sys_munlock(kernel: "Kernel", task: "Task", start: int, length: int) -> int:
     """munlock(2)."""
     length = page_up(length + start % 4096) & ((1 << 64) - 1)
     _apply(kernel, task, page_down(start), length, 0)
+    task.mm.note("reclaim may take the pages again")
     return 0
 
 
@@ -58,6 +59,7 @@ def sys_mlockall(kernel: "Kernel", task: "Task", flags: int) -> int:
     if flags & MCL_CURRENT and too_much and not task.capable(CAP_IPC_LOCK):
         raise Errno("ENOMEM", "RLIMIT_MEMLOCK: the address space is larger")
     _apply_all(kernel, task, flags)
+    task.mm.note("what is mapped is locked" if flags & MCL_CURRENT else "what will be mapped is locked")
     if flags & MCL_CURRENT:
         populate(kernel, task, 0, TASK_SIZE, ignore_errors=True)
     return 0
@@ -67,6 +69,7 @@ def sys_mlockall(kernel: "Kernel", task: "Task", flags: int) -> int:
 def sys_munlockall(kernel: "Kernel", task: "Task") -> int:
     """munlockall(2)."""
     _apply_all(kernel, task, 0)
+    task.mm.note("nothing is locked any more, nor will be")
     return 0
 
 
@@ -82,6 +85,7 @@ def _lock(kernel: "Kernel", task: "Task", start: int, length: int, flags: int) -
         populate(kernel, task, start, start + length)
     except Errno as failure:
         raise Errno("ENOMEM", f"locked, but not every page could be faulted in: {failure.why}") from None
+    task.mm.note("locked as they are touched" if flags & VM_LOCKONFAULT else "every page was faulted in and is locked")
     return 0
 
 
@@ -121,6 +125,7 @@ def fixup(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, flag
     """mlock_fixup(): gives the VMA that then holds the range."""
     mm, old = task.mm, vma.flags
     if flags == old or old & (VM_SPECIAL | VM_DROPPABLE) or vma.name:
+        mm.note("nothing changes, so nothing merges" if flags == old else "such a mapping is never locked")
         return vma
     vma = modify(kernel, mm, vma, start, end, flags)
     _move_lists(mm, vma, start, end)

@@ -87,7 +87,7 @@ class Mm:
 
     def note(self, why: str) -> None:
         """Remember a rule that decided."""
-        if why not in self.why:
+        if why and why not in self.why:
             self.why.append(why)
 
     def account(self, flags: int, pages: int) -> None:

@@ -88,6 +88,8 @@ def do_mmap(
         flags |= MAP_FIXED
     if not flags & MAP_FIXED:
         addr = _round_hint(kernel, addr)
+    else:
+        mm.note("MAP_FIXED: at the address itself")
     length = _checked_length(kernel, task, length, pgoff)
     vm_flags = prot & VM_ACCESS_FLAGS | pkey_bits(mmap_pkey(kernel, task, prot))
     vm_flags |= flag_bits(flags) | mm.def_flags | VM_MAY_ALL

@@ -6,7 +6,7 @@ from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel.fs import DAX_TYPES, F_SEAL_WRITE, OpenFile
 from memtui.sim.kernel.limits import check_expand
 from memtui.sim.kernel.munmap import complete, gather
-from memtui.sim.kernel.outcome import Errno
+from memtui.sim.kernel.outcome import Errno, counted
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
 from memtui.sim.kernel.shmem import zero_setup
 from memtui.sim.kernel.vm_flags import (
@@ -50,7 +50,7 @@ def mmap_region(
         flags |= VM_ACCOUNT
     complete(kernel, mm, old)
     if old:
-        mm.note(f"{len(old)} VMA{'s were' if len(old) > 1 else ' was'} replaced")
+        mm.note(f"in place of {counted(len(old), 'VMA')}")
     if file is not None and flags & VM_SYNC and file.inode.fs_type in DAX_TYPES:
         unacct_memory(kernel, pages if flags & VM_ACCOUNT else 0)
         raise Errno("EOPNOTSUPP", "MAP_SYNC, and the file is not on persistent memory; what was there is unmapped")

@@ -31,6 +31,7 @@ def sys_mseal(kernel: "Kernel", task: "Task", start: int, length: int, flags: in
     if size:
         _check_mapped(task, start, end)
         _seal(kernel, task, start, end)
+    task.mm.note("sealed for good: neither unmapped, moved nor given other access" if size else "the length is 0")
     return 0
 
 

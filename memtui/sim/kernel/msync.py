@@ -29,6 +29,7 @@ def sys_msync(kernel: "Kernel", task: "Task", start: int, length: int, flags: in
     if end < start:
         raise Errno("ENOMEM", "the range overflows")
     _walk(kernel, task, start, end, flags)
+    task.mm.note("dirty shared pages were written" if flags & MS_SYNC else "the flusher threads write them later")
     return 0
 
 

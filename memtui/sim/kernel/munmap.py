@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_up
 from memtui.sim.kernel import free_area_cache
-from memtui.sim.kernel.outcome import Errno, system_call
+from memtui.sim.kernel.outcome import Errno, counted, system_call
 from memtui.sim.kernel.overcommit import unacct_memory
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_LOCKED, VM_SEALED
 from memtui.sim.kernel.vma import Vma
@@ -77,7 +77,7 @@ def do_munmap(kernel: "Kernel", mm: "Mm", start: int, length: int) -> None:
         raise Errno("EINVAL", "the length is 0")
     vmas = gather(kernel, mm, start, end)
     complete(kernel, mm, vmas)
-    mm.note(f"{len(vmas)} VMA{'s' * (len(vmas) > 1)} unmapped" if vmas else "nothing was mapped there")
+    mm.note(f"unmapped: {counted(len(vmas), 'VMA')}" if vmas else "nothing was mapped there")
 
 
 @system_call

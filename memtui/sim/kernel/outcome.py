@@ -25,6 +25,11 @@ class Outcome(NamedTuple):
     """ "SIGSEGV SEGV_MAPERR": what a memory access ends in, or ""."""
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 VMA, 2 VMAs."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 class Errno(Exception):
     """A call fails: the errno's name, and the rule that says so."""
 

@@ -151,6 +151,7 @@ def pkey_set(kernel: "Kernel", task: "Task", key: int, init_val: int) -> int:
     if not kernel.pkeys:
         raise Fault("SIGILL ILL_ILLOPN", 0, "the CPU does not know RDPKRU")
     _set_rights(task, key, init_val)
+    task.mm.note("the PKRU register of this thread alone")
     return 0
 
 

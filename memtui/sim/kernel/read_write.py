@@ -69,6 +69,7 @@ def sys_lseek(kernel: "Kernel", task: "Task", fd: int, offset: int, whence: int)
     if base is None or base + offset < 0:
         raise Errno("EINVAL", "a position before the start, or an unknown whence")
     file.position = base + offset
+    task.mm.note("only the position moves")
     return file.position
 
 
@@ -113,11 +114,12 @@ def _writable(task: "Task", fd: int) -> OpenFile:
 def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -> int:
     """filemap_read(): bytes that can be read at byte `at`; a disk's file has their pages in memory afterwards."""
     inode = file.inode
-    if inode.zero_device:
-        return min(count, MAX_RW_COUNT)
     if not inode.regular:
-        return 0
+        task.mm.note("no file with pages")
+        return min(count, MAX_RW_COUNT) if inode.zero_device else 0
     done = max(min(count, MAX_RW_COUNT, inode.size - at), 0)
+    if inode.shmem or not done:
+        task.mm.note("copied from the object's pages" if done else "at the end of the file")
     if done and not inode.shmem:
         first = at // PAGE_SIZE
         end = (at + done + PAGE_SIZE - 1) // PAGE_SIZE
@@ -145,6 +147,7 @@ def _read_told(pages: int, missing: int, ahead: int) -> str:
 def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) -> int:
     done = min(count, MAX_RW_COUNT)
     if not inode.regular or not done:
+        task.mm.note("nothing is kept of it")
         return done
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
@@ -153,6 +156,7 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
         done = max(inode.size // PAGE_SIZE * PAGE_SIZE - at, 0)
         if not done:
             raise Errno("EPERM", "the memfd is sealed against growing")
+    task.mm.note("in the object's pages" if inode.shmem else "dirty in the page cache; the disk gets it later")
     first = at // PAGE_SIZE
     pages = (at + done + PAGE_SIZE - 1) // PAGE_SIZE - first
     if inode.shmem:

@@ -28,7 +28,10 @@ def sys_prlimit64(
     target = task if pid in (0, task.pid) else kernel.tasks.get(pid)
     if target is None:
         raise Errno("ESRCH", f"there is no process {pid}")
-    return 0 if soft is None else _set(target, resource, soft, hard)
+    if soft is None:
+        task.mm.note("only asks for the limit")
+        return 0
+    return _set(target, resource, soft, hard)
 
 
 def _set(task: "Task", resource: int, soft: int, hard: int) -> int:
@@ -40,4 +43,8 @@ def _set(task: "Task", resource: int, soft: int, hard: int) -> int:
     name = RLIMIT_NUMBERS.get(resource)
     if name is not None:
         task.rlimits[name] = soft
+        shown = "unlimited" if soft == RLIM_INFINITY else f"{soft:,} bytes"
+        task.mm.note(f"RLIMIT_{name} is {shown} from now on; what is mapped stays")
+    else:
+        task.mm.note("this limit does not concern memory")
     return 0

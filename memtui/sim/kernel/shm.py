@@ -76,17 +76,18 @@ def sys_shmget(kernel: "Kernel", task: "Task", key: int, size: int, flags: int) 
     if key != IPC_PRIVATE:
         for segment in kernel.shm_segments.values():
             if segment.key == key and not segment.removed:
-                return _existing(segment, size, flags)
+                return _existing(task, segment, size, flags)
         if not flags & IPC_CREAT:
             raise Errno("ENOENT", "no segment has this key")
     return _new_segment(kernel, task, key, size, flags)
 
 
-def _existing(segment: ShmSegment, size: int, flags: int) -> int:
+def _existing(task: "Task", segment: ShmSegment, size: int, flags: int) -> int:
     if flags & IPC_CREAT and flags & IPC_EXCL:
         raise Errno("EEXIST", "the key is taken")
     if size > segment.size:
         raise Errno("EINVAL", "the segment is smaller")
+    task.mm.note("the key has this segment already")
     return segment.shmid
 
 
@@ -179,6 +180,7 @@ def sys_shmdt(kernel: "Kernel", task: "Task", addr: int) -> int:
         vma = mm.tree.find(vma.end)
     if found is None:
         raise Errno("EINVAL", "no segment is attached at this address")
+    mm.note("detached with all its pieces")
     return 0
 
 
@@ -210,8 +212,11 @@ def sys_shmctl(kernel: "Kernel", task: "Task", shmid: int, command: int, buf: in
         if segment.attaches:
             task.mm.note("it lives on until the last detach")
         else:
+            task.mm.note("destroyed: nobody has it attached")
             destroy(kernel, segment)
             forget_if_unused(kernel, segment.inode)
     elif command not in (IPC_SET, IPC_STAT, SHM_LOCK, SHM_UNLOCK):
         raise Errno("EINVAL", "an unknown command")
+    else:
+        task.mm.note("this command frees and maps nothing")
     return 0

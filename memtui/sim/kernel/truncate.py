@@ -36,6 +36,7 @@ def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
         raise Errno("EFBIG", "beyond the largest size of a file on this file system")
     _check_seals(file.inode, length)
     resize(kernel, file.inode, length)
+    task.mm.note(f"the file has {length:,} bytes; pages wholly behind them are unmapped everywhere")
     return 0
 
 
@@ -162,8 +163,10 @@ def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: in
         raise Errno("ENODEV", "not a regular file")
     if mode & FALLOC_FL_PUNCH_HOLE:
         punch_hole(kernel, inode, offset, length)
+        task.mm.note("the pages of the hole are unmapped everywhere, and freed")
     else:
         _extend(kernel, task, inode, offset, length, keep_size=bool(mode & FALLOC_FL_KEEP_SIZE))
+        task.mm.note("memory for it is taken now" if inode.shmem else "blocks of the disk are taken, no memory")
     return 0
 
 

@@ -1,9 +1,10 @@
 """Models struct vm_area_struct (include/linux/mm_types.h) and the merge conditions of mm/vma.c (6.18)."""
 
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memtui.model.address import PAGE_SHIFT
-from memtui.sim.kernel.vm_flags import VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_STICKY
+from memtui.sim.kernel.vm_flags import VM_ACCESS_FLAGS, VM_GROWSDOWN, VM_STICKY, codes
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import OpenFile
@@ -93,12 +94,13 @@ class Joined(NamedTuple):
 
 
 SAME: Final = ""
+NOTHING: Final = "nothing"
 
 
 def _differs(neighbour: Vma, new: Joined) -> str:
     """is_mergeable_vma() and is_mergeable_anon_vma(): why not, or "" when they agree."""
-    if (neighbour.flags ^ new.flags) & ~VM_STICKY:
-        return "flags differ"
+    if different := (neighbour.flags ^ new.flags) & ~VM_STICKY:
+        return _flags_differ(different)
     if neighbour.file is not new.file:
         return "not the same open file"
     if neighbour.anon_vma == new.anon_vma:
@@ -110,17 +112,32 @@ def _differs(neighbour: Vma, new: Joined) -> str:
     return "two different anon_vmas"
 
 
+@cache
+def _flags_differ(bits: int) -> str:
+    """Which flags, as VmFlags spells them."""
+    letters = " ".join(codes(bits))
+    return f"flags differ ({letters})" if letters else "protection keys differ"
+
+
+def why_alike(neighbour: Vma, new: Joined) -> str:
+    """What lets `new` join a neighbour that it was compared with."""
+    file = "" if new.file is None else ", of the same open file where the neighbour stops"
+    if neighbour.anon_vma != new.anon_vma:
+        return f"same flags, adjacent{file}, no anon_vma on one side"
+    return f"same flags, adjacent{file}, {'the same' if new.anon_vma else 'no'} anon_vma on both sides"
+
+
 def why_not_left(prev: Vma | None, new: Joined) -> str:
     """can_vma_merge_left(): "" if `prev` can grow over the range, else what forbids it."""
     if prev is None or prev.end != new.start:
-        return "no left neighbour"
+        return NOTHING
     return _differs(prev, new) or (SAME if prev.pgoff_at(prev.end) == new.pgoff else "offsets not contiguous")
 
 
 def why_not_right(following: Vma | None, new: Joined) -> str:
     """can_vma_merge_right() on its own: "" if `following` can grow down over the range."""
     if following is None or following.start != new.end:
-        return "no right neighbour"
+        return NOTHING
     contiguous = new.pgoff + ((new.end - new.start) >> PAGE_SHIFT) == following.pgoff
     return _differs(following, new) or (SAME if contiguous else "offsets not contiguous")
 

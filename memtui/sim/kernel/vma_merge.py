@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from memtui.sim.kernel.file_table import fput
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.vm_flags import VM_SPECIAL, VM_STICKY
-from memtui.sim.kernel.vma import Joined, Vma, anon_vmas_agree, why_not_left, why_not_right
+from memtui.sim.kernel.vma import Joined, Vma, anon_vmas_agree, why_alike, why_not_left, why_not_right
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -71,7 +71,7 @@ def merge_new(
         return None
     prev, following = mm.tree.before(new.start), mm.tree.find(new.end)
     no_left = why_not_left(prev, new)
-    no_right = "brk looks only to its left" if only_left else why_not_right(following, new)
+    no_right = "brk does not look" if only_left else why_not_right(following, new)
     if prev is not None and following is not None and not no_left and not no_right:
         no_right = _why_not_both(prev, following)
     if prev is not None and not no_left:
@@ -80,7 +80,7 @@ def merge_new(
         return _grow(kernel, mm, prev, new, source, None, no_right)
     if following is not None and not no_right:
         return _grow(kernel, mm, following, new, source, None, no_left)
-    mm.note(f"a VMA of its own: {no_left}; {no_right}")
+    mm.note(f"a VMA of its own: on its left {no_left}, on its right {no_right}")
     return None
 
 
@@ -99,11 +99,11 @@ def _grow(
     anon_vma, chain = target.anon_vma, target.chain
     if target.start >= new.end:
         start, end, pgoff = new.start, target.end, new.pgoff
-        mm.note(f"{MERGED_RIGHT}; {other}")
+        mm.note(f"{MERGED_RIGHT}: {why_alike(target, new)}; on the left {other}")
     elif swallowed is None:
-        mm.note(f"{MERGED_LEFT}; {other}")
+        mm.note(f"{MERGED_LEFT}: {why_alike(target, new)}; on the right {other}")
     else:
-        mm.note(MERGED_BOTH)
+        mm.note(f"{MERGED_BOTH}: {why_alike(target, new)}")
         end = swallowed.end
         flags |= swallowed.flags & VM_STICKY
         if not anon_vma:
@@ -129,12 +129,14 @@ def modify(kernel: "Kernel", mm: "Mm", vma: Vma, start: int, end: int, flags: in
         mm.pages.split_huge(start)
         mm.pages.split_huge(end)
         return merged
+    if vma.start == start and vma.end == end:
+        mm.note("the whole VMA changes; no neighbour is like it then")
     if vma.start < start:
         _, vma = split_checked(kernel, mm, vma, start)
-        mm.note("split below")
+        mm.note("split below: only a part changes")
     if vma.end > end:
         vma, _ = split_checked(kernel, mm, vma, end)
-        mm.note("split above")
+        mm.note("split above: only a part changes")
     return mm.update(vma, vma.flagged(flags))
 
 
@@ -172,17 +174,17 @@ def _join(
         mm.update(vma, vma.cut(vma.start, new.start))
     if left is None:
         assert right is not None
-        mm.note(MERGED_RIGHT)
+        mm.note(f"{MERGED_RIGHT}: {why_alike(right, new)}")
         anon = (right.anon_vma, right.chain) if right.anon_vma else anon
         grown = Vma(new.start, right.end, right.flags | sticky, new.pgoff, right.file, *anon)
         return mm.update(right, grown)
     end = new.end
     if right is not None:
-        mm.note(MERGED_BOTH)
+        mm.note(f"{MERGED_BOTH}: {why_alike(left, new)}")
         end, sticky = right.end, sticky | right.flags & VM_STICKY
         anon = (right.anon_vma, right.chain) if right.anon_vma else anon
         drop(kernel, mm, right)
     else:
-        mm.note(MERGED_LEFT)
+        mm.note(f"{MERGED_LEFT}: {why_alike(left, new)}")
     anon = (left.anon_vma, left.chain) if left.anon_vma else anon
     return mm.update(left, Vma(left.start, end, left.flags | sticky, left.pgoff, left.file, *anon))
