@@ -265,3 +265,15 @@ def test_the_number_of_vmas_is_limited(script: Script) -> None:
     script.quick("mprotect", end + 30 * PAGE, PAGE, READ)
     real, sim = script.both.real.picture(0), script.both.sim.picture(0)
     assert (real.areas, real.counters) == (sim.areas, sim.counters)
+
+
+def test_dontunmap_forgets_that_pages_are_mlocked(script: Script) -> None:
+    """The rest of the VMA loses its flag, but its pages stay mlocked: reclaim passes them over."""
+    script.call("mmap", page(0), 8 * PAGE, RW, SHARED_ANON | FIXED | 0x2000, -1, 0)
+    script.call("mremap", page(4), PAGE, PAGE, MAYMOVE | MOVE_FIXED | DONTUNMAP, page(20))
+    script.call("madvise", page(0), 8 * PAGE, 21)
+    assert script.both.real.picture(0).counters["RssShmem"] == 8 * 4
+    script.call("madvise", page(6), PAGE, 9)
+    script.call("touch", page(6), 1, WRITES)
+    script.call("madvise", page(0), 8 * PAGE, 21)
+    assert script.both.real.picture(0).counters["RssShmem"] == 7 * 4

@@ -61,6 +61,8 @@ class Inode:
     """Of the pages of dirty folios, those whose own block was written to (BH_Dirty)."""
     writeback: PageSet = field(default_factory=PageSet)
     """Of them, those on their way to the disk: clean when the next step begins."""
+    mlocked: PageSet = field(default_factory=PageSet)
+    """Pages that stay mlocked, so that nothing reclaims them, though no VMA locks them any more."""
     swapped: PageSet = field(default_factory=PageSet)
     """Pages of a shmem object that are out on swap: not in `pages`."""
     runs: "list[LruRun]" = field(default_factory=list)

@@ -134,14 +134,15 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
     for index, low, high in list(task.mm.pages.pieces(start, end)):
         states = bytearray(task.mm.pages.leaves[index].state[low:high])
         first = vma.pgoff_at(index << PMD_SHIFT) + low
-        counts = _mapcounts(kernel, vma.file.inode, first, high - low)
+        inode = vma.file.inode
+        counts = _mapcounts(kernel, inode, first, high - low)
         for entry, count in enumerate(counts):
             page = first + entry
-            if not _goes_whole(kernel, vma.file.inode, page, first, high - low):
+            if not _goes_whole(kernel, inode, page, first, high - low):
                 continue
-            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM):
+            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM) and page not in inode.mlocked:
                 states[entry] = ABSENT
-                _drop_if_clean(kernel, vma.file.inode, page)
+                _drop_if_clean(kernel, inode, page)
         task.mm.pages.put(index, low, states)
 
 

@@ -88,6 +88,7 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
             unacct_memory(kernel, inode.pages.missing(first, count))
         raise
     inode.fresh.discard(first, count)
+    inode.mlocked.discard(first, count)
 
 
 def swapin(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> int:

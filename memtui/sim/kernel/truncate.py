@@ -115,7 +115,7 @@ def drop_pages(
         shmem.truncate_pages(kernel, inode, first, count)
     else:
         low, high = gone
-        for pages in (inode.pages, inode.dirty, inode.buffers, inode.writeback, inode.fresh):
+        for pages in (inode.pages, inode.dirty, inode.buffers, inode.writeback, inode.fresh, inode.mlocked):
             pages.discard(low, max(high - low, 0))
         forget(inode, first, first + count)
 
