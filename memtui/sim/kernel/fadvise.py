@@ -35,8 +35,11 @@ def sys_fadvise64(kernel: "Kernel", task: "Task", fd: int, offset: int, length: 
         last = min((end + PAGE_SIZE - 1) >> PAGE_SHIFT, inode.size_pages)
         if last > first:
             add_pages(kernel, task, inode, first, last - first)
+        task.mm.note("the file is read ahead")
     elif advice == POSIX_FADV_DONTNEED:
         task.mm.note(_dont_need(kernel, inode, offset, end))
+    else:
+        task.mm.note("how the file is read ahead; no page comes or goes")
     return 0
 
 

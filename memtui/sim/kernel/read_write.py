@@ -83,8 +83,8 @@ def sys_fsync(kernel: "Kernel", task: "Task", fd: int) -> int:
     if not inode.regular and not inode.is_dir:
         raise Errno("EINVAL", "a device without fsync")
     written = write_now(kernel, inode, 0, EVERYTHING)
-    if not inode.shmem:
-        task.mm.note(f"{written:,} dirty pages were written; they are clean cache now")
+    told = f"{written:,} dirty pages were written; they are clean cache now"
+    task.mm.note("nothing to do: the pages have no disk behind them" if inode.shmem else told)
     return 0
 
 
