@@ -277,3 +277,15 @@ def test_dontunmap_forgets_that_pages_are_mlocked(script: Script) -> None:
     script.call("touch", page(6), 1, WRITES)
     script.call("madvise", page(0), 8 * PAGE, 21)
     assert script.both.real.picture(0).counters["RssShmem"] == 7 * 4
+
+
+def test_a_locked_segment_is_passed_over_by_reclaim(script: Script) -> None:
+    script.call("shmget", Key(-1), 2 * PAGE, 0o1600)
+    shmid = script.last()
+    script.call("shmat", shmid, page(0), 0)
+    script.call("touch", page(0), PAGE, READS)
+    for command, left in ((11, 4), (12, 0)):
+        script.call("shmctl", shmid, command)
+        script.call("madvise", page(0), 2 * PAGE, 21)
+        assert script.both.real.picture(0).counters["RssShmem"] == left
+    script.call("shmctl", shmid, 0)

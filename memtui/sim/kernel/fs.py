@@ -61,6 +61,8 @@ class Inode:
     """Of the pages of dirty folios, those whose own block was written to (BH_Dirty)."""
     writeback: PageSet = field(default_factory=PageSet)
     """Of them, those on their way to the disk: clean when the next step begins."""
+    shm_locked: bool = False
+    """SHM_LOCK: nothing reclaims its pages (AS_UNEVICTABLE)."""
     mlocked: PageSet = field(default_factory=PageSet)
     """Pages that stay mlocked, so that nothing reclaims them, though no VMA locks them any more."""
     swapped: PageSet = field(default_factory=PageSet)
@@ -76,6 +78,11 @@ class Inode:
     seals: int = F_SEAL_SEAL
     users: int = 0
     """Open files that refer to it."""
+
+    @property
+    def unevictable(self) -> bool:
+        """mapping_unevictable(): reclaim passes every page of it over."""
+        return self.shm_locked or self.fs_type == "ramfs"
 
     @property
     def max_bytes(self) -> int:

@@ -109,7 +109,7 @@ def _drain_leaf(kernel: "Kernel", mm: "Mm", leaf: Leaf) -> None:
 
 
 def _drain_file(kernel: "Kernel", inode: "Inode", locked: list[tuple[int, int]]) -> None:
-    place = _LOCKED if inode.fs_type == "ramfs" else _ON_ANON if inode.shmem else _ON_FILE
+    place = _LOCKED if inode.unevictable else _ON_ANON if inode.shmem else _ON_FILE
     for first, count in _windows(inode):
         wanted = inode.pages.mask(first, count)
         if place != 1:
@@ -119,6 +119,9 @@ def _drain_file(kernel: "Kernel", inode: "Inode", locked: list[tuple[int, int]])
             if low < high:
                 part = wanted[low:high].replace(bytes([place]), bytes([_LOCKED]))
                 wanted = wanted[:low] + part + wanted[high:]
+        if inode.mlocked.count:
+            left = inode.mlocked.mask(first, count)
+            wanted = bytes(_LOCKED if old and here else here for old, here in zip(left, wanted, strict=True))
         _place(kernel, inode, first, wanted)
 
 

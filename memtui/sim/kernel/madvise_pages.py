@@ -140,7 +140,8 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
             page = first + entry
             if not _goes_whole(kernel, inode, page, first, high - low):
                 continue
-            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM) and page not in inode.mlocked:
+            kept = inode.unevictable or page in inode.mlocked
+            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM) and not kept:
                 states[entry] = ABSENT
                 _drop_if_clean(kernel, inode, page)
         task.mm.pages.put(index, low, states)

@@ -12,6 +12,7 @@ from memtui.sim.kernel.mmap import do_mmap
 from memtui.sim.kernel.munmap import complete, gather
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.shmem import kernel_inode
+from memtui.sim.kernel.task import CAP_IPC_LOCK
 from memtui.sim.kernel.vm_flags import VM_LOCKED
 from memtui.sim.kernel.vma import Vma
 
@@ -202,7 +203,7 @@ def _is_piece(vma: Vma, addr: int, found: OpenFile | None) -> bool:
 
 @system_call
 def sys_shmctl(kernel: "Kernel", task: "Task", shmid: int, command: int, buf: int = 0) -> int:
-    """shmctl(2): IPC_RMID; the other commands leave memory as it is."""
+    """shmctl(2): IPC_RMID, SHM_LOCK and SHM_UNLOCK; the other commands leave memory as it is."""
     segment = kernel.shm_segments.get(shmid)
     if segment is None:
         raise Errno("EINVAL", "no such segment")
@@ -215,8 +216,24 @@ def sys_shmctl(kernel: "Kernel", task: "Task", shmid: int, command: int, buf: in
             task.mm.note("destroyed: nobody has it attached")
             destroy(kernel, segment)
             forget_if_unused(kernel, segment.inode)
-    elif command not in (IPC_SET, IPC_STAT, SHM_LOCK, SHM_UNLOCK):
+    elif command in (SHM_LOCK, SHM_UNLOCK):
+        _lock(kernel, task, segment, locked=command == SHM_LOCK)
+    elif command not in (IPC_SET, IPC_STAT):
         raise Errno("EINVAL", "an unknown command")
     else:
         task.mm.note("this command frees and maps nothing")
     return 0
+
+
+def _lock(kernel: "Kernel", task: "Task", segment: ShmSegment, *, locked: bool) -> None:
+    """shmem_lock(): whether reclaim may take its pages; RLIMIT_MEMLOCK is of all that the user locked so."""
+    inode = segment.inode
+    if locked and not task.capable(CAP_IPC_LOCK):
+        if not task.rlimits["MEMLOCK"]:
+            raise Errno("EPERM", "RLIMIT_MEMLOCK is 0")
+        others = sum(other.inode.size_pages for other in kernel.shm_segments.values() if other.inode.shm_locked)
+        if not inode.shm_locked and others + inode.size_pages > task.rlimits["MEMLOCK"] >> PAGE_SHIFT:
+            raise Errno("ENOMEM", "RLIMIT_MEMLOCK: too much shared memory would be locked")
+    inode.shm_locked = locked
+    inode.pages.changed.append((0, inode.size_pages))
+    task.mm.note("its pages stay in memory from now on" if locked else "reclaim may take its pages again")
