@@ -22,6 +22,7 @@ _SUMMARIES: Final = MappingProxyType(
         "oom": "memory runs out, and the process with the most of it dies",
         "oom-then-and-now": "one out of memory, judged by today's rule and by that of 2.6.32",
         "oom-vip": "oom_score_adj and oom_adj: who is exempt, and who goes first",
+        "oom-cgroup": "a memory cgroup runs out, on a machine with plenty of memory",
         "overcommit": "the same promises under the three modes of vm.overcommit_memory",
         "shared-file": "two processes map a file, and its pages are in memory once",
         "copy-on-write": "a write to a private mapping, or after a fork, copies the page",

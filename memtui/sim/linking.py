@@ -23,7 +23,7 @@ from memtui.sim.world import World
 from memtui.trace.line import Call, Statement
 from memtui.trace.parser import parse_line
 
-LIBRARY_CALLS: Final = frozenset(library.HANDLERS) | {"kswapd"}
+LIBRARY_CALLS: Final = frozenset(library.HANDLERS) | {"kswapd", "sleep", "burn", "nice"}
 """Calls that are none of the kernel's."""
 LINKER_SONAME: Final = "ld-linux-x86-64.so"
 

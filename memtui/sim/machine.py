@@ -7,11 +7,13 @@ from memtui.model.event import Event, EventKind
 from memtui.model.host import Host
 from memtui.model.step import StepRecord
 from memtui.sim import (
+    cgroup_files,
     descriptor_calls,
     execve,
     file_calls,
     kernel_calls,
     library,
+    life_calls,
     memory_calls,
     paths,
     pidfd_calls,
@@ -41,8 +43,10 @@ _HANDLERS: Handlers = {
     **descriptor_calls.HANDLERS,
     **pidfd_calls.HANDLERS,
     **paths.HANDLERS,
+    **cgroup_files.HANDLERS,
     **library.HANDLERS,
     **memory_calls.HANDLERS,
+    **life_calls.HANDLERS,
     **process_calls.HANDLERS,
     "execve": execve.handler,
 }

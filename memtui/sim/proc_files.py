@@ -9,6 +9,7 @@ from memtui.model.errors import ParseError
 from memtui.model.event import Event, EventKind
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN
 from memtui.model.oom_legacy import OOM_ADJUST_MAX, OOM_DISABLE, score_adj_of
+from memtui.sim import cgroup_files
 from memtui.sim.kernel.drop_caches import drop_caches
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.mmzone import set_marks
@@ -29,6 +30,8 @@ def write(world: World, process: Process, echo: Echo) -> Effect:
     """
     if echo.path.startswith(_SYSCTL):
         return _write_sysctl(world.kernel, echo.path.removeprefix(_SYSCTL), echo)
+    if cgroup_files.is_cgroup(echo.path):
+        return cgroup_files.write(world, process, echo)
     match = _TASK_FILE.fullmatch(echo.path)
     if match is None:
         return _without_effect(echo)

@@ -21,6 +21,7 @@ STEPS = {
     "oom": 14,
     "oom-then-and-now": 12,
     "oom-vip": 18,
+    "oom-cgroup": 18,
     "overcommit": 13,
     "shared-file": 8,
     "copy-on-write": 9,

@@ -103,6 +103,7 @@ def kib(name: str, figure: str, step: int) -> int:
         ("oom-then-and-now", "hog", 14499),
         ("oom-vip", "backup", 11082),
         ("tour", "hungry", 19363),
+        ("oom-cgroup", "cache", 2558),
     ],
 )
 def test_who_dies(name: str, victim: str, points: int):
@@ -239,6 +240,7 @@ if __name__ == "__main__":
             "exec", "exit", "brk-and-mmap", "free-and-trim",
             "oom", "oom-then-and-now", "oom-vip", "overcommit", "shared-file", "copy-on-write", "anonymous",
             "shared-anonymous", "drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness", "tour",
+            "oom-cgroup",
         ):  # fmt: skip
             for number, picture in enumerate(pictures(story), 1):
                 line = row(story, number, picture)

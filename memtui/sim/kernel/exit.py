@@ -33,6 +33,9 @@ def do_exit(kernel: "Kernel", task: "Task") -> None:
         return
     task.exited = True
     kernel.tasks.pop(task.pid, None)
+    for group in kernel.memcgs.values():
+        if task in group.members:
+            group.members.remove(task)
     mmput(kernel, task.mm)
     task.files.users -= 1
     if task.files.users == 0:

@@ -44,7 +44,7 @@ def shared_fault(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
         _read(kernel, task, vma, index, low, reach, high)
     elif reach > low:
         missing = inode.pages.missing(vma.pgoff_at(index << PMD_SHIFT) + low, reach - low)
-        step = reach - low if page_alloc.fits(kernel, missing) else 1
+        step = reach - low if page_alloc.fits(kernel, task, missing) else 1
         for start in range(low, reach, step):
             _share(kernel, task, vma, index, start, start + step)
     _check_reach(vma, index, reach, high)

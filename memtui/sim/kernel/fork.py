@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from memtui.sim.kernel import memcontrol
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.mman import CLONE_FILES, CLONE_PARENT, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM
 from memtui.sim.kernel.outcome import Errno, system_call
@@ -61,12 +62,14 @@ def clone(kernel: "Kernel", task: Task, flags: int, pid: int = 0) -> int:
         caps=task.caps,
         oom_score_adj=task.oom_score_adj,
         nice=task.nice,
+        started=task.started if flags & CLONE_THREAD else kernel.seconds,
         in_vfork=bool(flags & CLONE_VFORK),
         cmdline=task.cmdline,
         pkru=task.pkru,
     )
     child.tgid = task.tgid if flags & CLONE_THREAD else child.pid
     kernel.tasks[child.pid] = child
+    memcontrol.inherit(kernel, task, child)
     task.mm.note("the child runs in the same address space" if flags & CLONE_VM else "the address space was copied")
     return child.pid
 

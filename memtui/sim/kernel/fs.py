@@ -8,6 +8,7 @@ from memtui.sim.kernel.page_set import CachedPages, PageSet
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.lru import LruRun
+    from memtui.sim.kernel.memcontrol import MemoryCgroup
     from memtui.sim.kernel.workingset import Shadow
 
 SHMEM_DEV: Final = (0, 1)
@@ -71,6 +72,8 @@ class Inode:
     """Its pages on the LRU lists, by ascending page."""
     shadows: "list[Shadow]" = field(default_factory=list)
     """When pages were evicted: what the kernel keeps in their slots."""
+    memcg: "MemoryCgroup | None" = None
+    """The memory cgroup that its pages are charged to; None: the root."""
     charged_whole: int = 0
     """Pages that were charged when the object was made; the others are charged as they are allocated."""
     noreserve: bool = False

@@ -25,6 +25,7 @@ from memtui.sim.kernel.task import (
 )
 
 if TYPE_CHECKING:
+    from memtui.sim.kernel.memcontrol import MemoryCgroup
     from memtui.sim.kernel.shm import ShmSegment
     from memtui.sim.kernel.vmscan import KswapdRun
     from memtui.sim.kernel.vmstat import FileTotals
@@ -95,6 +96,10 @@ class Kernel:
     swap: Swap = field(init=False)
     vmevents: Counter[str] = field(default_factory=Counter)
     """/proc/vmstat: events since boot."""
+    seconds: int = 0
+    """Since the machine started: only steps that say so take time."""
+    memcgs: "dict[str, MemoryCgroup]" = field(default_factory=dict)
+    """Memory cgroups by name."""
     cushion: int = 0
     """Pages that can surely be taken before kswapd has to be woken."""
     kswapd_failures: int = 0

@@ -5,7 +5,7 @@ list and have the same flags. Inside a run the lowest page is the oldest.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isqrt
 from typing import TYPE_CHECKING, Final, NamedTuple, Union
 
@@ -99,6 +99,15 @@ class LruList:
     def head(self) -> LruRun | None:
         """The run with the youngest page."""
         return None if self._ring.next is self._ring else self._ring.next
+
+    def oldest(self, accept: "Callable[[Owner], bool]") -> LruRun | None:
+        """The run nearest to the tail whose owner is accepted."""
+        run = self._ring.prev
+        while run is not self._ring:
+            if accept(run.owner):
+                return run
+            run = run.prev
+        return None
 
     def push(self, run: LruRun) -> None:
         """Link a run at the head."""

@@ -189,7 +189,7 @@ def _parts(
     private = vma.anonymous or (write and not vma.flags & VM_SHARED)
     needs = _needs(task, index, low, high, write=write) if private else b""
     want = needs.count(1)
-    if not want or page_alloc.fits(kernel, want):
+    if not want or page_alloc.fits(kernel, task, want):
         yield low, high
         return
     at = low
@@ -261,7 +261,7 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
     """do_anonymous_page(), do_wp_page(), do_huge_pmd_anonymous_page()."""
     pages = task.mm.pages
     leaf = pages.leaves.get(index)
-    if _huge_fits(kernel, vma, index, leaf, write=write):
+    if _huge_fits(kernel, task, vma, index, leaf, write=write):
         vma = anon_vma_prepare(kernel, task.mm, vma)
         pages.refill(index, ANON if write else HUGE_ZERO).huge = True
         task.min_flt += 1
@@ -295,7 +295,7 @@ def _swapin(kernel: "Kernel", task: "Task", index: int, low: int, high: int) -> 
     kernel.vmevents["pswpin"] += count
 
 
-def _huge_fits(kernel: "Kernel", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:
+def _huge_fits(kernel: "Kernel", task: "Task", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:
     """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to."""
     if leaf is not None and not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
         return False
@@ -305,7 +305,7 @@ def _huge_fits(kernel: "Kernel", vma: Vma, index: int, leaf: Leaf | None, *, wri
     base = index << PMD_SHIFT
     if vma.start > base or base + PMD_SIZE > vma.end:
         return False
-    return not write or page_alloc.fits(kernel, ENTRIES)
+    return not write or page_alloc.fits(kernel, task, ENTRIES)
 
 
 def _write_anon(task: "Task", index: int, low: int, high: int) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from memtui.sim.kernel.kernel import Kernel
 
+_HZ = 250
+
 
 def figures(task: Task) -> Figures:
     """What the OOM killer and the screens read of a process."""
@@ -47,7 +49,7 @@ def processes(kernel: "Kernel") -> list[Task]:
 
 
 def legacy_figures(kernel: "Kernel", task: Task) -> LegacyTask:
-    """What 2.6.32 read; CPU and run time do not pass in a simulation, unless they are set."""
+    """What 2.6.32 read, at 250 jiffies a second. Time passes only in steps that say so."""
     children = [
         child for child in processes(kernel) if child.ppid == task.pid and child is not task and child.mm is not task.mm
     ]
@@ -56,6 +58,8 @@ def legacy_figures(kernel: "Kernel", task: Task) -> LegacyTask:
         comm=task.comm,
         total_vm=task.mm.total_vm,
         children=tuple(child.mm.total_vm for child in children),
+        cpu_jiffies=_HZ * sum(thread.cpu_seconds for thread in kernel.tasks.values() if thread.tgid == task.tgid),
+        run_seconds=kernel.seconds - task.started,
         nice=task.nice,
         sys_admin=task.capable(CAP_SYS_ADMIN) or task.capable(CAP_SYS_RESOURCE),
         sys_rawio=task.capable(CAP_SYS_RAWIO),
@@ -77,27 +81,50 @@ def out_of_memory(kernel: "Kernel", current: Task) -> None:
         _select(kernel, current, processes(kernel), kernel.totalram_pages + kernel.total_swap_pages, "RAM + swap")
 
 
-def _select(kernel: "Kernel", current: Task, tasks: "Sequence[Task]", total: int, why_total: str) -> None:
-    """select_bad_process(): the most points; of equals the one created last."""
+def out_of_memory_in(
+    kernel: "Kernel", current: Task, group: str, members: "Sequence[Task]", total: int, why_total: str
+) -> None:
+    """mem_cgroup_out_of_memory(): the same among the processes of one memory cgroup.
+
+    Args:
+        kernel: whose they are.
+        current: who asks for pages.
+        group: its name.
+        members: in the order of joining.
+        total: pages that points are measured against.
+        why_total: where that comes from.
+
+    Raises:
+        Fault: nobody in the group could be killed.
+    """
+    leaders = [task for task in members if task.pid == task.tgid and not task.dying]
+    _select(kernel, current, leaders, total, why_total, group)
+
+
+def _select(
+    kernel: "Kernel", current: Task, tasks: "Sequence[Task]", total: int, why_total: str, group: str = ""
+) -> None:
+    """select_bad_process(): the most points; of equals the one created last, in a group the one that joined last."""
     candidates = [figures(task) for task in tasks]
     ranking = rank(candidates, total, kernel.totalram_pages + kernel.total_swap_pages)
     if not ranking or ranking[0].points is None:
-        _panic(kernel, current)
+        _nobody(kernel, group) if group else _panic(kernel, current)
     first = ranking[0]
     ties = [row.task.pid for row in ranking if row.points == first.points]
     lines = [f"of {total:,} pages ({why_total})", _arithmetic(first.task, total)]
     if len(ties) > 1:
-        lines.append(f"{len(ties)} processes have as many: of equals the one created last dies")
+        came = "joined" if group else "created"
+        lines.append(f"{len(ties)} processes have as many: of equals the one {came} last dies")
     behind = [row for row in ranking[len(ties) : len(ties) + 1] if row.points is not None]
     lines += [f"next would be {row.task.pid} ({row.task.comm}) with {row.points:,}" for row in behind]
     spared = [row for row in ranking if row.points is None]
     if spared:
         lines.append("never killed: " + ", ".join(f"{row.task.pid} ({row.why_not})" for row in spared))
-    then = select(legacy_figures(kernel, task) for task in tasks if task.pid != 1)
+    then = None if group else select(legacy_figures(kernel, task) for task in tasks if task.pid != 1)
     if then is not None:
         terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(then))
         lines.append(f"Linux 2.6.32 would have chosen {then.pid} ({then.comm}): {terms}")
-    _kill(kernel, current, kernel.tasks[first.task.pid], lines)
+    _kill(kernel, current, kernel.tasks[first.task.pid], lines, group)
 
 
 def _arithmetic(task: Figures, total: int) -> str:
@@ -131,14 +158,21 @@ def _panic(kernel: "Kernel", current: Task) -> NoReturn:
     raise Fault("SIGKILL", 0, text)
 
 
-def _kill(kernel: "Kernel", current: Task, victim: Task, why: "Sequence[str]") -> None:
+def _nobody(kernel: "Kernel", group: str) -> NoReturn:
+    text = f"Memory cgroup {group} is full and has no killable processes: the access is tried for ever; the step ends"
+    kernel.note(Event(EventKind.OOM_KILL, text))
+    raise Fault("SIGKILL", 0, text)
+
+
+def _kill(kernel: "Kernel", current: Task, victim: Task, why: "Sequence[str]", group: str = "") -> None:
     """oom_kill_process() and __oom_kill_process(): every process that shares the address space dies too."""
     kernel.vmevents["oom_kill"] += 1
     mm = victim.mm
     kib = 4
     freed = f"anon-rss:{mm.rss_anon * kib}kB, file-rss:{mm.rss_file * kib}kB, shmem-rss:{mm.rss_shmem * kib}kB"
+    what = f"Memory cgroup {group} out of memory" if group else "Out of memory"
     text = (
-        f"Out of memory: Killed process {victim.pid} ({victim.comm}) total-vm:{mm.total_vm * kib}kB, {freed}, "
+        f"{what}: Killed process {victim.pid} ({victim.comm}) total-vm:{mm.total_vm * kib}kB, {freed}, "
         f"UID:{victim.uid} pgtables:{mm.pages.tables * kib}kB oom_score_adj:{victim.oom_score_adj}; {'; '.join(why)}"
     )
     if mm.rss_shmem:

@@ -7,7 +7,7 @@ woken and until it is content, as if another CPU had nothing else to do.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from memtui.sim.kernel import oom_kill, vmscan
+from memtui.sim.kernel import memcontrol, oom_kill, vmscan
 from memtui.sim.kernel.mmzone import recount, room
 from memtui.sim.kernel.outcome import Fault
 
@@ -19,8 +19,11 @@ _BATCH: Final = 32
 """Pages that are given at once when memory is short."""
 
 
-def fits(kernel: "Kernel", pages: int) -> bool:
-    """Whether so many pages can be taken without waking kswapd; they are taken for given if so."""
+def fits(kernel: "Kernel", task: "Task", pages: int) -> bool:
+    """Whether a task can take so many pages without waking kswapd; they are taken for given if so."""
+    left = memcontrol.room(kernel, task) if kernel.memcgs else None
+    if left is not None and left < pages:
+        return False
     if kernel.cushion < pages:
         recount(kernel)
         kernel.cushion = room(kernel, "low")
@@ -48,6 +51,8 @@ def grant(kernel: "Kernel", task: "Task", pages: int) -> int:
     Raises:
         Fault: SIGKILL, the OOM killer took the task that asks.
     """
+    if kernel.memcgs:
+        pages = memcontrol.try_charge(kernel, task, pages)
     if kernel.cushion >= pages:
         kernel.cushion -= pages
         return pages

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from memtui.sim.kernel import page_alloc
+from memtui.sim.kernel import memcontrol, mmzone, page_alloc
 from memtui.sim.kernel.page_set import BLOCK, MAX_ORDER
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ def add_pages(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count:
     missing = inode.pages.missing(first, count)
     if not missing:
         return 0
-    if page_alloc.fits(kernel, missing):
+    if kernel.memcgs and not inode.pages.count:
+        inode.memcg = memcontrol.group_of(kernel, task)
+    if page_alloc.fits(kernel, task, missing):
         return inode.pages.add(first, count)
     end = first + count
     while first < end:
@@ -52,7 +54,9 @@ def get_folio(kernel: "Kernel", task: "Task", inode: "Inode", page: int, order: 
     order = min(order, max_order(kernel, inode))
     if page & (1 << order) - 1:
         order = (page & -page).bit_length() - 1
-    while order and (pages.missing(page, 1 << order) < 1 << order or not page_alloc.fits(kernel, 1 << order)):
+    if kernel.memcgs and not pages.count:
+        inode.memcg = memcontrol.group_of(kernel, task)
+    while order and (pages.missing(page, 1 << order) < 1 << order or not page_alloc.fits(kernel, task, 1 << order)):
         order -= 1
     if order:
         pages.add_folio(page, order)
@@ -65,5 +69,5 @@ def warm(kernel: "Kernel", inode: "Inode") -> None:
     """Take a file that exists when the simulation starts for read before, unless memory is too short for that."""
     if kernel.facts.cold_cache and not inode.shmem:
         return
-    if page_alloc.fits(kernel, inode.size_pages) or inode.shmem:
+    if inode.shmem or mmzone.room(kernel, "low") >= inode.size_pages:
         inode.pages.add(0, inode.size_pages)

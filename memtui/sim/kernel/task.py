@@ -71,6 +71,9 @@ class Task:
     caps: frozenset[str] = frozenset()
     oom_score_adj: int = 0
     nice: int = 0
+    started: int = 0
+    """Seconds after the start of the machine."""
+    cpu_seconds: int = 0
     in_vfork: bool = False
     """Runs on its parent's mm until it execs or exits."""
     cmdline: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from memtui.sim.kernel.shmem_truncate import truncate_pages
 from memtui.sim.kernel.workingset import evicted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from memtui.sim.kernel.file_rmap import Rmap
     from memtui.sim.kernel.fs import Inode
@@ -30,7 +30,15 @@ _RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
 class FolioScan:
     """Takes pages off the tails of the lists and decides about each run of them."""
 
-    def __init__(self, kernel: "Kernel", rmap: "Rmap", who: str, *, swap: bool) -> None:
+    def __init__(
+        self,
+        kernel: "Kernel",
+        rmap: "Rmap",
+        who: str,
+        *,
+        swap: bool,
+        only: "Callable[[Owner], bool] | None" = None,
+    ) -> None:
         """Set up.
 
         Args:
@@ -38,18 +46,20 @@ class FolioScan:
             rmap: who maps them.
             who: "kswapd" or "direct", for the counters.
             swap: whether anonymous pages may be written out.
+            only: tells whose pages are looked at; None: everybody's.
         """
         self._kernel = kernel
         self._lruvec = kernel.lruvec
         self._rmap = rmap
         self._who = who
         self._swap = swap
+        self._only = only
 
     def isolate(self, number: int, count: int) -> "Iterator[tuple[Owner, Piece]]":
         """Take up to `count` pages off the tail of a list, oldest first."""
         lru = self._lruvec.lists[number]
         while count > 0:
-            run = lru.tail
+            run = lru.tail if self._only is None else lru.oldest(self._only)
             if run is None:
                 return
             low, high = run.low, min(run.high, run.low + count)
