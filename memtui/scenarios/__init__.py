@@ -6,9 +6,9 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
-from memtui.model.elf import ET_DYN, PF_R, PF_W, PF_X, ElfImage, Segment, Tls
+from memtui.model.elf import ET_DYN, ElfImage, Tls
 from memtui.model.host import FileFacts, MachineFacts
-from memtui.scenarios import linked
+from memtui.scenarios import elf_headers, linked
 
 _SUMMARIES: Final = MappingProxyType(
     {
@@ -131,18 +131,12 @@ class ScenarioHost:
         return _CONTENTS.get(_LINKS.get(path, path), b"")[offset : offset + length]
 
 
-_CODE: Final = PF_R | PF_X
-_DATA: Final = PF_R | PF_W
 _HELLO: Final = ElfImage(
     path="/demo/hello",
     e_type=ET_DYN,
     entry=0x1050,
-    loads=(
-        Segment(PF_R, 0, 0, 0x618, 0x618, 0x1000),
-        Segment(_CODE, 0x1000, 0x1000, 0x15D, 0x15D, 0x1000),
-        Segment(PF_R, 0x2000, 0x2000, 0xDC, 0xDC, 0x1000),
-        Segment(_DATA, 0x2DD0, 0x3DD0, 0x248, 0x250, 0x1000),
-    ),
+    loads=elf_headers.loads(elf_headers.HELLO),
+    segments=elf_headers.HELLO,
     interp="/lib64/ld-linux-x86-64.so.2",
     relro=(0x3DD0, 0x230),
     needed=("libc.so.6",),
@@ -153,12 +147,8 @@ _LD_SO: Final = ElfImage(
     path=f"{_LIB}ld-linux-x86-64.so.2",
     e_type=ET_DYN,
     entry=0x1AB70,
-    loads=(
-        Segment(PF_R, 0, 0, 0xD58, 0xD58, 0x1000),
-        Segment(_CODE, 0x1000, 0x1000, 0x25111, 0x25111, 0x1000),
-        Segment(PF_R, 0x27000, 0x27000, 0x9C7C, 0x9C7C, 0x1000),
-        Segment(_DATA, 0x31900, 0x31900, 0x2810, 0x29D8, 0x1000),
-    ),
+    loads=elf_headers.loads(elf_headers.LD_SO),
+    segments=elf_headers.LD_SO,
     relro=(0x31900, 0x1700),
     soname="ld-linux-x86-64.so.2",
     phnum=9,
@@ -169,12 +159,8 @@ _LIBC: Final = ElfImage(
     path=f"{_LIB}libc.so.6",
     e_type=ET_DYN,
     entry=0x27410,
-    loads=(
-        Segment(PF_R, 0, 0, 0x25388, 0x25388, 0x1000),
-        Segment(_CODE, 0x26000, 0x26000, 0x1550FC, 0x1550FC, 0x1000),
-        Segment(PF_R, 0x17C000, 0x17C000, 0x52C31, 0x52C31, 0x1000),
-        Segment(_DATA, 0x1CF8D0, 0x1CF8D0, 0x4F98, 0x12680, 0x1000),
-    ),
+    loads=elf_headers.loads(elf_headers.LIBC),
+    segments=elf_headers.LIBC,
     interp="/lib64/ld-linux-x86-64.so.2",
     relro=(0x1CF8D0, 0x3730),
     tls=Tls(0x1CF8D0, 0x90, 8),
