@@ -24,9 +24,8 @@ from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
-    from memtui.early import Early
-    from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
+    from memtui.plain_frame import PlainFrame
     from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO: Final = "first-malloc"
@@ -80,16 +79,9 @@ def _hand_down(ctx: click.Context) -> None:
 @print_option("maps", "smaps", "summary", "json", "svg")
 @screen_options
 @interval_option
-@click.pass_obj
-def attach(
-    early: "Early | None", process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float
-) -> None:
+def attach(process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
     """Look at a live process. Nothing is stopped or changed."""
-    screen = Screen(theme, size, interval, press)
-    if early is not None:
-        _show(early.source, None, screen, seen=early.snapshot)
-    else:
-        _show(live(process), what, screen)
+    _show(live(process), what, Screen(theme, size, interval, press))
 
 
 @commands.command()
@@ -203,41 +195,39 @@ def _show(
     first: Request = Refresh(),  # noqa: B008 - an immutable value
     ranking: bool = False,
     why: bool = False,
-    seen: "Snapshot | None" = None,
 ) -> None:
     """Print `what`, or open the screen when there is nothing to print."""
     pane = "oom" if ranking else "map"
     with contextlib.closing(source):
         if what is None:
-            open_screen(source, screen, first, pane=pane, seen=seen)
+            open_screen(source, screen, first, pane=pane)
         elif what == "svg":
             print_picture(source, screen, first, pane=pane)
         else:
             print_text(source, what, first, ranking=ranking, why=why)
 
 
-def main(argv: Sequence[str] | None = None, early: "Early | None" = None) -> None:
+def main(argv: Sequence[str] | None = None, frame: "PlainFrame | None" = None) -> None:
     """Run the command line.
 
     Exit status: 0 done, 1 a source that cannot be had, 2 a wrong call, 130 interrupted.
 
     Args:
         argv: what the user typed; None: as the program was called.
-        early: what was read already, for it is the process that `argv` names.
+        frame: what stands on the terminal already.
     """
     settings = read_settings()
-    if early is not None and settings.problems:
-        early.frame.leave()
+    if frame is not None and settings.problems:
+        frame.leave()
     for problem in settings.problems:
         click.echo(f"memtui: {problem}", err=True)
     try:
-        with early.frame if early is not None else contextlib.nullcontext():
+        with frame or contextlib.nullcontext():
             commands.main(
                 args=None if argv is None else list(argv),
                 prog_name="memtui",
                 standalone_mode=False,
                 default_map=settings.default_map,
-                obj=early,
             )
     except click.ClickException as error:
         hint = f" ({error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""

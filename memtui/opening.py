@@ -14,7 +14,6 @@ from memtui.sources import elf_of, simulation
 from memtui.start import has_terminal
 
 if TYPE_CHECKING:
-    from memtui.model.snapshot import Snapshot
     from memtui.model.source import Source
     from memtui.ui.app import MemtuiApp
     from memtui.ui.screens.loading import Opening
@@ -50,7 +49,7 @@ def open_loading(title: str, opening: "Opening", screen: Screen, first: Request)
         raise app.failure
 
 
-def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str, seen: "Snapshot | None" = None) -> None:
+def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str) -> None:
     """Open the screen; a source that cannot be had is said before.
 
     Args:
@@ -58,18 +57,17 @@ def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str, 
         screen: how.
         first: the request for the first picture.
         pane: that has the focus.
-        seen: the first picture, if it was taken and stands on the terminal already.
 
     Raises:
         MemtuiError: the source cannot be had.
     """
     needs_terminal()
+    snapshot = source.apply(first)
+    from memtui.draw.plain_rows import plain_rows
     from memtui.plain_frame import PlainFrame
 
-    snapshot = seen or source.apply(first)
-    with PlainFrame(snapshot, *shutil.get_terminal_size()) as frame:
-        if seen is None:
-            frame.draw()
+    with PlainFrame(plain_rows(snapshot, *shutil.get_terminal_size())) as frame:
+        frame.draw()
         app = _app(screen, source=source, snapshot=snapshot, pane=pane)
         app.tour = is_first_start()
         _run(app)
@@ -87,6 +85,7 @@ def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str
 
     from memtui.ui.svg import render_svg
 
+    _collect_from_now_on()
     for problem in app.themes.problems:
         click.echo(f"memtui: {problem}", err=True)
     write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
@@ -128,19 +127,24 @@ def needs_terminal() -> None:
 
 def _run(app: "MemtuiApp") -> None:
     """Until it ends; what broke it is this program's status too."""
+    app.when_ready = _collect_from_now_on
     app.run()
     if app.failure is None and app.return_code:
         sys.exit(app.return_code)
 
 
+def _collect_from_now_on() -> None:
+    """What is there by now stays: it is never looked through again."""
+    gc.freeze()
+    gc.enable()
+
+
 def _app(screen: Screen, *, on_terminal: bool = True, **options: Any) -> "MemtuiApp":
-    """The app, not yet running; garbage is not looked for while the hundreds of modules behind it are imported."""
+    """The app, not yet running; garbage is not looked for until it shows what the hundreds of modules are there for."""
     gc.disable()
     from memtui.ui.app import MemtuiApp
     from memtui.ui.themes import load
 
-    gc.freeze()
-    gc.enable()
     themes, preferred = load(), read().values.get("theme")
     if screen.theme is None and preferred is not None and preferred not in themes.palettes:
         there_are = ", ".join(sorted(themes.palettes))

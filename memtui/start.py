@@ -9,15 +9,15 @@ def main() -> None:
     """Run the command line; the console script. Its exit status is that of `memtui.cli.main`."""
     gc.disable()  # what is imported is no garbage, and looking through it takes its time
     try:
-        early = None
+        frame = None
         if (pid := _pid(sys.argv[1:])) is not None:
             from memtui.early import look
 
-            early = look(pid)
+            frame = look(pid)
         from memtui.cli import main as run
 
         gc.enable()
-        run(early=early)
+        run(frame=frame)
     except KeyboardInterrupt:
         sys.exit(130)
 

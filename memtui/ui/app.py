@@ -91,6 +91,8 @@ class MemtuiApp(App[None]):
         self._pane = pane
         self.tour = tour
         """Whether the user is to be shown around first."""
+        self.when_ready: Callable[[], None] = lambda: None
+        """Called once the first frame stands."""
         self._said = ""
         self._elf_of = elf
 
@@ -112,6 +114,10 @@ class MemtuiApp(App[None]):
         from memtui.ui.screens.home import HomeScreen
 
         return HomeScreen(self.home)
+
+    def on_ready(self) -> None:
+        """The first frame stands."""
+        self.when_ready()
 
     def on_mount(self) -> None:
         """Ask for the first picture."""

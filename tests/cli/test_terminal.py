@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from memtui.early import look, rows
 from tests.bench.terminal import Terminal, memtui
 
 LIMIT = 60.0
@@ -153,8 +154,7 @@ def test_a_process_is_on_the_terminal_before_the_screen_is(start: Callable[..., 
     terminal = start(str(os.getpid()))
     os.write(terminal.fd, b"q")
     assert ended(terminal) == 0
-    plain = terminal.output.index(b"Map")
-    assert b"[heap]" in terminal.output[plain : terminal.output.index(b"\x1b[?1000h")]
+    assert terminal.output.index(b"[heap]") < terminal.output.index(b"\x1b[?1000h")
 
 
 def test_what_goes_wrong_behind_the_plain_frame_is_said_on_the_terminal_that_was(start, tmp_path: Path):
@@ -169,3 +169,22 @@ def test_what_goes_wrong_behind_the_plain_frame_is_said_on_the_terminal_that_was
     assert terminal.output.rfind(b"\x1b[?1049l", 0, said) > terminal.output.rfind(b"\x1b[?1049h", 0, said)
     with terminal:
         pass
+
+
+def test_the_first_rows_are_those_of_maps():
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    drawn = rows(7, "a\tname", lines, 100, len(lines) + 3)
+    assert drawn[0] == " memtui  live  7 a\tname"
+    for line, row in zip(reversed(lines), drawn[2:], strict=True):
+        start, end = (int(part, 16) for part in line.split()[0].split("-"))
+        assert row.startswith(f" {line.partition('-')[0]:>12} ┤ ")
+        assert row.endswith(f" {(end - start) >> 10:,} KiB {line.split()[1]}")
+    low = rows(7, "x", lines, 60, 12)
+    assert len(low) == 11
+    assert any("[heap]" in row for row in low)
+    assert len(rows(7, "x", lines, 1, 1)) == 2
+
+
+def test_a_process_that_cannot_be_read_has_no_early_frame(capfd: pytest.CaptureFixture[str]):
+    assert look(1 << 22) is None
+    assert capfd.readouterr().out == ""
