@@ -22,6 +22,8 @@ def read_content(procfs: Procfs, folder: str, page: int) -> Content:
         with ProcessMemory.opened(procfs, folder) as memory:
             if not memory.present(page, page + PAGE_SIZE):
                 return Content(page, None, "no page is there: to read it would bring one into memory")
+            if not memory.present(page, page + PAGE_SIZE, swapped=False):
+                return Content(page, None, "the page is on swap: to read it would bring it back into memory")
             return Content(page, memory.read(page, PAGE_SIZE))
     except TornError:
         return Content(page, None, "the kernel lets nobody read this page: not mapped, or memory of a device")

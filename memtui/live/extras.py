@@ -7,6 +7,7 @@ from memtui.live.file_cache import FileCacheReader
 from memtui.live.heap_labels import HeapLabels
 from memtui.live.page_flags import examine
 from memtui.live.procfs import Procfs
+from memtui.live.status import printable
 from memtui.model.errors import ProcessGone, SourceError
 from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
@@ -61,6 +62,12 @@ class Extras:
         Raises:
             ProcessGone: it exited.
         """
+        try:
+            return self._added(mm)
+        except ProcessGone as error:
+            raise ProcessGone(f"process {mm.pid} ({printable(mm.comm)}) has exited") from error
+
+    def _added(self, mm: MmSnapshot) -> MmSnapshot:
         heap, why = self._read_heap(mm)
         facts: dict[str, Any] = {
             "heap": heap,

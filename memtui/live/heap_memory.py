@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, Self
 
-from memtui.live.pagemap_scan import Scanner
+from memtui.live.pagemap import walk
+from memtui.live.pagemap_scan import PAGE_IS_PRESENT, PageRange, Scanner
 from memtui.live.procfs import PTRACE_HINT, Procfs
 from memtui.model.address import Range, page_down, page_up
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
@@ -88,24 +89,37 @@ class ProcessMemory:
             self._into(whole[begin - start : stop - start], begin)
         return whole.cast("Q")
 
-    def present(self, start: int, end: int) -> Sequence[Range]:
-        """The parts of a range whose pages are there or on swap; all of it where the kernel does not tell."""
-        if self._scanner is None or self._pagemap is None:
+    def present(self, start: int, end: int, *, swapped: bool = True) -> Sequence[Range]:
+        """The parts of a range whose pages are there; all of it where the kernel does not tell.
+
+        Args:
+            start: first byte.
+            end: behind the last one.
+            swapped: those on swap too, which a reading brings back into memory.
+        """
+        if self._pagemap is None:
             return [Range(start, end)]
         try:
-            found = list(self._scanner.scan(self._pagemap, page_down(start), page_up(end)))
-        except NotSupported:
-            self._scanner = None
-            return [Range(start, end)]
+            found = self._told(self._pagemap, page_down(start), page_up(end))
         except OSError as error:
             raise _gone(error) from error
         joined: list[Range] = []
-        for first, last, _ in found:
+        for first, last, categories in found:
+            if not swapped and not categories & PAGE_IS_PRESENT:
+                continue
             if joined and joined[-1].end == first:
                 joined[-1] = Range(joined[-1].start, last)
             else:
                 joined.append(Range(first, last))
         return joined
+
+    def _told(self, pagemap: int, start: int, end: int) -> list[PageRange]:
+        if self._scanner is not None:
+            try:
+                return list(self._scanner.scan(pagemap, start, end))
+            except NotSupported:
+                self._scanner = None
+        return list(walk(pagemap, start, end, None))
 
     def _into(self, buffer: "memoryview[int]", address: int) -> None:
         done = 0

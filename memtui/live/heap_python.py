@@ -60,8 +60,8 @@ def pymalloc_labels(memory: ProcessMemory, vmas: Sequence[Vma], version: tuple[i
 
 
 def _touched(memory: ProcessMemory, vma: Vma, pool: int) -> Iterator[int]:
-    """Where pools may begin."""
-    for present in memory.present(vma.start, vma.end):
+    """Where pools may begin: in memory, for a label is not worth a page that comes back from swap."""
+    for present in memory.present(vma.start, vma.end, swapped=False):
         start = max(present.start, vma.start)
         yield from range((start + pool - 1) & -pool, min(present.end, vma.end), pool)
 

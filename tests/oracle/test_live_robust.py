@@ -1,0 +1,136 @@
+"""Processes that do not stand still, kernels without the newer windows, and very many VMAs."""
+
+import ctypes
+import mmap
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from memtui.live.address_space import AddressSpaceReader
+from memtui.live.pagemap_scan import Scanner
+from memtui.live.procfs import Procfs
+from memtui.live.source import LiveSource
+from memtui.model.address import PAGE_SIZE
+from memtui.model.errors import NotSupported, ProcessGone
+from memtui.model.mm import MmSnapshot
+from memtui.model.pages import Residence
+from memtui.model.request import Examine, Measure, Refresh, ShowOldRule, ShowSharing
+
+pytestmark = pytest.mark.oracle
+
+BUSY = """
+import mmap, os, random
+kept = []
+print("ready", flush=True)
+while True:
+    area = mmap.mmap(-1, random.randrange(1, 400) * 4096)
+    area[0] = 1
+    kept.append(area)
+    if len(kept) > 60:
+        kept.pop(random.randrange(60)).close()
+    if random.random() < 0.02 and os.fork() == 0:
+        os._exit(0)
+    if random.random() < 0.1:
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memtui.live.pace.FREE", float("inf"))
+
+
+def check(mm: MmSnapshot | None) -> int:
+    """What every picture keeps; the address of a VMA."""
+    assert mm is not None
+    for vma, after in zip(mm.vmas, mm.vmas[1:], strict=False):
+        assert vma.start < vma.end <= after.start
+    for vma in mm.vmas:
+        assert vma.runs is not None
+        for run in vma.runs:
+            assert vma.start <= run.start < run.end <= vma.end
+    return mm.vmas[len(mm.vmas) // 2].start
+
+
+def test_a_process_that_maps_forks_and_at_last_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        source = LiveSource(process.pid)
+        for request in (ShowSharing(), ShowOldRule(), Measure()):
+            source.apply(request)
+        killer = threading.Timer(3.0, process.kill)
+        killer.start()
+        looks = iter(range(1_000_000))
+
+        def look_on() -> None:
+            while next(looks) >= 0:
+                source.apply(Examine(check(source.apply(Refresh()).mm)))
+
+        with pytest.raises(ProcessGone, match=f"{process.pid} .*exited"):
+            look_on()
+        assert next(looks) > 1
+        process.wait()
+        source.close()
+
+
+def test_a_kernel_without_the_scan_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as child:
+        time.sleep(0.2)
+        with_scan = AddressSpaceReader(Procfs(), child.pid).read()
+
+        def none(*_: object, **__: object) -> None:
+            raise NotSupported("no PAGEMAP_SCAN")
+
+        monkeypatch.setattr(Scanner, "pieces", none)
+        without = AddressSpaceReader(Procfs(), child.pid).read()
+        child.kill()
+
+    def plain(mm: object) -> list[tuple[int, list[tuple[int, int, Residence]]]]:
+        return [(vma.start, [(run.start, run.pages, run.residence) for run in vma.runs]) for vma in mm.vmas]
+
+    if os.geteuid() == 0:
+        assert plain(with_scan) == plain(without)
+    assert all(run.huge is None for vma in without.vmas for run in vma.runs or ())
+
+
+def test_sixty_thousand_vmas() -> None:
+    most = int(Path("/proc/sys/vm/max_map_count").read_text())
+    pairs = min(30_000, (most - 2_000) // 2)
+    area = mmap.mmap(-1, 2 * pairs * PAGE_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    libc = ctypes.CDLL(None)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    try:
+        for page in range(0, 2 * pairs, 2):
+            assert libc.mprotect(ctypes.c_void_p(at + page * PAGE_SIZE), PAGE_SIZE, 1) == 0
+            area[(page + 1) * PAGE_SIZE] = 1
+        source = LiveSource(os.getpid(), smaps=False)
+        mm = source.apply(Refresh()).mm
+        assert mm is not None
+        inside = [vma for vma in mm.vmas if at <= vma.start < at + 2 * pairs * PAGE_SIZE]
+        assert len(inside) == 2 * pairs
+        touched = [vma for vma in inside if vma.runs]
+        assert len(touched) == pairs
+        assert {(run.pages, run.residence) for vma in touched for run in vma.runs or ()} == {(1, Residence.ANON)}
+    finally:
+        libc.mprotect(ctypes.c_void_p(at), len(area), 3)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="a pid namespace needs root")
+def test_in_a_pid_namespace_the_ranking_says_whom_it_cannot_see() -> None:
+    command = ["unshare", "-pf", "--mount-proc", sys.executable, "-m", "memtui", "oom", "--print", "summary"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    told = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if told.returncode and "unshare" in told.stderr:
+        pytest.skip(told.stderr.strip())
+    assert "pid namespace" in told.stdout
+    assert told.stderr == ""
