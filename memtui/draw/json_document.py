@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from memtui.draw.elf_document import elf_document, vma_elf
 from memtui.draw.heap_document import heap_document
 from memtui.model.elf_objects import ObjectMap
+from memtui.model.file_cache import FileCache
 from memtui.model.mm import COUNTER_NAMES, MmSnapshot
 from memtui.model.oom import Verdict, rank
 from memtui.model.pages import PageRun
+from memtui.model.sharing import Sharing
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
@@ -39,6 +41,8 @@ def snapshot_document(snapshot: Snapshot, objects: ObjectMap | None = None) -> D
         "title": snapshot.title,
         "process": None if snapshot.mm is None else _process(snapshot.mm),
         "system": _system(snapshot.system),
+        "files": None if snapshot.mm is None else [_file(file) for file in snapshot.mm.files],
+        "sharing": None if snapshot.sharing is None else _sharing(snapshot.sharing),
         "heap": None if snapshot.mm is None or snapshot.mm.heap is None else heap_document(snapshot.mm.heap),
         "vmas": None
         if snapshot.mm is None
@@ -94,8 +98,28 @@ def _system(system: SystemSnapshot) -> Document:
     return {
         "release": system.release,
         "meminfo": dict(system.meminfo),
+        "zones": [zone._asdict() for zone in system.zones],
+        "vmstat": dict(system.vmstat),
+        "swaps": [device._asdict() for device in system.swaps],
+        "pressure": dict(system.pressure),
         "sysctl": dict(system.sysctl),
         "unknown": dict(system.unknown),
+    }
+
+
+def _file(file: FileCache) -> Document:
+    pages = {name: getattr(file, name) for name in ("size", "cached", "dirty", "writeback", "evicted")}
+    return {"path": file.path, "start": _hex(file.start), "pages": pages, "why": file.why}
+
+
+def _sharing(sharing: Sharing) -> Document:
+    return {
+        "segments": [
+            segment._asdict() | {"kind": segment.kind.value, "orphaned": segment.orphaned}
+            for segment in sharing.segments
+        ],
+        "mounts": [mount._asdict() for mount in sharing.mounts],
+        "unknown": dict(sharing.unknown),
     }
 
 
