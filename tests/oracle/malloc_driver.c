@@ -15,6 +15,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
@@ -22,7 +23,7 @@
 #define STACK (64 * 1024)
 
 /* As in malloc_series.py. */
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT, START, JOIN, LIMIT };
+enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT, START, JOIN, LIMIT, ALIGNED_ALLOC, CHILD, LIMIT_DATA };
 struct op {
     uint16_t kind, thread;
     uint32_t slot;
@@ -80,12 +81,21 @@ static void stand_by(void) {
     }
 }
 
+/* The series goes on in a child; the process that ends it last is the first one. */
+static void *go_on_in_a_child(void) {
+    int status;
+    pid_t child = fork();
+    if (child == 0) return NULL;
+    _exit(waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 4);
+}
+
 static void *allocate(const struct op *op, void **slot) {
     void *result = NULL;
     switch (op->kind) {
     case MALLOC: return *slot = malloc(op->a);
     case CALLOC: return *slot = calloc(op->a, op->b);
     case MEMALIGN: return *slot = memalign(op->a, op->b);
+    case ALIGNED_ALLOC: return *slot = aligned_alloc(op->a, op->b);
     case VALLOC: return *slot = valloc(op->a);
     case PVALLOC: return *slot = pvalloc(op->a);
     case POSIX_MEMALIGN: return (void *)(intptr_t)posix_memalign(slot, op->a, op->b);
@@ -99,14 +109,15 @@ static void *allocate(const struct op *op, void **slot) {
     }
 }
 
-/* An address space of so many bytes more than now. */
-static void *limit(uint64_t more) {
-    static char text[100];
-    struct rlimit as = {RLIM_INFINITY, RLIM_INFINITY};
-    int statm = open("/proc/self/statm", O_RDONLY);
-    if (more && read(statm, text, sizeof text - 1) > 0) as.rlim_cur = strtoul(text, NULL, 10) * PAGE + more;
-    close(statm);
-    return (void *)(intptr_t)setrlimit(RLIMIT_AS, &as);
+/* So many bytes more than /proc/self/status counts now; 0: no limit. */
+static void *limit(int resource, const char *counter, uint64_t more) {
+    static char text[4096];
+    struct rlimit found = {RLIM_INFINITY, RLIM_INFINITY};
+    int status = open("/proc/self/status", O_RDONLY);
+    if (more && read(status, text, sizeof text - 1) > 0)
+        found.rlim_cur = (strtoul(strstr(text, counter) + strlen(counter), NULL, 10) << 10) + more;
+    close(status);
+    return (void *)(intptr_t)setrlimit(resource, &found);
 }
 
 static void *wait_for_turns(void *);
@@ -131,8 +142,12 @@ static void *join(uint32_t number) {
     return NULL;
 }
 
+static int allocates(const struct op *op) {
+    return op->kind < TRIM || op->kind == ALIGNED_ALLOC;
+}
+
 static void *perform(const struct op *op) {
-    if (op->kind < TRIM) return allocate(op, &slots[op->slot]);
+    if (allocates(op)) return allocate(op, &slots[op->slot]);
     switch (op->kind) {
     case TRIM: return (void *)(intptr_t)malloc_trim(op->a);
     case MALLOPT: return (void *)(intptr_t)mallopt((int)op->a, (int)op->b);
@@ -143,13 +158,15 @@ static void *perform(const struct op *op) {
     case FREE_AT: free((char *)slots[op->slot] + op->a); return NULL;
     case START: return start(op->slot);
     case JOIN: return join(op->slot);
-    case LIMIT: return limit(op->a);
+    case LIMIT: return limit(RLIMIT_AS, "VmSize:", op->a);
+    case LIMIT_DATA: return limit(RLIMIT_DATA, "VmData:", op->a);
+    case CHILD: return go_on_in_a_child();
     }
     return NULL;
 }
 
 static void call(uint64_t i) {
-    void *result = perform(&ops[i]), *block = ops[i].kind < TRIM ? slots[ops[i].slot] : NULL;
+    void *result = perform(&ops[i]), *block = allocates(&ops[i]) ? slots[ops[i].slot] : NULL;
     out[3 * i] = (uint64_t)result;
     out[3 * i + 1] = block ? malloc_usable_size(block) : 0;
     out[3 * i + 2] = (uint64_t)sbrk(0);

@@ -32,6 +32,7 @@ from tests.oracle.mm_machine import Machine
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
 """With ASLR off and a stack limit of 8 MiB."""
 _EAGAIN: Final = 11
+_RLIMIT_DATA: Final = 2
 _RLIMIT_AS: Final = 9
 _CALLS: Final = "brk,mmap,munmap,mprotect,mremap,madvise,getrandom,write"
 _FIXED_NOREPLACE: Final = 0x10_0022
@@ -67,6 +68,7 @@ class Real:
     ) -> None:
         self._log = log
         self._count = len(ops)
+        self._moves = any(op.kind is Kind.CHILD for op in ops)
         self._machine = Machine()
         traced = [shutil.which("strace") or "strace", "-qq", "-f", "-o", log, "-e", f"trace={_CALLS}"] if log else []
         self._process = subprocess.Popen(
@@ -110,8 +112,11 @@ class Real:
         return said.decode().strip()
 
     def look(self) -> MmSnapshot:
-        """The address space as it is now."""
-        return AddressSpaceReader(Procfs(), self.pid).read()
+        """The address space as it is now; of the last child, if the series went on in one."""
+        pid = self.pid
+        while self._moves and (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            pid = int(children[0])
+        return AddressSpaceReader(Procfs(), pid).read()
 
     def pages(self) -> dict[int, Residence]:
         """The pages of the heap and of anonymous mappings that are new since the start."""
@@ -178,8 +183,8 @@ class Model:
     def perform(self, op: Op) -> tuple[int, int, int]:
         """One call: result, usable size, break."""
         self.malloc.run_as(op.thread)
-        result = self._allocate(op) if op.kind < Kind.TRIM else self._other(op)
-        block = self._slots.get(op.slot, 0) if op.kind < Kind.TRIM else 0
+        result = self._allocate(op) if op.allocates else self._other(op)
+        block = self._slots.get(op.slot, 0) if op.allocates else 0
         return result & WORD, self.malloc.malloc_usable_size(block), self.malloc.sbrk(0)
 
     def _allocate(self, op: Op) -> int:
@@ -199,8 +204,10 @@ class Model:
                 error, given = malloc.posix_memalign(op.a, op.b)
                 slots[op.slot] = given
                 return error
-            case Kind.CALLOC | Kind.MEMALIGN:
-                given = (malloc.calloc if op.kind is Kind.CALLOC else malloc.memalign)(op.a, op.b)
+            case Kind.CALLOC:
+                given = malloc.calloc(op.a, op.b)
+            case Kind.MEMALIGN | Kind.ALIGNED_ALLOC:
+                given = (malloc.memalign if op.kind is Kind.MEMALIGN else malloc.aligned_alloc)(op.a, op.b)
             case _:
                 given = {Kind.MALLOC: malloc.malloc, Kind.VALLOC: malloc.valloc, Kind.PVALLOC: malloc.pvalloc}[op.kind](
                     op.a
@@ -216,14 +223,8 @@ class Model:
                 return self.malloc.mallopt(_int(op.a), _int(op.b))
             case Kind.SBRK:
                 return self.malloc.sbrk(op.a)
-            case Kind.BLOCK:
-                at = page_up(self.malloc.sbrk(0)) + op.a
-                self._obstacle = max(-1, self.calls.mmap(at, PAGE_SIZE, 0, _FIXED_NOREPLACE)) & WORD
-                return self._obstacle
-            case Kind.CLEAR:
-                return max(-1, self.calls.munmap(self._obstacle, PAGE_SIZE))
-            case Kind.FORK:
-                self.at_fork, self.written = set(self.pages()), set()
+            case Kind.FREE_AT:
+                self.malloc.free(self._slots[op.slot] + op.a)
                 return 0
             case Kind.START:
                 # allocate_dtv of elf/dl-tls.c: one module and 14 spare entries, and two more.
@@ -234,12 +235,32 @@ class Model:
                 self.malloc.thread_exit(op.slot)
                 self.malloc.free(self._dtvs.pop(op.slot))
                 return 0
-            case Kind.LIMIT:
-                most = self.task.mm.total_vm * PAGE_SIZE + op.a if op.a else RLIM_INFINITY
-                return sys_setrlimit(self.kernel, self.task, _RLIMIT_AS, most, RLIM_INFINITY).value
             case _:
-                self.malloc.free(self._slots[op.slot] + op.a)
+                return self._around(op)
+
+    def _around(self, op: Op) -> int:
+        """What the program does beside allocating."""
+        match op.kind:
+            case Kind.BLOCK:
+                at = page_up(self.malloc.sbrk(0)) + op.a
+                self._obstacle = max(-1, self.calls.mmap(at, PAGE_SIZE, 0, _FIXED_NOREPLACE)) & WORD
+                return self._obstacle
+            case Kind.CLEAR:
+                return max(-1, self.calls.munmap(self._obstacle, PAGE_SIZE))
+            case Kind.FORK:
+                self.at_fork, self.written = set(self.pages()), set()
                 return 0
+            case Kind.CHILD:
+                self.malloc.forked(0)
+                return 0
+            case Kind.LIMIT:
+                return self._limit(_RLIMIT_AS, self.task.mm.total_vm, op.a)
+            case _:
+                return self._limit(_RLIMIT_DATA, self.task.mm.data_vm, op.a)
+
+    def _limit(self, resource: int, pages: int, more: int) -> int:
+        most = pages * PAGE_SIZE + more if more else RLIM_INFINITY
+        return sys_setrlimit(self.kernel, self.task, resource, most, RLIM_INFINITY).value
 
     def pages(self) -> dict[int, Residence]:
         """As `Real.pages`."""

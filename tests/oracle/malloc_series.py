@@ -34,6 +34,11 @@ class Kind(IntEnum):
     """End that thread and wait for it."""
     LIMIT = 17
     """Let the address space grow by so many bytes only; 0: as it likes."""
+    ALIGNED_ALLOC = 18
+    CHILD = 19
+    """The first thread forks, and the child goes on with the series."""
+    LIMIT_DATA = 20
+    """Let the data grow by so many bytes only; 0: as it likes."""
 
 
 class Op(NamedTuple):
@@ -46,12 +51,18 @@ class Op(NamedTuple):
     thread: int = 0
     """Who calls; 0 is the first thread."""
 
+    @property
+    def allocates(self) -> bool:
+        """Whether it is of malloc's family, and about the block of its slot."""
+        return self.kind < Kind.TRIM or self.kind is Kind.ALIGNED_ALLOC
+
 
 WORD: Final = (1 << 64) - 1
-MIXES: Final = ("small", "mixed", "huge", "realloc", "align", "opt", "trim", "noroom", "sbrk")
-THREADED: Final = ("threads", "arenas", "heaps", "limit", "aligned", "options")
+MIXES: Final = ("small", "mixed", "huge", "realloc", "align", "opt", "trim", "noroom", "sbrk", "data", "edges")
+THREADED: Final = ("threads", "arenas", "heaps", "limit", "aligned", "options", "fork")
 MOST_THREADS: Final = 64
 """The first one too."""
+_FORKS: Final = 5
 _BASE: Final = {Kind.MALLOC: 40, Kind.FREE: 42, Kind.CALLOC: 6, Kind.REALLOC: 10, Kind.MEMALIGN: 1}
 _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "small": {},
@@ -63,6 +74,8 @@ _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
     "trim": {Kind.TRIM: 4},
     "noroom": {Kind.BLOCK: 1, Kind.CLEAR: 2, Kind.SBRK: 1, Kind.TRIM: 1},
     "sbrk": {Kind.SBRK: 2, Kind.TRIM: 1},
+    "data": {Kind.LIMIT_DATA: 2, Kind.TRIM: 1, Kind.REALLOC: 15},
+    "edges": {Kind.MEMALIGN: 4, Kind.ALIGNED_ALLOC: 4, Kind.REALLOC: 15, Kind.TRIM: 1},
     "threads": {Kind.START: 2, Kind.JOIN: 1, Kind.TRIM: 1},
     "arenas": {Kind.START: 10, Kind.JOIN: 7},
     "heaps": {Kind.START: 1, Kind.JOIN: 1, Kind.TRIM: 1, Kind.REALLOC: 15},
@@ -76,6 +89,7 @@ _WEIGHTS: Final[dict[str, dict[Kind, int]]] = {
         Kind.PVALLOC: 1,
     },
     "options": {Kind.START: 4, Kind.JOIN: 3, Kind.MALLOPT: 2, Kind.TRIM: 1},
+    "fork": {Kind.START: 5, Kind.JOIN: 2, Kind.CHILD: 1, Kind.TRIM: 1},
 }
 _THREADS: Final = {
     "threads": (1, 2, 5),
@@ -84,6 +98,7 @@ _THREADS: Final = {
     "limit": (2, 4),
     "aligned": (2,),
     "options": (3, 8, 20),
+    "fork": (0, 3, 10),
 }
 _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {
     -1: lambda rng: rng.choice([-1, rng.randrange(300_000)]),
@@ -97,10 +112,18 @@ _OPTIONS: Final[dict[int, Callable[[random.Random], int]]] = {
     99: lambda rng: 0,
 }
 _FAR_TOO_MUCH: Final = (1 << 40, 1 << 46, 1 << 47, 1 << 62, (1 << 63) - 4096, (1 << 63) - 1, 1 << 63, WORD)
+_EDGES: Final = (
+    *(0, 24, 40, 120, 128, 136, 152, 504, 1000, 1016, 1024, 1032, 1040, 3056, 3072, 10_728, 12_272, 20_480, 40_944),
+    *(65_504, 65_520, 98_304, 131_024, 131_048, 131_072, 135_160, 163_840, 262_144, 524_288, 786_432),
+    *((1 << 20) - 16, 2 << 20, 4 << 20, 32 << 20, 64 << 20),
+)
+"""Where bins, fastbins, tcache, consolidation, mmap and heaps begin and end."""
 _ALIGNMENTS: Final = (8, 16, 24, 32, 48, 64, 256, 4096, 65536, 1 << 21)
 
 
 def _size(rng: random.Random, mix: str) -> int:
+    if mix == "edges":
+        return max(0, rng.choice(_EDGES) + rng.randrange(-33, 34))
     if mix == "small":
         return rng.randrange(rng.choice([40, 200, 1100]))
     if rng.random() < 0.004:
@@ -120,7 +143,7 @@ def _arguments(rng: random.Random, mix: str, kind: Kind) -> tuple[int, ...]:
     match kind:
         case Kind.CALLOC:
             return rng.randrange(1, 4), _size(rng, mix) // 2
-        case Kind.MEMALIGN | Kind.POSIX_MEMALIGN:
+        case Kind.MEMALIGN | Kind.POSIX_MEMALIGN | Kind.ALIGNED_ALLOC:
             return rng.choice(_ALIGNMENTS), _size(rng, mix)
         case Kind.TRIM:
             return (rng.choice([0, 0, 1000, 100_000]),)
@@ -150,6 +173,7 @@ class _Series:
         self.threads = [0]
         self.started = 0
         self.thread = 0
+        self.forked = 0
         self.blocked = self.limited = False
 
     def add(self, slot: int) -> None:
@@ -170,6 +194,8 @@ class _Series:
             found.add(Kind.START)
         if len(self.threads) == 1:
             found.add(Kind.JOIN)
+        if self.thread or self.forked == _FORKS:
+            found.add(Kind.CHILD)
         return found
 
     def _made(self, kind: Kind, slot: int) -> Op:
@@ -191,13 +217,18 @@ class _Series:
                 if self.thread == ended:
                     self.thread = 0
                 return Op(kind, ended)
-            case Kind.LIMIT:
+            case Kind.CHILD:
+                self.forked += 1
+                self.threads = [0]
+                return Op(kind)
+            case Kind.LIMIT | Kind.LIMIT_DATA:
                 self.limited = not self.limited
                 return Op(kind, 0, rng.choice([1 << 16, 1 << 20, 50 << 20, 70 << 20]) if self.limited else 0)
         self.blocked |= kind is Kind.BLOCK
-        if kind < Kind.TRIM:
+        made = Op(kind, slot, *_arguments(rng, self.mix, kind))
+        if made.allocates:
             self.live.append(slot)
-        return Op(kind, slot, *_arguments(rng, self.mix, kind))
+        return made
 
 
 def series(seed: int, mix: str, length: int) -> list[Op]:

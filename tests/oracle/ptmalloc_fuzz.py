@@ -8,16 +8,31 @@ if there is one.
 """
 
 import argparse
+import random
 import sys
 import tempfile
 import time
 from itertools import zip_longest
 from pathlib import Path
+from typing import Final
 
-from memtui.sim.userspace.ptmalloc import PROFILES, HeapCorruption, Profile
+from memtui.sim.userspace.ptmalloc import PROFILES, HeapCorruption, Profile, from_environ
 from tests.oracle.malloc_pair import Model, Real, build
 from tests.oracle.malloc_series import MIXES, THREADED, Op, series
 
+_KNOBS: Final = {
+    "trim_threshold": (0, 1, 4096, 50_000, 1 << 20, -1),
+    "top_pad": (0, 1, 4096, 100_000, 1 << 20),
+    "mmap_threshold": (0, 100, 600, 4096, 20_000, 1 << 20, -1),
+    "mmap_max": (0, 1, 5, 100),
+    "mxfast": (0, 7, 8, 31, 64, 120, 160, 161),
+    "perturb": (0, 1, 255),
+    "tcache_count": (0, 1, 3, 7, 20, 127, 65_535, 65_536),
+    "tcache_max": (0, 24, 25, 200, 1031, 1032, 1033),
+    "tcache_unsorted_limit": (0, 1, 5),
+    "arena_max": (1, 2, 3, 50),
+    "arena_test": (1, 2, 4),
+}
 NOT_ENDED = (0x0101_0101_0101_0101,) * 3
 """What stands in place of the result of a call in which the program aborted."""
 
@@ -50,11 +65,23 @@ def differs(real: Real, model: Model, ops: list[Op]) -> tuple[str, bool]:
     return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else "", True
 
 
+def environ_of(seed: int, mix: str) -> dict[str, str]:
+    """What the environment says of the knobs: nothing for every other seed, else a few of them."""
+    rng = random.Random(f"environ {mix} {seed}")
+    if seed % 2 == 0:
+        return {}
+    names = rng.sample(list(_KNOBS), rng.randrange(1, 4))
+    found = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={rng.choice(_KNOBS[name])}" for name in names)}
+    if rng.random() < 0.3:
+        found["MALLOC_TOP_PAD_"] = str(rng.choice(_KNOBS["top_pad"]))
+    return found
+
+
 def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None) -> str:
     """One series; what differs."""
-    ops = series(seed, mix, calls)
-    with Real(driver, ops, log=log) as real:
-        model = Model(real, profile=profile)
+    ops, environ = series(seed, mix, calls), environ_of(seed, mix)
+    with Real(driver, ops, environ, log=log) as real:
+        model = Model(real, from_environ(environ), profile)
         found, ended = differs(real, model, ops)
     if found or log is None or not ended:
         return found
