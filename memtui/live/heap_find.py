@@ -19,6 +19,7 @@ from memtui.live.heap_memory import WORD, ProcessMemory, TornError
 from memtui.live.heap_space import Space
 from memtui.live.heap_symbols import ElfFile, debug_symbols, opened_elf
 from memtui.live.procfs import Procfs
+from memtui.model.address import PAGE_SIZE
 from memtui.model.errors import NotSupported
 from memtui.model.vma import Vma, VmaKind
 
@@ -26,6 +27,8 @@ _LINKED: Final = 120
 """Of the 127 bins, those that must be linked to themselves or to chunks."""
 _ARENA_TEST: Final = 8
 """malloc_par.arena_test as it is set at the start (NARENAS_FROM_NCORES)."""
+_LARGEST: Final = 4 << 20
+"""No tcache serves larger requests."""
 _TRIES: Final = 3
 """Searches of a process that goes on meanwhile."""
 _THREADS: Final = 1 << 22
@@ -187,15 +190,29 @@ def _is_arena(words: "memoryview[int]", at: int, address: int, layout: Layout, s
 
 
 def _mp(memory: ProcessMemory, libc: Libc, layout: Layout, space: Space) -> int | None:
-    """malloc_par by its shape: arena_test, tcache_bins and sbrk_base."""
-    base = 96 if layout.mp_huge else 72
+    """malloc_par by its shape: first as it is at the start, then with whatever knobs were turned."""
+    base = (96 if layout.mp_huge else 72) // WORD
+    turned = None
     for start, words in _data(memory, libc):
         for at in range(len(words) - 17):
-            if words[at + 3] == _ARENA_TEST and words[at + base // WORD + 1] in (TCACHE_BINS, layout.tcache_slots):
-                sbrk_base = words[at + base // WORD]
-                if sbrk_base == 0 or space.is_data(sbrk_base):
-                    return start + at * WORD
-    return None
+            bins, sbrk_base = words[at + base + 1], words[at + base]
+            if not 0 < bins <= layout.tcache_slots or (sbrk_base and not space.is_data(sbrk_base)):
+                continue
+            if words[at + 3] == _ARENA_TEST and bins in (TCACHE_BINS, layout.tcache_slots):
+                return start + at * WORD
+            if turned is None and sbrk_base and _is_mp(words[at : at + base + 4], layout, base):
+                turned = start + at * WORD
+    return turned
+
+
+def _is_mp(words: "memoryview[int]", layout: Layout, base: int) -> bool:
+    """Whether the figures agree: of the tcache, whose lists go just up to its largest request, and of the mappings."""
+    bins, largest, count = words[base + 1 : base + 4]
+    of_tcache = largest <= _LARGEST and bins == max(32, largest + 23 & ~15) // 16 - 1 and count <= 0xFFFF
+    mmaps, most = ((words[at // 8] >> 8 * (at % 8)) & 0xFFFF_FFFF for at in (layout.n_mmaps, layout.n_mmaps + 8))
+    mapped, most_mapped = words[base - 2 : base]
+    of_mappings = mmaps <= most and mapped % PAGE_SIZE == 0 and mapped <= most_mapped and bool(mmaps) == bool(mapped)
+    return of_tcache and of_mappings and 0 < words[3] < _THREADS
 
 
 def _is_libc(name: str) -> bool:

@@ -111,16 +111,40 @@ def _chunk_at(memory: ProcessMemory, base: int, end: int, leads: Sequence[int]) 
     except TornError:
         return None
     for lead in leads:
-        try:
-            before, field = words[lead // 8 : lead // 8 + 2] if lead < PAGE_SIZE else memory.words(base + lead, 2)
-        except TornError:
-            continue
-        size = field & ~FLAGS
-        if field & FLAGS != IS_MMAPPED or before != lead or size < 2 * HEADER:
-            continue
-        if (lead + size) % PAGE_SIZE == 0 and base + lead + size <= end:
-            return HeapChunk(base + lead, size, ChunkState.MMAPPED)
+        chunk = _header(memory, words, base, lead, end)
+        if chunk is not None:
+            return chunk if lead else _moved_up(memory, words, base, end) or chunk
     return None
+
+
+def _moved_up(memory: ProcessMemory, words: "memoryview[int]", base: int, end: int) -> HeapChunk | None:
+    """The chunk that memalign has moved up, by an alignment of more than a page."""
+    alignment, tried = 2 * PAGE_SIZE, set[int]()
+    while alignment < end - base:
+        lead = (base + HEADER + alignment - 1 & -alignment) - HEADER - base
+        alignment *= 2
+        if lead in tried:
+            continue
+        tried.add(lead)
+        chunk = _header(memory, words, base, lead, end)
+        if chunk is not None:
+            return chunk
+    return None
+
+
+def _header(memory: ProcessMemory, words: "memoryview[int]", base: int, lead: int, end: int) -> HeapChunk | None:
+    """The chunk whose header lies `lead` bytes behind `base`, if it is one; `words` are those of the first page."""
+    if base + lead >= end:
+        return None
+    try:
+        before, field = words[lead // 8 : lead // 8 + 2] if lead < PAGE_SIZE else memory.words(base + lead, 2)
+    except TornError:
+        return None
+    size = field & ~FLAGS
+    if field & FLAGS != IS_MMAPPED or before != lead or size < 2 * HEADER:
+        return None
+    whole = (lead + size) % PAGE_SIZE == 0 and base + lead + size <= end
+    return HeapChunk(base + lead, size, ChunkState.MMAPPED) if whole else None
 
 
 def _without(piece: Range, taken: Sequence[Range]) -> Iterator[Range]:

@@ -172,7 +172,9 @@ class _OneReading:
         missing = len(self._tids) - len(owned)
         if owned and missing > 0:
             self._notes.append(f"the tcaches of {missing} threads are not found")
-        return {address: ("main" if tid == self._pid else f"thread {tid}", "") for tid, address in owned.items()}
+        return {
+            address: ("main" if tid == self._pid else f"thread {tid}", "") for tid, address in owned.items() if address
+        }
 
     def _likeness(self, address: int) -> int:
         layout, capacity = self._found.layout, self._capacity

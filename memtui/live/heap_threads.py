@@ -108,7 +108,7 @@ def _tid(memory: ProcessMemory, address: int) -> int | None:
 def pointers(
     memory: ProcessMemory, threads: Sequence[Thread], blocks: Container[int], likeness: Callable[[int], int]
 ) -> Mapping[int, int]:
-    """Thread -> its tcache. It is stored at the same distance from the control block in every thread.
+    """Thread -> its tcache, 0 if it has none yet. It is stored at the same distance from each control block.
 
     Args:
         memory: of the process.
@@ -124,18 +124,22 @@ def pointers(
         _stored(memory, threads, start + at * WORD, blocks) for at, word in enumerate(below) if word and word in blocks
     ]
     # The program's own variables may point to blocks of that size too.
-    return max(found, key=lambda owned: (sum(map(likeness, owned.values())), -min(owned.values())), default={})
+    return max(found, key=lambda owned: _rank([word for word in owned.values() if word], likeness), default={})
+
+
+def _rank(words: Sequence[int], likeness: Callable[[int], int]) -> tuple[int, int]:
+    return sum(map(likeness, words)), -min(words)
 
 
 def _stored(memory: ProcessMemory, threads: Sequence[Thread], place: int, blocks: Container[int]) -> Mapping[int, int]:
-    """Thread -> the block that the word at this distance from its control block points to."""
+    """Thread -> the block that the word at this distance from its control block points to, or 0."""
     found = {}
     for thread in threads:
         try:
             (word,) = memory.words(thread.address + place, 1)
         except TornError:
             continue
-        if word in blocks:
+        if not word or word in blocks:
             found[thread.tid] = word
     return found
 

@@ -111,12 +111,17 @@ class Real:
         _, said = self._process.communicate()
         return said.decode().strip()
 
-    def look(self) -> MmSnapshot:
-        """The address space as it is now; of the last child, if the series went on in one."""
+    @property
+    def last_pid(self) -> int:
+        """The last child, if the series went on in one."""
         pid = self.pid
         while self._moves and (children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
             pid = int(children[0])
-        return AddressSpaceReader(Procfs(), pid).read()
+        return pid
+
+    def look(self) -> MmSnapshot:
+        """The address space as it is now."""
+        return AddressSpaceReader(Procfs(), self.last_pid).read()
 
     def pages(self) -> dict[int, Residence]:
         """The pages of the heap and of anonymous mappings that are new since the start."""

@@ -65,10 +65,11 @@ def differs(real: Real, model: Model, ops: list[Op]) -> tuple[str, bool]:
     return f"{len(wrong)} pages, the first {wrong[0]:#x}" if wrong else "", True
 
 
-def environ_of(seed: int, mix: str) -> dict[str, str]:
+def environ_of(seed: int, mix: str, profile: Profile) -> dict[str, str]:
     """What the environment says of the knobs: nothing for every other seed, else a few of them."""
     rng = random.Random(f"environ {mix} {seed}")
-    if seed % 2 == 0:
+    # Until 2.33 the dynamic linker moves the break to copy GLIBC_TUNABLES, to where maps does not tell.
+    if seed % 2 == 0 or (not profile.key_at_first_call and profile.first_calloc_is_malloc):
         return {}
     names = rng.sample(list(_KNOBS), rng.randrange(1, 4))
     found = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={rng.choice(_KNOBS[name])}" for name in names)}
@@ -79,7 +80,7 @@ def environ_of(seed: int, mix: str) -> dict[str, str]:
 
 def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None) -> str:
     """One series; what differs."""
-    ops, environ = series(seed, mix, calls), environ_of(seed, mix)
+    ops, environ = series(seed, mix, calls), environ_of(seed, mix, profile)
     with Real(driver, ops, environ, log=log) as real:
         model = Model(real, from_environ(environ), profile)
         found, ended = differs(real, model, ops)

@@ -69,6 +69,7 @@ class Threads:
         """In a child that `tid` forked no other thread exists: what the others cached is lost."""
         self.run_as(tid)
         self.known = {tid: self.current}
+        self._held.intersection_update(chunk for _, chunks in self.current.tcache.bins() for chunk in chunks)
         if self._initialized:
             self._arenas.forked(self.current)
 
