@@ -17,11 +17,12 @@ from memtui.live.heap_layout import (
     Layout,
 )
 from memtui.live.heap_memory import ProcessMemory, TornError
-from memtui.live.heap_space import Space
-from memtui.live.heap_walk import RegionWalk, beginnings
+from memtui.live.heap_space import Space, is_anonymous
+from memtui.live.heap_walk import RegionWalk, beginnings, region_starts
 from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin
 from memtui.model.heap_table import NUMBERS, ChunkTable
+from memtui.model.vma import VmaKind
 
 _HEAPS: Final = 1 << 16
 """Heaps of one arena that are followed at most."""
@@ -110,37 +111,57 @@ class Arena:
             self.top_size = memory.words(top + 8, 1)[0] & ~FLAGS
         except TornError as error:
             self.torn.append(f"top: {error}")
-        pending = list(starts)
-        while pending:
-            start, limit = pending.pop(0)
-            here = start <= top < limit
-            walk = RegionWalk(start, foreign=self._foreign)
-            yield from walk.follow(memory, top if here else limit, limit)
-            self._take(walk, top if here else None, limit)
-            if walk.fenceposts and not self._foreign:
-                pending += self._behind(memory, walk.end, space)
+        walks: list[RegionWalk] = []
+        for start, limit in starts:
+            while start < limit:
+                walk = yield from self._walk(memory, start, limit)
+                walks.append(walk)
+                start = self._behind(memory, walk, limit) if walk.fenceposts and not self._foreign else limit
+        if not self._foreign and not self.state.contiguous:
+            yield from self._elsewhere(memory, space, walks)
+        for walk in sorted(walks, key=lambda walk: walk.start):
+            self._take(walk)
 
     @property
     def _foreign(self) -> bool:
         return self.name != "main"
 
-    def _behind(self, memory: ProcessMemory, end: int, space: Space) -> list[Range]:
-        """Where the heap goes on after someone else moved the break, or after it could not be moved.
+    def _walk(self, memory: ProcessMemory, start: int, limit: int) -> Generator[int, None, RegionWalk]:
+        top = self.state.top
+        walk = RegionWalk(start, top if start <= top < limit else None, limit, foreign=self._foreign)
+        yield from walk.follow(memory)
+        return walk
+
+    def _behind(self, memory: ProcessMemory, walk: RegionWalk, limit: int) -> int:
+        """Where the heap goes on after someone else moved the break; `limit`: not in these mappings.
 
         Nothing tells the place: it is the first from which chunks lead to other fenceposts or to top.
         """
-        top = self.state.top
-        limit = space.room(top)
-        vma = space.vma(top)
-        if space.room(end) != limit:
-            end = vma.start if vma is not None else top
-        start = next(beginnings(memory, end, top), None)
-        if start is not None:
-            return [Range(start, limit)]
-        self.torn.append("the heap goes on elsewhere, but no chunks are found there")
-        return []
+        if not walk.end <= self.state.top < limit:
+            return limit
+        start = next(beginnings(memory, walk.end, self.state.top), None)
+        if start is None:
+            self.torn.append("the heap goes on elsewhere, but no chunks are found there")
+        return limit if start is None else start
 
-    def _take(self, walk: RegionWalk, top: int | None, limit: int) -> None:
+    def _elsewhere(self, memory: ProcessMemory, space: Space, walks: list[RegionWalk]) -> Generator[int]:
+        """What came for the heap after brk was refused: places from which chunks lead to fenceposts or to top."""
+        for vma in filter(is_anonymous, space.vmas):
+            # What is mapped begins at a page; behind a break that someone else moved it need not.
+            starts = beginnings if vma.kind is VmaKind.HEAP else region_starts
+            at = vma.start
+            while (start := next(starts(memory, at, vma.end), vma.end)) < vma.end:
+                known = next((walk for walk in walks if 0 <= start - walk.start < self._size(walk)), None)
+                walk = known or (yield from self._walk(memory, start, vma.end))
+                if known is None and not walk.problem and (walk.fenceposts or walk.top is not None):
+                    walks.append(walk)
+                    known = walk
+                at = start + 16 if known is None else known.start + self._size(known)
+
+    def _size(self, walk: RegionWalk) -> int:
+        return walk.end - walk.start + (self.top_size if walk.top is not None and not walk.fenceposts else 0)
+
+    def _take(self, walk: RegionWalk) -> None:
         """The chunks of one region; what could not be followed up to its end is one chunk of unknown state."""
         base = len(self.words)
         self.words.extend(walk.words)
@@ -155,13 +176,14 @@ class Arena:
             self.bks[base + index] = bk
         self.states += states
         end = walk.end
-        stop = top if top is not None else limit
         if walk.problem:
             self.torn.append(walk.problem)
-            end = self._add(end, stop - end, ChunkState.TORN)
-        if top is not None and not walk.fenceposts:
-            end = self._add(top, self.top_size, ChunkState.TOP)
-        if end > walk.start:
+            end = self._add(end, walk.stop - end, ChunkState.TORN)
+        if walk.top is not None and not walk.fenceposts:
+            end = self._add(walk.top, self.top_size, ChunkState.TOP)
+        if self.regions and self.regions[-1].end == walk.start:
+            self.regions[-1] = Range(self.regions[-1].start, end)
+        elif end > walk.start:
             self.regions.append(Range(walk.start, end))
 
     def _add(self, address: int, size: int, state: ChunkState) -> int:

@@ -6,6 +6,7 @@ from typing import Final
 
 from memtui.live.heap_layout import FLAGS, NON_MAIN_ARENA
 from memtui.live.heap_memory import WORD, ProcessMemory, TornError
+from memtui.model.address import PAGE_SIZE, page_up
 
 WINDOW: Final = 4 << 20
 """Bytes that are read at a time."""
@@ -25,11 +26,15 @@ class RegionWalk:
 
     Args:
         start: address of the first chunk.
+        top: the chunk that ends the chain if no fencepost ends it before; None: it is in another region.
+        limit: first byte behind what may be read.
         foreign: whether the chunks belong to a thread's arena.
     """
 
-    def __init__(self, start: int, *, foreign: bool = False) -> None:
-        self.start = start
+    def __init__(self, start: int, top: int | None, limit: int, *, foreign: bool = False) -> None:
+        self.start, self.top, self._limit = start, top, limit
+        self.stop = limit if top is None else top
+        """Where the chain ends at the latest; a header is there only if it is top."""
         self.words = array("Q")
         """Size fields, with the flags."""
         self.fds = array("Q")
@@ -48,16 +53,10 @@ class RegionWalk:
         self._wrong = _NOT_SIZE | (0 if foreign else NON_MAIN_ARENA)
         self._bk = 0
 
-    def follow(self, memory: ProcessMemory, stop: int, limit: int) -> Generator[int]:
-        """Follow the chain; gives the bytes that were read, window by window.
-
-        Args:
-            memory: of the process.
-            stop: where it ends if no fencepost ends it before: top, whose header is looked at too.
-            limit: first byte behind what may be read.
-        """
-        while not self.problem and not self.fenceposts and self.end <= stop:
-            end = min(self.end + WINDOW, limit)
+    def follow(self, memory: ProcessMemory) -> Generator[int]:
+        """Follow the chain; gives the bytes that were read, window by window."""
+        while not self.problem and not self.fenceposts and self.end <= self.stop:
+            end = min(self.end + WINDOW, self._limit)
             if end - self.end < _HEAD * WORD:
                 self._stop(f"a chunk at {self.end:#x} reaches beyond its region")
                 return
@@ -67,10 +66,10 @@ class RegionWalk:
                 self._stop(str(error))
                 return
             before = self.end
-            if self._window(words, (stop - self.end) // WORD):
+            if self._window(words, (self.stop - self.end) // WORD):
                 return
             yield self.end - before
-        if self.end > stop and not self.fenceposts:
+        if self.end > self.stop and not self.fenceposts:
             self._stop("a chunk reaches beyond top")
 
     def _window(self, words: "memoryview[int]", top: int) -> bool:
@@ -134,6 +133,15 @@ def beginnings(memory: ProcessMemory, start: int, top: int) -> Iterator[int]:
             at = end
     if start <= top:
         yield top
+
+
+def region_starts(memory: ProcessMemory, start: int, end: int) -> Iterator[int]:
+    """Every page of a mapping from which chunks lead on, by ascending address."""
+    for present in memory.present(start, end):
+        for page in range(page_up(max(present.start, start)), min(present.end, end), PAGE_SIZE):
+            word = memory.words(page + WORD, 1)[0]
+            if word & 15 == 1 and MINSIZE <= word <= end - page + 1 and _leads_on(memory, page, end):
+                yield page
 
 
 def _leads_on(memory: ProcessMemory, place: int, top: int) -> bool:

@@ -44,8 +44,8 @@ def chunks(*heads: tuple[int, int]) -> bytes:
 
 
 def walked(data: bytes, top: int) -> RegionWalk:
-    walk = RegionWalk(BASE)
-    for _ in walk.follow(FakeMemory(data), BASE + top, BASE + len(data)):
+    walk = RegionWalk(BASE, BASE + top, BASE + len(data))
+    for _ in walk.follow(FakeMemory(data)):
         pass
     return walk
 
