@@ -139,7 +139,7 @@ class Arena:
         """
         if not walk.end <= self.state.top < limit:
             return limit
-        start = next(beginnings(memory, walk.end, self.state.top), None)
+        start = next(beginnings(memory, walk.end, limit, self.state.top), None)
         if start is None:
             self.torn.append("the heap goes on elsewhere, but no chunks are found there")
         return limit if start is None else start
@@ -150,7 +150,7 @@ class Arena:
             # What is mapped begins at a page; behind a break that someone else moved it need not.
             starts = beginnings if vma.kind is VmaKind.HEAP else region_starts
             at = vma.start
-            while (start := next(starts(memory, at, vma.end), vma.end)) < vma.end:
+            while (start := next(starts(memory, at, vma.end, self.state.top), vma.end)) < vma.end:
                 known = next((walk for walk in walks if 0 <= start - walk.start < self._size(walk)), None)
                 walk = known or (yield from self._walk(memory, start, vma.end))
                 if known is None and not walk.problem and (walk.fenceposts or walk.top is not None):

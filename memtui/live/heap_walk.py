@@ -114,40 +114,38 @@ class RegionWalk:
         return True
 
 
-def beginnings(memory: ProcessMemory, start: int, top: int) -> Iterator[int]:
-    """Every place between `start` and `top` from which chunks lead on, by ascending address."""
-    for present in memory.present(start, top + 16):
+def beginnings(memory: ProcessMemory, start: int, end: int, top: int) -> Iterator[int]:
+    """Every place from which chunks lead to fenceposts or top, by ascending address."""
+    for present in memory.present(start, end):
         at = max(present.start, start + 15 & ~15)
-        while at < min(present.end, top):
-            end = min(at + WINDOW, present.end)
+        while at < min(present.end, end):
+            stop = min(at + WINDOW, present.end)
             try:
-                words = memory.words(at, (end - at) // WORD)
+                words = memory.words(at, (stop - at) // WORD)
             except TornError:
                 return
             for index in range(0, len(words) - 1, 2):
                 word = words[index + 1]
                 place = at + index * WORD
                 # The first chunk of a region says that the one before it is in use.
-                if word & 15 == 1 and MINSIZE <= word <= top - place + 1 and _leads_on(memory, place, top):
+                if word & 15 == 1 and MINSIZE <= word <= end - place + 1 and _leads_on(memory, place, end, top):
                     yield place
-            at = end
-    if start <= top:
-        yield top
+            at = stop
 
 
-def region_starts(memory: ProcessMemory, start: int, end: int) -> Iterator[int]:
-    """Every page of a mapping from which chunks lead on, by ascending address."""
+def region_starts(memory: ProcessMemory, start: int, end: int, top: int) -> Iterator[int]:
+    """The same, but only where a page begins."""
     for present in memory.present(start, end):
         for page in range(page_up(max(present.start, start)), min(present.end, end), PAGE_SIZE):
             word = memory.words(page + WORD, 1)[0]
-            if word & 15 == 1 and MINSIZE <= word <= end - page + 1 and _leads_on(memory, page, end):
+            if word & 15 == 1 and MINSIZE <= word <= end - page + 1 and _leads_on(memory, page, end, top):
                 yield page
 
 
-def _leads_on(memory: ProcessMemory, place: int, top: int) -> bool:
+def _leads_on(memory: ProcessMemory, place: int, end: int, top: int) -> bool:
     """Whether so many heads in a row are those of chunks, or lead to top or a fencepost before that."""
     for _ in range(_CONVINCING):
-        if place == top:
+        if place in (top, end):
             return True
         try:
             word = memory.words(place + 8, 1)[0]
@@ -155,7 +153,7 @@ def _leads_on(memory: ProcessMemory, place: int, top: int) -> bool:
             return False
         if word & ~FLAGS == FENCEPOST:
             return True
-        if word & _NOT_SIZE or word < MINSIZE or place + (word & ~FLAGS) > top:
+        if word & _NOT_SIZE or word < MINSIZE or place + (word & ~FLAGS) > end:
             return False
         place += word & ~FLAGS
     return True

@@ -87,7 +87,7 @@ def test_the_beginning_of_a_later_region_is_found():
     junk = bytes(range(1, 200)) * 3
     junk += bytes(-len(junk) % 16)
     data = junk + chunks((0, 0x31), (0, 0x41), (0, 0x21)) + struct.pack("<QQ", 0, 0x1001)
-    found = next(beginnings(FakeMemory(data), BASE, BASE + len(data) - 16))
+    found = next(beginnings(FakeMemory(data), BASE, BASE + len(data), BASE + len(data) - 16))
     assert found == BASE + len(junk)
 
 
