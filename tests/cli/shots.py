@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 from memtui.scenarios import scenario_names  # noqa: E402 - of this checkout, whatever is installed
 
 FOLDER = ROOT / "screenshots"
+SNAPSHOT_FOLDER = ROOT / "tests" / "ui" / "snapshots"
 STEPS = {
     "exec": 4,
     "exit": 15,
@@ -59,16 +60,31 @@ def of_scenario(name: str) -> list[str]:
 
 
 SHOTS = {f"{name}.svg": of_scenario(name) for name in scenario_names()} | OTHERS
+SCREENS = {"map": "first-malloc 8", "heap": "first-malloc 9 H", "usage": "demand-paging 4 u", "oom": "oom 14 o"}
+"""Screen -> the scenario, its step, and the keys that lead there."""
+SIZES = ("80x24", "120x40", "200x60")
+
+
+def of_screen(what: str, size: str) -> list[str]:
+    """How a whole screen is taken."""
+    name, step, *keys = what.split()
+    return ["sim", name, "--at", step, "--size", size, "--press", " ".join(keys)]
+
+
+SNAPSHOTS = {f"{screen}-{size}.svg": of_screen(what, size) for screen, what in SCREENS.items() for size in SIZES}
+"""Whole screens at three sizes, kept beside the tests: the same files, but not for the README."""
 """File -> arguments of memtui. Live pictures are of one moment and one machine: nothing can hold them to it."""
 
 
-def render(name: str) -> bytes:
+def render(argv: list[str]) -> bytes:
     """What the command prints now."""
-    command = [sys.executable, "-m", "memtui", *SHOTS[name], "--print", "svg"]
+    command = [sys.executable, "-m", "memtui", *argv, "--print", "svg"]
     return subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)}).stdout
 
 
 if __name__ == "__main__":
+    pictures = {FOLDER / name: argv for name, argv in SHOTS.items()}
+    pictures |= {SNAPSHOT_FOLDER / name: argv for name, argv in SNAPSHOTS.items()}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for shot, picture in zip(SHOTS, pool.map(render, SHOTS), strict=True):
-            (FOLDER / shot).write_bytes(picture)
+        for path, picture in zip(pictures, pool.map(render, pictures.values()), strict=True):
+            path.write_bytes(picture)
