@@ -100,6 +100,7 @@ def _ahead(world: World, process: Process, program: Program) -> tuple[Kernel, Ta
     kernel.sysctl, kernel.committed = dict(here.sysctl), here.committed
     task = first_task(kernel, pid=process.pid)
     task.rlimits, task.caps = dict(process.task.rlimits), process.task.caps
+    task.personality = process.task.personality
     task.files = process.task.files.copy()
     do_execve(kernel, task, program)
     return kernel, task

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.sim.kernel.mmzone import recount
+from memtui.sim.kernel.personality import sys_personality
 from memtui.sim.kernel.prctl import PR_SET_NAME, sys_prctl
 from memtui.sim.kernel.vmscan import balanced, wakeup_kswapd
 from memtui.sim.process import Process
@@ -35,4 +36,12 @@ def _prctl(world: World, process: Process, call: Call) -> Effect:
     return Effect(outcome.value, outcome.errno, f"the process is called {process.task.comm} from now on")
 
 
-HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({"kswapd": _kswapd, "prctl": _prctl})
+def _personality(world: World, process: Process, call: Call) -> Effect:
+    """personality(persona); what it was before is as recorded: the log may have begun with any."""
+    outcome = sys_personality(world.kernel, process.task, *numbers(call, 1, world.variables))
+    return Effect(outcome.value, outcome.errno, outcome.why, recorded=call.result is not None)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {"kswapd": _kswapd, "prctl": _prctl, "personality": _personality}
+)

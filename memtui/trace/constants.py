@@ -134,6 +134,20 @@ SHMCTL: Final = {
 }
 MFD: Final = {"MFD_CLOEXEC": 1, "MFD_ALLOW_SEALING": 2, "MFD_HUGETLB": 4}
 _MFD_MORE: Final = {"MFD_NOEXEC_SEAL": 8, "MFD_EXEC": 16}
+PERSONALITY: Final = {
+    "UNAME26": 0x2_0000,
+    "ADDR_NO_RANDOMIZE": 0x4_0000,
+    "FDPIC_FUNCPTRS": 0x8_0000,
+    "MMAP_PAGE_ZERO": 0x10_0000,
+    "ADDR_COMPAT_LAYOUT": 0x20_0000,
+    "READ_IMPLIES_EXEC": 0x40_0000,
+    "ADDR_LIMIT_32BIT": 0x80_0000,
+    "SHORT_INODE": 0x100_0000,
+    "WHOLE_SECONDS": 0x200_0000,
+    "STICKY_TIMEOUTS": 0x400_0000,
+    "ADDR_LIMIT_3GB": 0x800_0000,
+}
+_PERSONA: Final = {"PER_LINUX": 0, "PER_LINUX32": 8}
 RLIMIT: Final = _numbered(
     "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE "
     "RLIMIT_MEMLOCK RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
@@ -197,7 +211,21 @@ CONSTANTS: Final[Mapping[str, int]] = MappingProxyType(
     {"AT_FDCWD": AT_FDCWD, "O_NDELAY": O_FLAGS["O_NONBLOCK"]}
     | {**PROT, **MAP_TYPE, **MAP, **_MAP_MORE, **PKEY, **MREMAP, **MADV, **_MADV_MORE, **FADV, **MS, **MCL, **MLOCK}
     | {**O_ACCMODE, **O_FLAGS, **CLONE, **IPC_PRIVATE, **SHMGET, **SHMAT, **SHMCTL, **MFD, **_MFD_MORE}
-    | {**RLIMIT, **_RLIM, **SEEK, **MALLOPT, **GRND, **FALLOC, **ACCESS, **AT, **ARCH, **PR, **WAIT}
+    | {
+        **RLIMIT,
+        **_RLIM,
+        **PERSONALITY,
+        **_PERSONA,
+        **SEEK,
+        **MALLOPT,
+        **GRND,
+        **FALLOC,
+        **ACCESS,
+        **AT,
+        **ARCH,
+        **PR,
+        **WAIT,
+    }
     | {**SIGNALS, **FILE_TYPES, **ACCESS_KINDS}
 )
 """PROT_READ -> 1 and so on: every name that may stand for a number."""

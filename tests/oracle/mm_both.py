@@ -42,7 +42,7 @@ class Both:
         self._seed = seed
         self._place = place
         self.real = Real(binary, place, seed.capabilities, legacy=seed.legacy)
-        self.sim = Sim(self.real, place, seed.capabilities, legacy=seed.legacy)
+        self.sim = Sim(self.real, place, seed.capabilities)
         self._known, self._simulated = Bindings(), Bindings()
         self._done: list[Op] = []
         self.skipped: Counter[str] = Counter()

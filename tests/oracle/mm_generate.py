@@ -23,6 +23,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "unlink": process.unlink,
     "brk": process.brk, "setrlimit": process.setrlimit, "fork": process.fork, "exit": process.leave,
     "shmget": process.shmget, "shmat": process.shmat, "shmdt": process.shmdt, "shmctl": process.shmctl,
+    "personality": process.personality,
     "pkey_alloc": process.pkey_alloc, "pkey_free": process.pkey_free, "pkey_set": process.pkey_set,
     "pkey_mprotect": ranges.pkey_mprotect,
     "munmap": ranges.munmap, "mprotect": ranges.mprotect, "mremap": ranges.mremap, "madvise": ranges.madvise,

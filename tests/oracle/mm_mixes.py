@@ -69,9 +69,9 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mlock": 2, "shmget": 1, "shmat": 2, "fork": 1,
     },
     "pkeys": {
-        "pkey_alloc": 4, "pkey_free": 2, "pkey_set": 4, "pkey_mprotect": 16, "mprotect": 12, "mmap_exec": 8,
-        "mmap_fixed": 10, "touch": 16, "munmap": 4, "mremap": 6, "mlock": 4, "mmap_locked": 2, "madvise": 6, "fork": 2,
-        "exit": 1, "mlockall": 1, "munlockall": 1, "brk": 2, "mmap_file": 2, "open": 1,
+        "personality": 1, "pkey_alloc": 4, "pkey_free": 2, "pkey_set": 4, "pkey_mprotect": 16, "mprotect": 12,
+        "mmap_exec": 8, "mmap_fixed": 10, "touch": 16, "munmap": 4, "mremap": 6, "mlock": 4, "mmap_locked": 2,
+        "madvise": 6, "fork": 2, "exit": 1, "mlockall": 1, "munlockall": 1, "brk": 2, "mmap_file": 2, "open": 1,
     },
     "mremap": {
         "mremap": 24, "mmap_fixed": 10, "mmap": 4, "mmap_shared": 3, "mmap_file": 4, "open": 1, "touch": 10,

@@ -32,6 +32,7 @@ MADV: Final = {
     "MADV_DONTNEED_LOCKED": 24, "MADV_COLLAPSE": 25, "MADV_GUARD_INSTALL": 102, "MADV_GUARD_REMOVE": 103,
 }  # fmt: skip
 """MADV_HWPOISON (100) and MADV_SOFT_OFFLINE (101) are left out: they take the machine's memory away."""
+PERSONALITY: Final = {"ADDR_NO_RANDOMIZE": 0x40000, "READ_IMPLIES_EXEC": 0x400000}
 PKEY: Final = {"PKEY_DISABLE_ACCESS": 1, "PKEY_DISABLE_WRITE": 2, "PKEY_DISABLE_EXECUTE": 4}
 MCL: Final = {"MCL_CURRENT": 1, "MCL_FUTURE": 2, "MCL_ONFAULT": 4}
 MS: Final = {"MS_ASYNC": 1, "MS_INVALIDATE": 2, "MS_SYNC": 4}
@@ -155,7 +156,8 @@ _FORMS: Final[Mapping[str, str]] = {
     "mlock2": "aln", "munlock": "al", "mlockall": "L", "munlockall": "", "msync": "alS", "mincore": "al",
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
-    "process_madvise": "nalAn", "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
+    "process_madvise": "nalAn", "personality": "P",
+    "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
     "pread64": "fnn", "fsync": "f", "fadvise64": "fnnn",
     "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
 }  # fmt: skip
@@ -167,6 +169,7 @@ _FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
     "m": _map_flags,
     "r": lambda value: _bits(value, MREMAP),
     "A": lambda value: ADVICE_NAMES.get(value, str(value)),
+    "P": lambda value: "PER_LINUX" + (f"|{_bits(value, PERSONALITY)}" if value else ""),
     "K": lambda value: _bits(value, PKEY),
     "L": lambda value: _bits(value, MCL),
     "S": lambda value: _bits(value, MS),

@@ -38,7 +38,8 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28,
     "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
-    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "mlock2": 325, "pkey_mprotect": 329,
+    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "personality": 135,
+    "mlock2": 325, "pkey_mprotect": 329,
     "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
     "pread64": 17, "fsync": 74, "fadvise64": 221,
 }  # fmt: skip
@@ -46,6 +47,7 @@ _SOURCE: Final = FilePath(__file__).with_name("runner.c")
 ANSWER_SECONDS: Final = 120
 """How long a call may take: far beyond any of them, even on a machine that has much else to do."""
 _F_ADD_SEALS: Final = 1033
+_LEGACY: Final = "/proc/sys/vm/legacy_va_layout"
 _COMPAT_LAYOUT: Final = 0x0200000
 """ADDR_COMPAT_LAYOUT of personality(2)."""
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
@@ -138,6 +140,8 @@ class Real:
     ) -> None:
         self.place = place
         self._machine = Machine()
+        self.legacy = legacy or FilePath(_LEGACY).read_text().strip() != "0"
+        """Whether the address space is laid out from below."""
         self._segments: list[int] = []
         ends = [os.pipe() for _ in range(2 * SLOTS)]
         theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]

@@ -67,7 +67,7 @@ def host() -> LiveHost:
 class Sim:
     """A simulated kernel with the processes of one series."""
 
-    def __init__(self, real: Real, place: Place, capabilities: int | None = None, *, legacy: bool = False) -> None:
+    def __init__(self, real: Real, place: Place, capabilities: int | None = None) -> None:
         self.place = place
         pid = real.pids[0]
         held = own_capabilities() if capabilities is None else capabilities
@@ -84,8 +84,9 @@ class Sim:
         fields = FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         code = Range(int(fields[23]), int(fields[24]))
         data = Range(int(fields[42]), int(fields[43]))
-        first = import_mm.load(self.kernel, snapshot, TASK_UNMAPPED_BASE if legacy else MMAP_BASE, code, data)
-        first.mm.bottom_up = legacy
+        first = import_mm.load(self.kernel, snapshot, TASK_UNMAPPED_BASE if real.legacy else MMAP_BASE, code, data)
+        first.mm.bottom_up = real.legacy
+        first.personality = int(FilePath(f"/proc/{pid}/personality").read_text(), 16)
         for fd in range(3):
             null = Inode(0, (0, 5), "devtmpfs", "/dev/null", mappable=False)
             first.files.open[fd] = file_table.open_inode(null)

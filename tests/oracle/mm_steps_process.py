@@ -151,6 +151,10 @@ def leave(scene: Scene) -> Made | None:
     return "exit_group", (0,)
 
 
+def personality(scene: Scene) -> Made | None:
+    return "personality", (scene.rng.choice((0x40000, 0x440000)),)
+
+
 def pkey_alloc(scene: Scene) -> Made | None:
     rng = scene.rng
     if len(scene.me.space.keys) > 3 and not scene.chance(0.2):

@@ -319,3 +319,17 @@ def test_lines_of_a_process_that_the_trace_has_no_origin_for(end):
     snapshot = end("[pid 70] brk(NULL)\n[pid 71] mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)\n")
     assert [task.pid for task in snapshot.tasks] == [70, 71]
     assert snapshot.mm.pid == 71
+
+
+def test_personality_decides_how_the_next_program_is_laid_out(end):
+    page = "mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"
+    before = f"{START}personality(PER_LINUX|ADDR_COMPAT_LAYOUT|READ_IMPLIES_EXEC|MMAP_PAGE_ZERO) = 0 (PER_LINUX)\n"
+    snapshot = end(f"{before}p = {page}\n")
+    placed = int(last(snapshot).text.rpartition("= ")[2], 16)
+    assert next(vma.perms for vma in snapshot.mm.vmas if vma.start == placed) == "r-xp"
+    assert placed >> 40 == 0x7F
+    snapshot = end(f"{before}personality(0xffffffff)\n{START}q = {page}\n")
+    placed = int(last(snapshot).text.rpartition("= ")[2], 16)
+    assert next(vma.perms for vma in snapshot.mm.vmas if vma.start == placed) == "r--p", "until the next execve"
+    assert placed >> 40 == 0x2A
+    assert snapshot.mm.vmas[0][:3] == (0, 4096, "r-xp")

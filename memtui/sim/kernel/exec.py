@@ -1,6 +1,7 @@
 """Models execve(2): fs/exec.c, load_elf_binary() (fs/binfmt_elf.c), map_vdso() (arch/x86/entry/vdso/vma.c), 6.18."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
@@ -13,9 +14,11 @@ from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file_table import fput, open_inode
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.memory import clear_user
+from memtui.sim.kernel.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ
 from memtui.sim.kernel.mmap import vm_mmap
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, Outcome
+from memtui.sim.kernel.personality import MMAP_PAGE_ZERO
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
     VM_EXEC,
@@ -122,6 +125,9 @@ def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage
         moved = mm.start_brk != page_up(loaded.end)
         mm.start_brk += offsets.brk + (0 if moved else PAGE_SIZE)
     mm.brk = mm.start_brk
+    if task.personality & MMAP_PAGE_ZERO:
+        with suppress(Errno):
+            vm_mmap(kernel, task, None, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, 0)
     return loaded, interpreter
 
 

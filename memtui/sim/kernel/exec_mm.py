@@ -10,6 +10,7 @@ from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory
+from memtui.sim.kernel.personality import ADDR_COMPAT_LAYOUT, READ_IMPLIES_EXEC
 from memtui.sim.kernel.pkeys import init_new_context
 from memtui.sim.kernel.task import RLIM_INFINITY, Task
 from memtui.sim.kernel.unmapped_area import TASK_UNMAPPED_BASE
@@ -46,7 +47,8 @@ def exec_mmap(kernel: "Kernel", task: "Task", rnd_pages: int = 0, *, randomize: 
         randomize: whether ASLR is on.
     """
     limit = task.rlimits["STACK"]
-    legacy = bool(kernel.sysctl["legacy_va_layout"])
+    legacy = bool(kernel.sysctl["legacy_va_layout"] or task.personality & ADDR_COMPAT_LAYOUT)
+    task.personality &= ~READ_IMPLIES_EXEC
     base = mmap_base(-1 if limit == RLIM_INFINITY else limit, rnd_pages, randomize=randomize)
     if legacy:
         base = TASK_UNMAPPED_BASE + rnd_pages * PAGE_SIZE

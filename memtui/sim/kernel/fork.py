@@ -66,6 +66,7 @@ def clone(kernel: "Kernel", task: Task, flags: int, pid: int = 0) -> int:
         in_vfork=bool(flags & CLONE_VFORK),
         cmdline=task.cmdline,
         pkru=task.pkru,
+        personality=task.personality,
     )
     child.tgid = task.tgid if flags & CLONE_THREAD else child.pid
     kernel.tasks[child.pid] = child

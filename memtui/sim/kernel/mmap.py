@@ -26,6 +26,7 @@ from memtui.sim.kernel.mmap_flags import anonymous_flags, file_flags, flag_bits
 from memtui.sim.kernel.mmap_region import mmap_region
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import OVERCOMMIT_NEVER
+from memtui.sim.kernel.personality import implied_prot
 from memtui.sim.kernel.pkeys import mmap_pkey, pkey_bits
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
@@ -83,7 +84,7 @@ def do_mmap(
     kernel: "Kernel", task: "Task", file: OpenFile | None, addr: int, length: int, prot: int, flags: int, pgoff: int
 ) -> tuple[int, int]:
     """The checks of mmap in the kernel's order, then the mapping; gives its address and VM_* bits."""
-    mm = task.mm
+    mm, prot = task.mm, implied_prot(task, prot)
     if flags & MAP_FIXED_NOREPLACE:
         flags |= MAP_FIXED
     if not flags & MAP_FIXED:

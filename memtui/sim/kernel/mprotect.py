@@ -8,6 +8,7 @@ from memtui.sim.kernel.limits import check_expand, fits_address_space
 from memtui.sim.kernel.mman import PROT_EXEC, PROT_GROWSDOWN, PROT_GROWSUP, PROT_READ, PROT_SEM, PROT_WRITE
 from memtui.sim.kernel.outcome import Errno, Fault, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.personality import implied_prot
 from memtui.sim.kernel.pkeys import as_key, is_allocated, override_mprotect_pkey, pkey_bits
 from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
@@ -15,6 +16,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_GROWSDOWN,
     VM_HUGETLB,
     VM_LOCKED,
+    VM_MAYEXEC,
     VM_NORESERVE,
     VM_PKEY_MASK,
     VM_SEALED,
@@ -95,8 +97,9 @@ def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int, key: 
         vma = mm.tree.at(at)
         if vma is None:
             raise Errno("ENOMEM", f"nothing is mapped at {at:#x}; what lies below was changed")
-        flags = prot & VM_ACCESS_FLAGS | vma.flags & ~(VM_ACCESS_FLAGS | VM_PKEY_MASK)
-        flags |= pkey_bits(override_mprotect_pkey(kernel, task, vma, prot, key))
+        here = implied_prot(task, prot) if vma.flags & VM_MAYEXEC else prot
+        flags = here & VM_ACCESS_FLAGS | vma.flags & ~(VM_ACCESS_FLAGS | VM_PKEY_MASK)
+        flags |= pkey_bits(override_mprotect_pkey(kernel, task, vma, here, key))
         if flags & ~(flags >> 4) & VM_ACCESS_FLAGS:
             raise Errno("EACCES", "the mapping may never get such access (VM_MAYREAD, VM_MAYWRITE, VM_MAYEXEC)")
         at = fixup(kernel, task, vma, at, min(vma.end, end), flags).end

@@ -88,6 +88,8 @@ class Task:
     """It is in MADV_POPULATE_READ or MADV_POPULATE_WRITE."""
     maj_flt: int = 0
     """Page faults that waited for a disk."""
+    personality: int = 0
+    """What personality(2) set; ADDR_NO_RANDOMIZE does not matter here."""
     pkru: int = 0
     """The register of this thread: two bits a protection key, PKEY_DISABLE_ACCESS and PKEY_DISABLE_WRITE."""
     oom_score_adj_min: int = 0
