@@ -107,7 +107,9 @@ def hits(task: "Task", addr: int) -> bool:
     if leaf.state[entry] != ANON or entry in leaf.frames:
         return False
     vma = task.mm.tree.find(addr)
-    if vma is None or vma.start > addr or not vma.flags & VM_WRITE or not permitted(task, vma.flags, write=True):
+    if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
+        return False
+    if task.pkru and not permitted(task, vma.flags, write=True):
         return False
     leaf.touch(entry, entry + 1)
     return True

@@ -54,6 +54,8 @@ class VmaTree:
         self._len = len(ordered)
         self._cursor = 0
         """The block of the last search: the steps of one call look at the same place."""
+        self._found: Vma | None = None
+        """What was found last: most accesses are to the same VMA as the one before."""
 
     def __len__(self) -> int:
         return self._len
@@ -63,12 +65,16 @@ class VmaTree:
 
     def find(self, address: int) -> Vma | None:
         """find_vma(): the first VMA that ends behind `address`."""
+        found = self._found
+        if found is not None and found.start <= address < found.end:
+            return found
         at = self._block_of(address)
         if at >= 0:
             block = self._blocks[at]
             index = bisect_right(block.ends, address)
             if index < len(block.vmas):
-                return block.vmas[index]
+                self._found = block.vmas[index]
+                return self._found
         at += 1
         return self._blocks[at].vmas[0] if at < len(self._blocks) else None
 
@@ -121,6 +127,7 @@ class VmaTree:
 
     def remove(self, vma: Vma) -> None:
         """Take a VMA out."""
+        self._found = None
         at, index = self._place(vma)
         block = self._blocks[at]
         del block.vmas[index], block.starts[index], block.ends[index]
@@ -135,6 +142,7 @@ class VmaTree:
 
     def replace(self, old: Vma, new: Vma) -> None:
         """Put `new` where `old` is; its bytes may change as far as it still overlaps none."""
+        self._found = None
         at, index = self._place(old)
         block = self._blocks[at]
         block.vmas[index] = new
