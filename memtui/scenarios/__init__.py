@@ -47,7 +47,7 @@ _CHAPTERS: Final = MappingProxyType(
             "free-and-trim",
             "exit",
         ),
-        "2  Out of memory": ("oom", "oom-then-and-now", "oom-vip", "overcommit"),
+        "2  Out of memory": ("oom", "oom-then-and-now", "oom-vip", "oom-cgroup", "overcommit"),
         "3  Where pages live": ("shared-file", "copy-on-write", "anonymous", "shared-anonymous"),
         "4  How memory comes back": ("drop-caches", "tmpfs", "shm-leak", "kswapd", "swappiness"),
         "All of it": ("tour",),
