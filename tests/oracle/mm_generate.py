@@ -30,6 +30,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "process_madvise": ranges.process_madvise,
     "mlock": ranges.mlock, "munlock": ranges.munlock, "mlockall": ranges.mlockall, "munlockall": ranges.munlockall,
     "msync": ranges.msync, "mincore": ranges.mincore, "mseal": ranges.mseal, "touch": ranges.touch,
+    "pageout": ranges.pageout,
     "grow": ranges.grow, "wrong": wrong,
 }  # fmt: skip
 """Kind of step -> what makes one; None: this moment has nothing for it."""

@@ -21,6 +21,10 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mmap_fixed": 14, "mmap_huge": 3, "mmap_shared": 4, "mmap_file": 6, "open": 2, "pwrite_large": 3, "munmap": 6,
         "mprotect": 8, "touch": 34, "madvise": 8, "memfd": 1, "mlock": 2, "brk": 2, "mremap": 4, "grow": 2,
     },
+    "swap": {
+        "mmap_fixed": 12, "mmap_shared": 4, "munmap": 5, "mprotect": 5, "touch": 30, "pageout": 14, "madvise": 4,
+        "mremap": 5, "mlock": 1, "memfd": 1, "mmap_file": 2,
+    },
     "shared": {
         "mmap_shared": 12, "memfd": 4, "seals": 2, "mmap_file": 10, "ftruncate": 3, "munmap": 6, "mprotect": 8,
         "touch": 12, "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1,
@@ -80,7 +84,7 @@ MIXES: Final[Mapping[str, Weights]] = {
 }  # fmt: skip
 """How often each kind of step comes in a series, by the name of the mix. "all" has every kind."""
 
-COUNTED: Final = frozenset({"folios", "faults"})
+COUNTED: Final = frozenset({"folios", "faults", "swap"})
 """Mixes in which page faults are counted: nothing forks there, so that the runner itself has none."""
 UNPRIVILEGED: Final = frozenset({"limits", "locks", "errors"})
 """Mixes of which every other series runs without CAP_IPC_LOCK, CAP_SYS_ADMIN and CAP_SYS_RAWIO."""

@@ -80,6 +80,8 @@ def madvise(scene: Scene) -> Made | None:
     if not scene.safe(*part):
         return None
     address, length = part
+    if advice == MADV["MADV_PAGEOUT"] and _meets_image(scene, address, length):
+        return None
     if advice in (MADV["MADV_POPULATE_READ"], MADV["MADV_POPULATE_WRITE"], MADV["MADV_COLLAPSE"]):
         length = min(length, MOST_TOUCHED)
     if advice == MADV["MADV_COLLAPSE"] and any(a.label and a.label[0] == "/" for a in scene.within(address, length)):
@@ -100,6 +102,18 @@ def process_madvise(scene: Scene) -> Made | None:
         length = scene.rng.choice((0, 1 << 31, 3 << 31, 1 << 47, 1 << 63, (1 << 64) - 1))
         advice = MADV["MADV_COLD"]
     return "process_madvise", (slot, address, length, advice, 0 if scene.chance(0.97) else 1)
+
+
+def pageout(scene: Scene) -> Made | None:
+    part = scene.range()
+    if part is None or not scene.safe(*part) or _meets_image(scene, *part):
+        return None
+    return "madvise", (scene.ref(part[0]), part[1], MADV["MADV_PAGEOUT"])
+
+
+def _meets_image(scene: Scene, address: int, length: int) -> bool:
+    """Whether pages of the runner's own file are among them: other processes use these as well, unforeseeably."""
+    return any(area.label.endswith(IMAGE) for area in scene.within(address, length))
 
 
 def mlock(scene: Scene) -> Made | None:

@@ -55,7 +55,9 @@ def _share(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high:
     inode, pages = _inode(vma), task.mm.pages
     first = vma.pgoff_at(index << PMD_SHIFT) + low
     if inode.shmem:
+        major = task.maj_flt
         _allocate(kernel, task, inode, first - low, index, low, high, write=True)
+        task.min_flt -= task.maj_flt - major  # what comes from swap is counted below as well, but is no minor fault
     elif inode.pages.missing(first, high - low) or inode.pages.large or inode.pages.readahead:
         _share_folios(kernel, task, vma, index, low, high)
         return
@@ -166,12 +168,14 @@ def _bring_in(
                 task.maj_flt += 1
                 task.min_flt -= 1  # the copy is counted as a minor fault, but it is this one
         return
+    major = task.maj_flt
     if state.count(ABSENT, low, high) == high - low:
         _allocate(kernel, task, inode, base, index, low, high)
-        return
-    for entry in range(low, high):
-        if state[entry] == ABSENT:
-            _allocate(kernel, task, inode, base, index, entry, entry + 1)
+    else:
+        for entry in range(low, high):
+            if state[entry] == ABSENT:
+                _allocate(kernel, task, inode, base, index, entry, entry + 1)
+    task.min_flt -= task.maj_flt - major
 
 
 def _allocate(

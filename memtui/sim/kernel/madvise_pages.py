@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.memory import fault_range
+from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
@@ -24,6 +25,7 @@ from memtui.sim.kernel.page_leaf import (
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
+from memtui.sim.kernel.pageout import swap_out
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.truncate import punch_hole, unmap_everywhere
@@ -126,8 +128,11 @@ def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
 
 
 def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Reclaim the pages now, without swap: what was given up goes, a file's pages are unmapped if mapped only once."""
+    """Reclaim what nobody else maps: to swap if there is any; a file's clean pages and what was given up just go."""
     _check_lru(vma)
+    recount(kernel)
+    if not vma.flags & VM_DROPPABLE:
+        swap_out(kernel, task.mm, start, end)
     if vma.file is None or vma.anonymous:
         _drop_given_up(task, vma, start, end)
         return
@@ -163,6 +168,11 @@ def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int) -> None:
     if inode.shmem:
         if page in inode.clean:
             shmem.truncate_pages(kernel, inode, page, 1)
+        elif kernel.swap.take(1):
+            inode.pages.discard(page, 1)
+            inode.fresh.discard(page, 1)
+            inode.swapped.add(page)
+            kernel.vmevents["pswpout"] += 1
     elif page not in inode.dirty and page not in inode.writeback and inode.fs_type != "ramfs":
         inode.pages.discard(page, 1)
         evicted(kernel.lruvec, inode, page, page + 1, workingset=False)

@@ -237,6 +237,8 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
         _swapin(kernel, task, index, low, high)
         _write_anon(task, index, low, high)
     else:
+        if index in task.mm.pages.leaves:  # copies that a private mapping has out on swap
+            _swapin(kernel, task, index, low, high)
         filemap.shared_fault(kernel, task, vma, index, low, high, write=write)
     return vma
 

@@ -91,7 +91,7 @@ def _cut(kernel: "Kernel", inode: Inode, page: int, first: int, end: int) -> boo
         return True
     head, count = inode.pages.folio(page)
     behind = head + count
-    if count == 1 or first >= behind or (first <= head and behind <= end):
+    if count == 1 or (first <= head and behind <= end):
         return True
     unmap_everywhere(kernel, inode, head, count, even_copies=False)  # whatever comes of it, a split begins with this
     for low, high in ((head, min(first, behind)), (max(end, head), behind)):
