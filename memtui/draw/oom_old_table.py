@@ -11,7 +11,7 @@ from memtui.model.oom import Verdict, rank
 from memtui.model.oom_legacy import LegacyTask, arithmetic, badness_2_6_32, oom_adj_of
 from memtui.model.snapshot import Snapshot
 
-_NAME: Final = 16
+_NAME, _NAME_LEAST = 16, 8
 _TERM: Final = 38
 _WIDE: Final = 78
 """Cells from which there is room for what divides the points."""
@@ -44,8 +44,9 @@ class OldOomTable:
     def row(self, index: int) -> Row:
         """Row `index`; the empty row outside."""
         wide = self.width >= _WIDE
+        room = min(max(self.width - 41, _NAME_LEAST), _NAME)
         if index == 0:
-            heads = f"  {'#':>3} {'pid':>7} {'name':<{_NAME}} {'points':>11} {'size':>9} {'adj':>4}"
+            heads = f"  {'#':>3} {'pid':>7} {'name':<{room}} {'points':>11} {'size':>9} {'adj':>4}"
             more = f" {'children':>9} {'cpu':>7} {'age':>7} {'nice':>4} caps" if wide else ""
             return crop((Run(heads + more, "oom.head"),), self.width)
         if index == len(self.verdicts) + 1:
@@ -56,8 +57,8 @@ class OldOomTable:
         if verdict is None or old is None:
             return ()
         role = "oom.victim" if index == 1 else "oom.row"
-        name = shorten(safe(old.comm), _NAME)
-        text = f"{VICTIM if index == 1 else ' '} {index:>3} {old.pid:>7} {name:<{_NAME}}"
+        name = shorten(safe(old.comm), room)
+        text = f"{VICTIM if index == 1 else ' '} {index:>3} {old.pid:>7} {name:<{room}}"
         text += f" {count(self._points[old.pid]):>11} {pages_size(old.total_vm):>9} {signed(old.oom_adj):>4}"
         if wide:
             text += f" {len(old.children):>9,} {old.cpu_jiffies / HZ:>6,.0f}s {old.run_seconds:>6,}s {old.nice:>4}"

@@ -1,6 +1,6 @@
 """Shared memory of the machine: the file systems that live in memory, and every segment with who uses it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from memtui.draw.bar import bar
@@ -12,6 +12,8 @@ from memtui.model.sharing import Segment, SegmentKind, Sharing, TmpfsMount
 
 _COLUMN: Final = 9
 _BAR: Final = 10
+_WIDE: Final = 66
+"""Cells from which there is room for all figures."""
 _KEY: Final = 11
 _KINDS: Final = {SegmentKind.SYSV: "SysV", SegmentKind.POSIX: "file", SegmentKind.MEMFD: "memfd"}
 _HEADS: Final = ("size", "in RAM", "swapped", "used by")
@@ -37,38 +39,46 @@ def sharing_rows(sharing: Sharing, width: int) -> tuple[Row, ...]:
 
 
 def _mount(mount: TmpfsMount, width: int) -> Row:
-    room = max(width - _BAR - 1 - 44, 12)
+    wide = width >= _WIDE
+    room = width - 21 - (_BAR + 24 if wide else 0)
     runs = [Run(f"{shorten(safe(mount.point), room):<{room}} ", "map.label")]
     if mount.why and mount.used is None:
         return crop((*runs, Run(f"{NOT_MEASURED} {mount.why}", "text.dim")), width)
-    if mount.used is not None and mount.size:
+    if wide and mount.used is not None and mount.size:
         runs += bar(mount.used, mount.size, _BAR, "▒", "residence.shmem", empty="·")
-    files = "" if mount.files is None else f" · {plural(mount.files, 'inode')}"
     limit = "no limit" if mount.size is None else f"of {human(mount.size)}"
-    runs.append(Run(f" {human(mount.used):>8}", "value"))
-    runs.append(Run(f" {limit}{files} · {mount.fs_type}", "text.dim"))
+    runs += [Run(f" {human(mount.used):>7}", "value"), Run(f" {limit}", "text.dim")]
+    if wide:
+        files = "" if mount.files is None else f" · {plural(mount.files, 'inode')}"
+        runs.append(Run(f"{files} · {mount.fs_type}", "text.dim"))
     return crop(runs, width)
 
 
+def _cells(figures: Sequence[str], width: int) -> str:
+    """Where room is short, what is in memory and who uses it."""
+    shown = figures if width >= _WIDE else (figures[1], figures[3])
+    return "".join(f"{figure:>{_COLUMN}}" for figure in shown)
+
+
 def _heads(width: int) -> Row:
-    figures = "".join(f"{head:>{_COLUMN}}" for head in _HEADS)
-    return spread((Run("  kind  name", "oom.head"),), (Run(figures, "oom.head"),), width)
+    return spread((Run("  kind  name", "oom.head"),), (Run(_cells(_HEADS, width), "oom.head"),), width)
 
 
 def _segment(segment: Segment, width: int) -> Iterator[Row]:
     orphaned = bool(segment.orphaned)
     used = NOT_MEASURED if segment.attached is None else "nobody" if orphaned else count(segment.attached)
-    sizes = (human(segment.size), human(segment.resident), human(segment.swapped), used)
-    figures = "".join(f"{figure:>{_COLUMN}}" for figure in sizes)
+    figures = _cells((human(segment.size), human(segment.resident), human(segment.swapped), used), width)
     room = max(width - len(figures) - 9, 8)
     notes = [f"uid {segment.uid}"] if segment.uid is not None else []
     if segment.removed:
         notes.append("removed")
     name = safe(segment.name)
-    if len(name) + len(", ".join(notes)) + 3 <= room:
-        name = f"{name} ({', '.join(notes)})" if notes else name
+    if notes and len(name) + len(", ".join(notes)) + 3 <= room:
+        name = f"{name} ({', '.join(notes)})"
     role = "error" if orphaned else "map.label"
     left = (Run(f"{'!' if orphaned else ' '} {_KINDS[segment.kind]:<5} ", role), Run(shorten(name, room), role))
     yield spread(left, (Run(figures, "value"),), width)
+    if width < _WIDE and segment.swapped:
+        yield crop((Run(f"        {human(segment.swapped)} of {human(segment.size)} on swap", "text.dim"),), width)
     if segment.why:
         yield crop((Run(f"        {NOT_MEASURED} {segment.why}", "text.dim"),), width)
