@@ -1,7 +1,7 @@
 """Where all the memory is: the machine's and the process's figures sorted by kind, KiB."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.mm import MmCounters, MmSnapshot
@@ -65,6 +65,29 @@ def process_counters(mm: MmSnapshot | None) -> MmCounters:
         rss_shmem=kib[Residence.SHMEM],
         vm_swap=kib[Residence.SWAPPED] if counters.vm_swap is None else counters.vm_swap,
     )
+
+
+_ATTRIBUTES: Final = {
+    "dirty": ("private_dirty", "shared_dirty"),
+    "shared": ("shared_clean", "shared_dirty"),
+    "huge": ("anon_huge_pages", "shmem_pmd_mapped", "file_pmd_mapped"),
+    "locked": ("locked",),
+    "referenced": ("referenced",),
+}
+"""What is told of a process's memory -> the lines of smaps that add up to it."""
+
+
+def process_attributes(mm: MmSnapshot) -> dict[str, int] | None:
+    """KiB of the process's memory that are dirty, shared, ...; None: not every VMA was measured. O(VMAs)."""
+    blocks = [vma.smaps for vma in mm.vmas]
+    if not blocks or None in blocks:
+        return None
+    sums = {}
+    for name, fields in _ATTRIBUTES.items():
+        figures = [getattr(block, field) for block in blocks for field in fields]
+        if None not in figures:
+            sums[name] = sum(figures)
+    return sums
 
 
 def _sum(meminfo: Mapping[str, int], first: str, *others: str) -> int | None:

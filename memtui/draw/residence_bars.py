@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from memtui.draw.bar import bar
 from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import NOT_MEASURED
-from memtui.draw.ledger import Entry, process_counters, system_ledger
+from memtui.draw.ledger import Entry, process_attributes, process_counters, system_ledger
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import kib, of
 from memtui.model.snapshot import Snapshot
@@ -47,6 +47,7 @@ def residence_rows(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
         *(crop(row, width) for row in rows),
         *_lru(snapshot.system, width),
         *_commit(snapshot.system, width),
+        *_attributes(snapshot, width),
         *_reasons(snapshot, width),
     )
 
@@ -128,6 +129,13 @@ def _commit(system: SystemSnapshot, width: int) -> Iterator[Row]:
     mode = system.sysctl.get("overcommit_memory")
     words = f"{NOT_MEASURED} not told" if mode is None else f"{mode} · {MODES.get(mode, 'unknown to memtui')}"
     yield from _field("mode", words, width, role="text.dim")
+
+
+def _attributes(snapshot: Snapshot, width: int) -> Iterator[Row]:
+    """What of the process's memory is dirty, shared, ...: the sums of smaps, where every VMA has its figures."""
+    sums = None if snapshot.mm is None else process_attributes(snapshot.mm)
+    if sums is not None:
+        yield from _field("process", " · ".join(f"{name} {kib(size)}" for name, size in sums.items()), width)
 
 
 def _reasons(snapshot: Snapshot, width: int) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from memtui.draw.heap_summary import heap_line
+from memtui.draw.ledger import process_attributes
 from memtui.draw.sizes import human
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
@@ -83,6 +84,9 @@ def _process(mm: MmSnapshot) -> list[str]:
         for residence, count in pages.items()
         if count
     ]
+    attributes = process_attributes(mm)
+    if attributes is not None:
+        lines.append("of it " + ", ".join(f"{name} {human(size << 10)}" for name, size in attributes.items()))
     if mm.heap is not None:
         lines.append(heap_line(mm.heap))
     lines += [f"unknown: {what}: {why}" for what, why in mm.unknown.items() if what != "brk"]
