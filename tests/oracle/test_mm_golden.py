@@ -289,3 +289,14 @@ def test_a_locked_segment_is_passed_over_by_reclaim(script: Script) -> None:
         script.call("madvise", page(0), 2 * PAGE, 21)
         assert script.both.real.picture(0).counters["RssShmem"] == left
     script.call("shmctl", shmid, 0)
+
+
+def test_anonymous_pages_that_stay_mlocked_are_not_given_up(script: Script) -> None:
+    script.call("mmap", page(0), 8 * PAGE, RW, ANON | FIXED | 0x2000, -1, 0)
+    script.call("mremap", page(4), PAGE, PAGE, MAYMOVE | MOVE_FIXED | DONTUNMAP, page(20))
+    script.call("madvise", page(2), PAGE, 4)
+    write(script, 2)
+    script.call("mremap", page(0), 2 * PAGE, 2 * PAGE, MAYMOVE | MOVE_FIXED, page(30))
+    for first, count in ((2, 6), (30, 2)):
+        script.call("madvise", page(first), count * PAGE, 8)
+        script.call("madvise", page(first), count * PAGE, 21)

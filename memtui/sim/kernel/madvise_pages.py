@@ -100,12 +100,12 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
     pages = task.mm.pages
     for index, low, high in list(pages.pieces(start, end)):
         leaf = pages.leaves[index]
-        if leaf.owners == 1 and not leaf.frames:
+        if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
             pages.translate(index, low, high, _LAZY)
         else:
             states = bytearray(leaf.state[low:high])
             for entry in range(low, high):
-                if states[entry - low] == ANON and not leaf.is_shared(entry):
+                if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
                     states[entry - low] = LAZY
             pages.put(index, low, states)
     task.mm.note("the pages may go when memory is short")

@@ -7,14 +7,13 @@ from memtui.sim.kernel.mman import MREMAP_DONTUNMAP
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory
-from memtui.sim.kernel.page_leaf import FILE, FILE_DIRTY, PMD_SHIFT, SHMEM
+from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, PMD_SHIFT, SHMEM
 from memtui.sim.kernel.page_move import move_page_tables
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_LOCKED, VM_LOCKED_MASK
 from memtui.sim.kernel.vma import Joined, Vma
 from memtui.sim.kernel.vma_merge import merge_new
 
 if TYPE_CHECKING:
-    from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.mremap import Remap
@@ -73,13 +72,15 @@ def _copy_vma(kernel: "Kernel", mm: "Mm", request: "Remap", vma: Vma) -> Vma:
     return copy
 
 
-def _leave_mlocked(mm: "Mm", old: Vma, inode: "Inode") -> None:
+def _leave_mlocked(mm: "Mm", old: Vma) -> None:
     """The flag is taken from the whole VMA, but from none of the pages that are still mapped there."""
     for index, low, high in mm.pages.pieces(old.start, old.end):
-        first = old.pgoff_at(index << PMD_SHIFT)
+        leaf, first = mm.pages.own(index), old.pgoff_at(index << PMD_SHIFT)
         for entry in range(low, high):
-            if mm.pages.leaves[index].state[entry] in (FILE, FILE_DIRTY, SHMEM):
-                inode.mlocked.add(first + entry)
+            if leaf.state[entry] == ANON:
+                leaf.mlocked.add(entry)
+            elif old.file is not None and leaf.state[entry] in (FILE, FILE_DIRTY, SHMEM):
+                old.file.inode.mlocked.add(first + entry)
 
 
 def _dontunmap(mm: "Mm", request: "Remap", vma: Vma) -> None:
@@ -88,8 +89,8 @@ def _dontunmap(mm: "Mm", request: "Remap", vma: Vma) -> None:
     assert old is not None
     merged = old.start <= request.new_addr < old.end
     whole = old.start == request.addr and old.end == request.addr + request.old_len
-    if old.flags & VM_LOCKED and old.file is not None:
-        _leave_mlocked(mm, old, old.file.inode)
+    if old.flags & VM_LOCKED:
+        _leave_mlocked(mm, old)
     left = old.flagged(old.flags & ~VM_LOCKED_MASK)
     if whole and not merged:
         left = left.with_anon(0, 0)

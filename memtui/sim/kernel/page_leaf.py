@@ -105,7 +105,7 @@ class Sharing:
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
-    __slots__ = ("frames", "huge", "index", "old", "owners", "runs", "shadows", "state")
+    __slots__ = ("frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "state")
 
     def __init__(self, state: bytearray | None = None) -> None:
         self.state = bytearray(ENTRIES) if state is None else state
@@ -114,6 +114,8 @@ class Leaf:
         self.owners = 1
         self.huge = False
         """Mapped by one 2 MiB entry; the table lies deposited."""
+        self.mlocked: set[int] = set()
+        """Anonymous pages that stay mlocked though no VMA locks them any more."""
         self.index = 0
         """address >> 21 where it was last seen."""
         self.old: bytearray | None = None

@@ -103,6 +103,7 @@ class PageTable:
         copy = Leaf(bytearray(leaf.state))
         copy.frames = dict(leaf.frames)
         copy.huge = leaf.huge
+        copy.mlocked = set(leaf.mlocked)
         copy.old = None if leaf.old is None else bytearray(leaf.old)
         leaf.owners -= 1
         self.leaves[index] = copy
@@ -133,6 +134,8 @@ class PageTable:
         self.tally(old, -1)
         self.tally(states, 1)
         leaf.state[low:high] = states
+        if leaf.mlocked:
+            leaf.mlocked = {entry for entry in leaf.mlocked if leaf.state[entry] == ANON}
         self.changed.add(index)
 
     def refill(self, index: int, state: int) -> Leaf:
