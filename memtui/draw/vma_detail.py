@@ -20,6 +20,8 @@ from memtui.model.vma import SMAPS_NAMES, Smaps, Vma, VmaKind
 NOTHING_UNKNOWN: Final[Mapping[str, str]] = MappingProxyType({})
 
 _KEY: Final = 8
+_USERS: Final = 8
+"""Processes that are named."""
 _NOT_KIB: Final = frozenset({"THPeligible", "ProtectionKey"})
 
 KINDS: Final[Mapping[VmaKind, str]] = {
@@ -55,6 +57,7 @@ def vma_rows(
     unknown: Mapping[str, str] = NOTHING_UNKNOWN,
     elf: ElfKnowledge = NOTHING_KNOWN,
     examined: Examined | None = None,
+    users: Sequence[str] = (),
 ) -> tuple[Row, ...]:
     """The VMA under the cursor.
 
@@ -65,12 +68,16 @@ def vma_rows(
         unknown: MmSnapshot.unknown, which tells why figures are missing.
         elf: what is known of the ELF files that are mapped.
         examined: pages that were looked at one by one.
+        users: the processes that map the same file or segment, if that is known.
     """
     rows: list[Row] = [crop((Run(vma_label(vma), "title"),), width)]
     if address is not None:
         rows += _field("page", _page(vma, address, examined), width)
     for key, value in (*elf_facts(vma, address, elf), *_facts(vma)):
         rows += _field(key, value, width)
+    if users:
+        more = f", and {len(users) - _USERS:,} more" if len(users) > _USERS else ""
+        rows += _field("users", f"{len(users):,} map it: {', '.join(users[:_USERS])}{more}", width)
     rows += _residences(vma, width, unknown)
     rows += _looked_at(vma, examined, width)
     rows += _flags(vma, width, unknown)

@@ -24,6 +24,13 @@ def test_anonymous_memory():
     ]
 
 
+def test_who_maps_the_same_file():
+    users = [f"{pid} cat" for pid in range(1, 13)]
+    rows = text(vma_rows(LIBC_VMA, 200, users=users))
+    assert f"users    12 map it: {', '.join(users[:8])}, and 4 more" in rows
+    assert not any(row.startswith("users") for row in text(vma_rows(LIBC_VMA, 200)))
+
+
 def test_a_file_with_smaps():
     smaps = Smaps(1364, 4, 4, 812, 53, 0, 812, 0, 0, 0, 812, 0, thp_eligible=0)
     libc = LIBC_VMA._replace(vm_flags=("rd", "ex", "mr", "mw", "me"), smaps=smaps, offset=0x28000)

@@ -70,6 +70,7 @@ class DetailPane(Pane):
             snapshot.domain,
             snapshot.system.totalpages,
             snapshot.legacy,
+            snapshot.sharing,
             self._has_pages,
             self._answer,
             snapshot.mm.examined if snapshot.mm else None,
@@ -92,7 +93,15 @@ class DetailPane(Pane):
         if isinstance(subject, Vma):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
             examined = snapshot.mm.examined if snapshot.mm else None
-            rows = vma_rows(subject, width, address=self._address, unknown=unknown, elf=self.elf, examined=examined)[1:]
+            rows = vma_rows(
+                subject,
+                width,
+                address=self._address,
+                unknown=unknown,
+                elf=self.elf,
+                examined=examined,
+                users=_users(snapshot, subject),
+            )[1:]
             grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
             if not self._has_pages:
                 return rows, grid.title, ""
@@ -107,6 +116,14 @@ class DetailPane(Pane):
                 rows += old_arithmetic(old, width)
             return rows, _process(subject), "why this score"
         return (), self.TITLE, ""
+
+
+def _users(snapshot: Snapshot, vma: Vma) -> list[str]:
+    """Who maps the same file or segment, with pid and name; nobody if that is not known (the files are not shown)."""
+    if snapshot.sharing is None or not vma.inode:
+        return []
+    names = {task.pid: safe(task.comm) for task in snapshot.tasks}
+    return [f"{pid} {names.get(pid, '')}".rstrip() for pid in snapshot.sharing.mappers.get((vma.dev, vma.inode), ())]
 
 
 def _process(verdict: Verdict) -> str:
