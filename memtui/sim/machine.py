@@ -163,6 +163,8 @@ class Machine:
         handler = _HANDLERS.get(call.name)
         if handler is None and statement.made:
             effect = Effect(None, recorded=True)
+        elif statement.inside:
+            effect = Effect(None, why=f"made by the {statement.inside} around it, which makes its own", recorded=True)
         elif handler is None:
             why = "the simulator gives this call no effect"
             event = Event(EventKind.NO_EFFECT, f"{call.name}: {why}")

@@ -5,10 +5,11 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.model.event import Event, EventKind
+from memtui.sim import library
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.shm import sys_shmat
 from memtui.sim.process import Process
-from memtui.sim.slide import slide_mappings, slide_program
+from memtui.sim.slide import slide_heap, slide_mappings, slide_program
 from memtui.sim.syscall_table import TABLE, arguments, numbers, run
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Call, Result
@@ -107,9 +108,13 @@ def _adopt_shmat(world: World, process: Process, call: Call, effect: Effect, rec
 
 def _adopt_pointer(world: World, process: Process, call: Call, effect: Effect, recorded: Result) -> str:
     """The allocator's state is its own; the log's pointer is another name for what it gave."""
-    if recorded.value and effect.value:
-        process.aliases[recorded.value] = effect.value
-    return ""
+    if not recorded.value or not effect.value:
+        return ""
+    moved = slide_heap(world, process, effect.value, recorded.value)
+    given = library.HANDLERS[call.name](world, process, call).value if moved else effect.value
+    if given and given != recorded.value:
+        process.aliases[recorded.value] = given
+    return moved
 
 
 _ADOPTERS: Final[Mapping[str, _Adopter]] = MappingProxyType(

@@ -188,6 +188,11 @@ class Process:
         self.aliases = {}
         self.blocks = Blocks()
 
+    def forget_heap(self) -> None:
+        """The allocator begins anew."""
+        self._allocator, self._brk_told = None, None
+        self.blocks = Blocks()
+
     def child(self, task: Task) -> "Process":
         """The program in a task that fork or clone made: with an allocator of the same state, or the same one."""
         process = Process(self._kernel, task, self._make_allocator)

@@ -1,4 +1,4 @@
-"""Logs that were made with ASLR: one recorded address tells by how much all of its kind were moved.
+"""Logs with addresses that depend on what they do not tell, such as ASLR: one tells by how much its kind was moved.
 
 Nothing is taken from a log before the prediction failed: the first difference counts as one, and the address space
 is then moved to where the log has it, so that what follows is predicted again.
@@ -7,6 +7,7 @@ is then moved to where the log has it, so that what follows is predicted again.
 from typing import Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_down, page_up
+from memtui.sim.kernel.brk import sys_brk
 from memtui.sim.kernel.exec import do_execve
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.mremap import sys_mremap
@@ -67,6 +68,29 @@ def slide_program(world: World, process: Process, start: int, length: int) -> st
         return ""
     _move(world, process, bias, bias + page_up(last), distance)
     return f"the log was made with ASLR: the program lies {distance:#x} higher, and the simulated one moves there"
+
+
+def slide_heap(world: World, process: Process, predicted: int, recorded: int) -> str:
+    """Move the heap, if the first pointer of an ltrace log tells where it is: of the program nothing else is known.
+
+    Args:
+        world: the machine.
+        process: whose allocator has just given its first block.
+        predicted: the block, bytes.
+        recorded: the log's.
+
+    Returns:
+        What was done, in a sentence; the allocator is to be asked again then. "" if this is not such a block.
+    """
+    mm, distance = process.task.mm, recorded - predicted
+    if process.blocks.version != 1 or not mm.start_brk <= predicted < mm.brk or distance % PAGE_SIZE:
+        return ""
+    if not 0 < mm.start_brk + distance < TASK_SIZE:
+        return ""
+    sys_brk(world.kernel, process.task, mm.start_brk)
+    mm.start_brk = mm.brk = mm.start_brk + distance
+    process.forget_heap()
+    return f"the log does not tell where the heap begins: its first block lies {distance:#x} higher, and the heap moves"
 
 
 def _move(world: World, process: Process, start: int, end: int, distance: int) -> None:

@@ -147,5 +147,7 @@ class Statement(NamedTuple):
     """Line in the file where a call began that was interrupted and resumed; 0: where it stands."""
     made: bool = False
     """Made by the simulator, as the trace does not tell it: what the dynamic linker does."""
+    inside: str = ""
+    """The allocator's function that made this system call, of ltrace -S; "" for all others."""
     ahead: bool = False
     """It took effect before calls that the log ends earlier; the results tell so."""

@@ -10,6 +10,7 @@ from memtui.trace.constants import CONSTANTS
 from memtui.trace.interrupted import Joiner, Line, lines_of
 from memtui.trace.lexer import Wrong, prefix
 from memtui.trace.line import Arg, Call, Echo, Exited, Flags, Mode, NotUnderstood, Signal, Statement, Variable
+from memtui.trace.nested import with_makers
 from memtui.trace.pids import with_children, with_pids
 from memtui.trace.statements import statement, without_time
 
@@ -197,6 +198,7 @@ class _Parser:
             raise ParseError("no steps in this trace", file=self.file, hint=hint)
         if self.narration or self.chapter:
             self.warnings.append("the last comment is not shown: no step follows it")
+        self.statements = with_makers(self.statements)
         recorded = self._is_log() and not self.tells_accesses
         return Trace(tuple(with_children(with_pids(self.statements))), self.file, tuple(self.warnings), recorded)
 

@@ -130,3 +130,39 @@ def test_one_address_of_a_log_with_aslr_tells_the_others(end):
     assert names["[heap]"] == 0x555555559000 + brk
     assert names["[vvar]"] == 0x7FFFF7FC2000 - down
     assert areas(snapshot) == [(0x7FFFF7FBF000 - down, 0x7FFFF7FC2000 - down)]
+
+
+LTRACE = """\
+mm->malloc(4383)                                 = 0x5555555592a0
+mm->malloc(886)                                  = 0x55555555a3d0
+mm->free(0x5555555592a0)                         = <void>
+mm->malloc(4000)                                 = 0x5555555592a0
+mm->realloc(0x55555555a3d0, 100)                 = 0x55555555a3d0
++++ exited (status 0) +++
+"""
+
+
+def test_the_first_pointer_of_an_ltrace_log_tells_where_the_heap_is(end):
+    """The log has no execve: the heap's start is the one thing that nobody can know."""
+    snapshot = end(LTRACE)
+    assert snapshot.steps is not None
+    assert snapshot.steps.divergences == 1
+    assert "the heap moves" in snapshot.steps.steps[0].events[-1].text
+
+
+NESTED = """\
+7 SYS_brk(0)                                     = 0x555555559000
+7 malloc(4383 <unfinished ...>
+7 SYS_brk(0)                                     = 0x555555559000
+7 SYS_brk(0x55555557b000)                        = 0x55555557b000
+7 <... malloc resumed> )                         = 0x5555555592a0
+7 malloc(886)                                    = 0x55555555a3d0
+7 +++ exited (status 0) +++
+"""
+
+
+def test_the_system_calls_inside_of_an_allocators_function_are_not_made_twice(end):
+    snapshot = end(NESTED)
+    assert snapshot.steps is not None
+    assert snapshot.steps.divergences == 1
+    assert [step.why.startswith("made by the malloc") for step in snapshot.steps.steps[1:3]] == [True, True]
