@@ -36,6 +36,8 @@ class TaskReader:
         self._procfs = procfs
         self._known: dict[int, _Known] = {}
         self._room = _descriptors() // len(_FILES)
+        self._kept = 0
+        """Processes whose files are open."""
         self._looks = 0
 
     def read(self, pids: list[int] | None = None) -> tuple[Task, ...]:
@@ -46,6 +48,7 @@ class TaskReader:
         """
         has_init = sees_global_init(self._procfs)
         self._looks += 1
+        self._kept = sum(bool(one.fds) for one in self._known.values())
         known: dict[int, _Known] = {}
         for pid in self._procfs.numbers() if pids is None else pids:
             try:
@@ -58,6 +61,9 @@ class TaskReader:
         self._known = known
         tasks = [one.task for one in known.values()]
         return tuple(in_order(tasks) if pids is None else tasks)
+
+    def __del__(self) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of the descriptors."""
@@ -73,7 +79,8 @@ class TaskReader:
                 return before
             task = read_task(self._procfs, pid, has_init=has_init, before=before.task)
             return before._replace(task=before.task if before.task == task else task, text=text)
-        fds = self._opened(pid)
+        # Who looks only once has no use for open files.
+        fds = () if before is None else self._opened(pid)
         text = self._said(pid, fds) if fds else b""
         try:
             task = read_task(self._procfs, pid, has_init=has_init, before=None if before is None else before.task)
@@ -94,15 +101,16 @@ class TaskReader:
     def _opened(self, pid: int) -> tuple[int, ...]:
         """(): it may not be kept open, or it is gone."""
         fds: list[int] = []
-        if len(self._known) >= self._room:
+        if self._kept >= self._room:
             return ()
         try:
             fds += (os.open(self._procfs.path(f"{pid}/{name}"), os.O_RDONLY | os.O_CLOEXEC) for name in _FILES)
         except OSError as error:
             _close(tuple(fds))
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._room = len(self._known)
+                self._room = self._kept
             return ()
+        self._kept += 1
         return tuple(fds)
 
 
