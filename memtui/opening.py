@@ -3,7 +3,7 @@
 import gc
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from memtui.model.source import Source
     from memtui.ui.app import MemtuiApp
     from memtui.ui.screens.loading import Opening
+
+
+_TURN: Final = 0.0005
+"""Seconds for which a thread that reads a process may keep the screen waiting; Python's own are ten times that."""
 
 
 class Size(NamedTuple):
@@ -128,6 +132,7 @@ def needs_terminal() -> None:
 def _run(app: "MemtuiApp") -> None:
     """Until it ends; what broke it is this program's status too."""
     app.when_ready = _collect_from_now_on
+    sys.setswitchinterval(_TURN)
     app.run()
     if app.failure is None and app.return_code:
         sys.exit(app.return_code)

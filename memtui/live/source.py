@@ -33,11 +33,13 @@ from memtui.model.request import (
     ShowSharing,
     WatchFile,
 )
-from memtui.model.snapshot import Snapshot
+from memtui.model.snapshot import NO_LEGACY, Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from memtui.model.oom_legacy import LegacyTask
 
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
@@ -75,7 +77,7 @@ class LiveSource:
         self._task_reader = TaskReader(self._procfs)
         self._out_of_sight = out_of_sight(self._procfs)
         self._old_rule = False
-        self._legacy: dict[int, LegacyTask] = {}
+        self._legacy: Mapping[int, LegacyTask] = NO_LEGACY
         self._files: tuple[str, ...] = ()
         """Files that were asked for by their path."""
         self._tasks: tuple[Task, ...] = ()
@@ -171,7 +173,7 @@ class LiveSource:
         if read:
             with self._tasks_pace.measured():
                 self._tasks = self._read_tasks()
-                self._legacy = read_legacy(self._procfs, self._tasks) if self._old_rule else {}
+                self._legacy = read_legacy(self._procfs, self._tasks) if self._old_rule else NO_LEGACY
         notes = [note for note in (self._out_of_sight, "" if read else self._tasks_pace.why_old) if note]
         if notes:
             unknown["tasks"] = "; ".join(notes)

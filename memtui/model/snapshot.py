@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from memtui.model.content import Content
 from memtui.model.event import Event
@@ -12,6 +14,9 @@ from memtui.model.sharing import Sharing
 from memtui.model.step import StepLog
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
+
+NO_LEGACY: Final[Mapping[int, LegacyTask]] = MappingProxyType({})
+"""Always the same object, so that nothing is drawn again for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,5 +48,5 @@ class Snapshot:
     """What processes share; None: nobody asked (`request.ShowSharing`), or unknown["sharing"] says why."""
     content: Content | None = None
     """The bytes of the page that was asked for (`request.Peek`)."""
-    legacy: Mapping[int, LegacyTask] = field(default_factory=dict)
+    legacy: Mapping[int, LegacyTask] = field(default_factory=lambda: NO_LEGACY)
     """By pid, what badness() of 2.6.32 would read; empty: nobody asked (`request.ShowOldRule`)."""

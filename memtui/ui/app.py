@@ -92,7 +92,7 @@ class MemtuiApp(App[None]):
         self.tour = tour
         """Whether the user is to be shown around first."""
         self.when_ready: Callable[[], None] = lambda: None
-        """Called once the first frame stands."""
+        """Called once the first frame stands, and with the first picture of each source."""
         self._said = ""
         self._elf_of = elf
 
@@ -188,7 +188,9 @@ class MemtuiApp(App[None]):
             return
         if lane is self.lane:
             self._said = ""
-            self.snapshot = snapshot
+            is_first, self.snapshot = self.snapshot is None, snapshot
+            if is_first:
+                self.when_ready()
             if then is not None:
                 then(snapshot)
 

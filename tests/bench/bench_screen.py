@@ -1,18 +1,25 @@
 """What the screen costs beside its peers, all in one run, in rounds: each figure is a median, and a ratio to a peer.
 
-    python -m tests.bench.bench_screen [start] [tick] [keys] [idle] [rounds]
+    python -m tests.bench.bench_screen [start] [tick] [keys] [idle] [late] [rounds]
 
 start: to the first plain frame and the first whole one. tick: CPU of looking at 1,000 VMAs each second.
-keys: from a key to the last byte of its frame, over 60,000 VMAs. idle: paused. Memory is told with tick and keys.
+keys: from a key to the last byte of its frame, over 60,000 VMAs. idle: paused. late: how late a timer of the screen is
+while all is read beside it. Memory is told with tick and keys.
 """
 
+import asyncio
 import shutil
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from memtui.live.source import LiveSource
+from memtui.model.request import Measure, Refresh
+from memtui.opening import _TURN, _collect_from_now_on
+from memtui.ui.lane import Lane
 from tests.bench.terminal import Terminal, memtui
 
 TRIVIAL = """
@@ -52,6 +59,8 @@ for number in range(int(sys.argv[1])):
 print("ready", flush=True)
 time.sleep(3600)
 """
+FRAME = 1 / 60
+"""Seconds."""
 DOWN, PAGE_DOWN = b"\x1b[B", b"\x1b[6~"
 
 
@@ -182,11 +191,45 @@ def keys(rounds: int) -> None:
             print(f"{'memtui, 60,000 VMAs':<34} {terminal.peak:6.0f} MB at most")
 
 
+async def lateness(source: LiveSource | None, seconds: float) -> list[float]:
+    """Milliseconds by which a timer of 60 frames a second is late while a lane reads without a pause."""
+    sys.setswitchinterval(_TURN)
+    lane = None if source is None else Lane(source)
+    if lane is not None:
+        await lane.ask(Refresh())
+        await lane.ask(Measure())
+        _collect_from_now_on()
+    reading = asyncio.create_task(read_on(lane)) if lane is not None else None
+    late, end = [], time.perf_counter() + seconds
+    while (due := time.perf_counter() + FRAME) < end:
+        await asyncio.sleep(FRAME)
+        late.append((time.perf_counter() - due) * 1e3)
+    if lane is not None and reading is not None:
+        reading.cancel()
+        await lane.close()
+    return sorted(late)
+
+
+async def read_on(lane: Lane) -> None:
+    while True:
+        await lane.ask(Refresh())
+        await lane.ask(Measure())
+
+
+def late(rounds: int) -> None:
+    """How late the screen is while everything of 60,000 VMAs is read beside it."""
+    with target(60_000) as pid:
+        for name, source in (("nothing beside it", None), ("60,000 VMAs read beside it", LiveSource(int(pid)))):
+            found = asyncio.run(lateness(source, 3.0 * rounds))
+            median, p95 = statistics.median(found), found[len(found) * 95 // 100]
+            print(f"{name:<34} late by median {median:5.1f} ms, p95 {p95:5.1f}, max {found[-1]:5.1f}")
+
+
 def main() -> None:
-    words = [word for word in sys.argv[1:] if not word.isdecimal()] or ["start", "tick", "keys", "idle"]
+    words = [word for word in sys.argv[1:] if not word.isdecimal()] or ["start", "tick", "keys", "idle", "late"]
     rounds = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 7)
     for word in words:
-        {"start": start, "tick": tick, "keys": keys, "idle": idle}[word](rounds)
+        {"start": start, "tick": tick, "keys": keys, "idle": idle, "late": late}[word](rounds)
 
 
 if __name__ == "__main__":
