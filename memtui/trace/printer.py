@@ -69,8 +69,26 @@ def _sweet(call: Call, env: Mapping[str, int]) -> bool:
         type(arg) is Variable
         or (type(arg) is Number and arg.text[-1:] in _UNITS)
         or (type(arg) is Flags and len(arg.names) == 1 and arg.names[0] in env)
+        or (type(arg) in (Array, Struct) and _dissolved(arg, env) != arg)
         for arg in call.args
     )
+
+
+def _dissolved(arg: Arg, env: Mapping[str, int]) -> Arg:
+    """What is inside an array or a struct, with numbers for variables and sizes."""
+    match arg:
+        case Array(items=items):
+            return Array(tuple(_dissolved(item, env) for item in items))
+        case Struct(fields=fields):
+            return Struct(tuple((name, _dissolved(value, env)) for name, value in fields))
+        case Number(value=value, text=text) if _SIZE.fullmatch(text):
+            return Number(value, str(value))
+        case Variable(name=name) if name in env:
+            return Number(value_of(arg, env), hex(value_of(arg, env)))
+        case Flags(names=(name,), bits=0) if name in env:
+            return Number(env[name], hex(env[name]))
+        case _:
+            return arg
 
 
 def _call_text(raw: str, call: Call, env: Mapping[str, int]) -> tuple[str, str | None]:
@@ -96,6 +114,9 @@ def _plain(name: str, index: int, arg: Arg, env: Mapping[str, int]) -> str | Non
     """An argument with its sugar dissolved, or None if it stays as written."""
     if name == "machine":
         return None
+    if isinstance(arg, Array | Struct):
+        dissolved = _dissolved(arg, env)
+        return None if dissolved == arg else arg_text(dissolved)
     if isinstance(arg, Number) and _SIZE.fullmatch(arg.text):
         return _number(name, index, arg.value)
     named = arg.name if isinstance(arg, Variable) else None

@@ -333,3 +333,18 @@ def test_personality_decides_how_the_next_program_is_laid_out(end):
     assert next(vma.perms for vma in snapshot.mm.vmas if vma.start == placed) == "r--p", "until the next execve"
     assert placed >> 40 == 0x2A
     assert snapshot.mm.vmas[0][:3] == (0, 4096, "r-xp")
+
+
+def test_process_madvise_takes_its_ranges_from_the_line(end):
+    snapshot = end(
+        f"{START}p = mmap(NULL, 16K, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)\ntouch(p, 16K, WRITE)\n"
+        "q = pidfd_open(1000, 0)\n"
+        "process_madvise(q, [{iov_base=p, iov_len=8K}, {iov_base=0x1000, iov_len=4096}], 2, MADV_DONTNEED, 0)\n"
+        "process_madvise(q, [{iov_base=p, iov_len=4096}], 1, MADV_DONTNEED, 1)\n"
+        "process_madvise(77, [{iov_base=p, iov_len=4096}], 1, MADV_COLD, 0)\n"
+        "pidfd_open(999, 0)\n"
+    )
+    results = [text.rpartition("= ")[2] for text in texts(snapshot)[-4:]]
+    assert [result.split(" (")[0] for result in results] == ["8192", "-1 EINVAL", "-1 EBADF", "-1 ESRCH"]
+    assert "{iov_base=0x7ffff7" in texts(snapshot)[-4]
+    assert "iov_len=8192}" in texts(snapshot)[-4]
