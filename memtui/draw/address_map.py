@@ -9,7 +9,10 @@ from memtui.draw.cells import cell_runs
 from memtui.draw.elf_rows import owner_name, piece_label
 from memtui.draw.fit import crop, shorten
 from memtui.draw.labels import label_role, vma_label
+from memtui.draw.map_layout import MapLayout, Part, Scale, nth_of
+from memtui.draw.regions import Region
 from memtui.draw.run import Row, Run
+from memtui.draw.search import is_writable_code
 from memtui.draw.sizes import human
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, Range
 from memtui.model.elf_knowledge import NO_OBJECTS
@@ -27,6 +30,8 @@ _LABEL_MOST: Final = 26
 _TASK_SIZE_5_LEVELS: Final = (1 << 56) - PAGE_SIZE
 _KERNEL_HALF: Final = 1 << 63
 _START: Final = itemgetter(0)
+WRITABLE_CODE: Final = "!"
+"""Behind the permissions of what can be written and executed."""
 
 
 class _Columns(NamedTuple):
@@ -52,20 +57,6 @@ class _Columns(NamedTuple):
         return cls(label, size, perms, shared - label, _LABEL_AT + label + 1 + taken)
 
 
-class _Part(NamedTuple):
-    """One row of a VMA: so many pages from an address, and which row it is, counted from the top."""
-
-    vma: Vma
-    start: int
-    pages: int
-    nth: int
-    height: int
-
-    @property
-    def end(self) -> int:
-        return self.start + (self.pages << PAGE_SHIFT)
-
-
 class AddressMap:
     """A `Lines`: each row of a VMA is a range of its pages, low on the left and high on the right.
 
@@ -84,6 +75,7 @@ class AddressMap:
         fold: int = FOLD,
         marks: Sequence[Range] = (),
         elf: ObjectMap = NO_OBJECTS,
+        region: Region | None = None,
     ) -> None:
         """Lay the rows out.
 
@@ -94,65 +86,58 @@ class AddressMap:
                 256 KiB).
             marks: what `changes.changed` says, drawn in the first column.
             elf: the ELF files that are mapped, whose sections are named.
+            region: only these VMAs, on a linear scale: a row for each 2**fold bytes of a VMA.
         """
         self.width = width
-        self._vmas = mm.vmas
+        self._vmas = mm.vmas if region is None else mm.vmas[region.first : region.last + 1]
         self._labels = mm.labels
-        self._fold = max(fold, PAGE_SHIFT)
+        self._scale = Scale(max(fold, PAGE_SHIFT), linear=region is not None)
         self._marks = marks
         self._elf = elf
         self._columns = _Columns.within(width)
         self._user_end = _user_end(mm.vmas)
         # [vsyscall] lies above the user's space and is the only thing there.
-        self._top = max(self._user_end, mm.vmas[-1].end) if mm.vmas else self._user_end
-        # first[k] is the first row of the k-th VMA from the top, its hole above included; first[-1] of the last hole.
-        self._first, self._length = self._lay_out()
-
-    def _lay_out(self) -> tuple[list[int], int]:
-        first, row, above, fold = [], 0, self._top, self._fold
-        for vma in reversed(self._vmas):
-            start, end = vma[0], vma[1]
-            first.append(row)
-            row += (end < above) + 1 + (((end - start - 1) >> fold).bit_length() + 1) // 2
-            above = start
-        first.append(row)
-        return first, row + (above > 0)
+        top = max(self._user_end, mm.vmas[-1].end) if mm.vmas else self._user_end
+        space = Range(0, top) if region is None else Range(region.start, region.end)
+        self._layout = MapLayout(self._vmas, space, self._scale)
 
     @property
     def scale(self) -> str:
         """What the height of a VMA means, for the screen."""
-        return f"a row up to {human(1 << self._fold)}, one more for each ×4"
+        return str(self._scale)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._layout)
 
     def row(self, index: int) -> Row:
         """Row `index`, 0 on top; the empty row outside."""
-        if not 0 <= index < self._length:
+        if not 0 <= index < len(self):
             return ()
-        place = self._place(index)
-        if isinstance(place, _Part):
+        place = self._layout.place(index)
+        if isinstance(place, Part):
             return crop(self._part_row(place), self.width)
         return crop(self._hole_row(place), self.width)
 
     def row_of(self, address: int) -> int:
         """The row that shows the byte `address`; the first or last one for an address outside of all."""
-        if address >= self._top:
-            return 0
-        index = bisect_right(self._vmas, address, key=_START) - 1
-        if index < 0:
-            return self._length - 1
-        vma, nth = self._vmas[index], len(self._vmas) - 1 - index
-        if address >= vma.end:
-            return self._first[nth]
-        height = self._height(nth)
-        from_below = _nth_of(vma.pages, height, (address - vma.start) >> PAGE_SHIFT)
-        return self._first[nth + 1] - 1 - from_below
+        return self._layout.row_of(address)
+
+    def sample(self, row: int) -> Run | None:
+        """The whole row in one cell; None for a hole."""
+        place = self._layout.place(row) if 0 <= row < len(self) else None
+        if not isinstance(place, Part):
+            return None
+        return cell_runs(place.vma.runs, place.start, (0, place.pages))[0]
+
+    def is_marked(self, first: int, last: int) -> bool:
+        """Whether something changed in the rows from `first` up to `last`."""
+        top, bottom = self._layout.place(first), self._layout.place(max(last - 1, first))
+        return self._mark(bottom.start, top.end).role == "map.changed"
 
     def address_at(self, row: int, column: int) -> int:
         """The first page of the cell at `column` (the nearest cell if there is none); of a hole, its first page."""
-        place = self._place(min(max(row, 0), self._length - 1))
-        if not isinstance(place, _Part):
+        place = self._layout.place(min(max(row, 0), len(self) - 1))
+        if not isinstance(place, Part):
             return place.start
         cells = min(self._columns.bar, place.pages)
         if not cells:
@@ -162,51 +147,26 @@ class AddressMap:
 
     def column_of(self, address: int) -> int:
         """The column of the cell that shows `address` in row `row_of(address)`; of a hole, where its label begins."""
-        place = self._place(self.row_of(address))
-        if not isinstance(place, _Part) or not self._columns.bar:
+        place = self._layout.place(self.row_of(address))
+        if not isinstance(place, Part) or not self._columns.bar:
             return min(_LABEL_AT, max(self.width - 1, 0))
         cells = min(self._columns.bar, place.pages)
         page = min(max((address - place.start) >> PAGE_SHIFT, 0), place.pages - 1)
-        return self._columns.bar_at + _nth_of(place.pages, cells, page)
+        return self._columns.bar_at + nth_of(place.pages, cells, page)
 
     def vma_at(self, row: int) -> Vma | None:
         """The VMA of the row; None for a hole, and outside."""
-        if not 0 <= row < self._length:
+        if not 0 <= row < len(self):
             return None
-        place = self._place(row)
-        return place.vma if isinstance(place, _Part) else None
+        place = self._layout.place(row)
+        return place.vma if isinstance(place, Part) else None
 
     def hole_at(self, row: int) -> Range | None:
         """The free range that the row folds; None for a VMA, and outside, and where nothing is free."""
-        if not 0 <= row < self._length:
+        if not 0 <= row < len(self):
             return None
-        place = self._place(row)
-        return None if isinstance(place, _Part) else self._free(place)
-
-    def _height(self, nth: int) -> int:
-        return self._first[nth + 1] - self._first[nth] - self._has_hole_above(nth)
-
-    def _has_hole_above(self, nth: int) -> bool:
-        return self._vmas[-1 - nth].end < self._above(nth)
-
-    def _above(self, nth: int) -> int:
-        """The start of the VMA above the nth from the top."""
-        return self._vmas[-nth].start if nth else self._top
-
-    def _place(self, row: int) -> _Part | Range:
-        """What the row shows."""
-        nth = bisect_right(self._first, row) - 1
-        if nth == len(self._vmas):
-            return Range(0, self._above(nth))
-        vma = self._vmas[-1 - nth]
-        hole = self._has_hole_above(nth)
-        below_hole = row - self._first[nth] - hole
-        if below_hole < 0:
-            return Range(vma.end, self._above(nth))
-        height = self._height(nth)
-        from_below = height - 1 - below_hole
-        low, high = vma.pages * from_below // height, vma.pages * (from_below + 1) // height
-        return _Part(vma, vma.start + (low << PAGE_SHIFT), high - low, below_hole, height)
+        place = self._layout.place(row)
+        return None if isinstance(place, Part) else self._free(place)
 
     def _free(self, hole: Range) -> Range | None:
         """What of a gap between VMAs a process can map: nothing in the kernel's half."""
@@ -230,7 +190,7 @@ class AddressMap:
             Run(shorten(" " * (_EDGE_AT - 1) + "┆ " + " · ".join(words), self.width - 1), "map.hole"),
         ]
 
-    def _part_row(self, part: _Part) -> list[Run]:
+    def _part_row(self, part: Part) -> list[Run]:
         vma, columns = part.vma, self._columns
         address_role = "map.address" if part.start == vma.start else "map.address.dim"
         runs = [
@@ -271,8 +231,14 @@ class AddressMap:
         if columns.size:
             runs.append(Run(f"{human(vma.size):>{columns.size}} ", "map.size"))
         if columns.perms:
-            runs.append(Run(f"{vma.perms}  ", "map.perms.exec" if "x" in vma.perms else "map.perms"))
+            runs.append(Run(*_perms(vma)))
         return runs
+
+
+def _perms(vma: Vma) -> tuple[str, str]:
+    if is_writable_code(vma):
+        return f"{vma.perms}{WRITABLE_CODE} ", "map.perms.wx"
+    return f"{vma.perms}  ", "map.perms.exec" if "x" in vma.perms else "map.perms"
 
 
 def _user_end(vmas: Sequence[Vma]) -> int:
@@ -281,17 +247,12 @@ def _user_end(vmas: Sequence[Vma]) -> int:
     return _TASK_SIZE_5_LEVELS if above < len(vmas) and vmas[above].start < _KERNEL_HALF else TASK_SIZE
 
 
-def _nth_of(total: int, parts: int, item: int) -> int:
-    """In which of `parts` equal parts of `total` an item lies: the inverse of total * n // parts."""
-    return ((item + 1) * parts - 1) // total
-
-
 def _address(address: int) -> str:
     text = f"{address:0{_ADDRESS}x}"
     return text if len(text) == _ADDRESS else f"{text[:5]}…{text[-6:]}"
 
 
-def _edge(part: _Part) -> str:
+def _edge(part: Part) -> str:
     if part.height == 1:
         return "┤"
     if part.nth == 0:

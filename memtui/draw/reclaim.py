@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from memtui.draw.sizes import pages_size
+from memtui.draw.sizes import pages_size, plural
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Vma
 
@@ -26,19 +26,22 @@ class Reclaimable(NamedTuple):
     unmeasured: int = 0
     """VMAs whose pages are not known."""
 
-    @property
-    def sentence(self) -> str:
-        """In words, for the screen."""
+    def sentence(self, swap: int | None = None) -> str:
+        """In words, for the screen.
+
+        Args:
+            swap: SwapTotal, KiB; 0: there is none.
+        """
         parts = [
-            (self.clean, "at once (clean page cache)"),
-            (self.untold, "page cache: at once if clean, after writing if dirty"),
-            (self.dirty, "after writing (dirty page cache)"),
-            (self.to_swap, "only to swap (anon, shmem)"),
+            (self.clean, "at once (clean cache)"),
+            (self.untold, "if clean (page cache)"),
+            (self.dirty, "after writing (dirty cache)"),
+            (self.to_swap, "only to swap: there is none" if swap == 0 else "only to swap (anon, shmem)"),
             (self.locked, "never (locked)"),
         ]
         words = [f"{pages_size(pages)} {how}" for pages, how in parts if pages]
         if self.unmeasured:
-            words.append(f"{self.unmeasured} VMAs are not measured")
+            words.append(f"{plural(self.unmeasured, 'VMA')} {'is' if self.unmeasured == 1 else 'are'} not measured")
         return "; ".join(words) or "nothing: no page of it is in memory"
 
 

@@ -6,7 +6,9 @@ from typing import Final, NamedTuple
 from memtui.draw.bar import bar
 from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.history import History, sparkline
 from memtui.draw.ledger import Entry, process_attributes, process_counters, system_ledger
+from memtui.draw.reclaim import reclaimable
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import kib, of
 from memtui.model.snapshot import Snapshot
@@ -15,11 +17,15 @@ from memtui.model.system import SystemSnapshot
 _NAME: Final = 12
 _FIGURE: Final = 9
 _BAR_LEAST: Final = 3
+_RANGE: Final = 22
+"""Cells for the lowest and the highest figure of a trend."""
+TREND: Final = "~ "
+"""Before the name of a figure whose trend is drawn."""
 
 MODES: Final[Mapping[int, str]] = {
-    0: "heuristic: refuses a single request above RAM + swap; the limit is not enforced",
-    1: "always: grants every request; the limit is not enforced",
-    2: "strict: refuses what would go over the limit",
+    0: "heuristic: refuses one request above RAM + swap",
+    1: "always: grants every request",
+    2: "strict: refuses what goes over the limit",
 }
 """vm.overcommit_memory in words (mm/util.c, __vm_enough_memory, 5.1 and later)."""
 
@@ -35,8 +41,8 @@ class _Halves(NamedTuple):
         return cls(room if room >= _BAR_LEAST else 0)
 
 
-def residence_rows(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
-    """About 16 rows: the ledger, swap, the LRU lists, the commit charge.
+def residence_rows(snapshot: Snapshot, width: int, history: History | None = None) -> tuple[Row, ...]:
+    """About 16 rows: the ledger, what changed, what could go, swap, the LRU lists, the commit charge.
 
     First the residences, then the kernel's own, what is free, and the rest that makes the system's column add up to
     MemTotal. A bar of the process is a share of its RSS, one of the system a share of MemTotal.
@@ -45,6 +51,8 @@ def residence_rows(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
     rows = [_heads(halves), *_ledger(snapshot, halves), _swap(snapshot, halves)]
     return (
         *(crop(row, width) for row in rows),
+        *_reclaimable(snapshot, width),
+        *_trends(history, width),
         *_lru(snapshot.system, width),
         *_commit(snapshot.system, width),
         *_attributes(snapshot, width),
@@ -102,6 +110,32 @@ def _swap(snapshot: Snapshot, halves: _Halves) -> list[Run]:
     used = None if total is None or free is None else total - free
     entry = Entry("swapped", "░", "residence.swapped", process_counters(snapshot.mm).vm_swap, used)
     return _entry_row(entry, total, total, halves)
+
+
+def _reclaimable(snapshot: Snapshot, width: int) -> Iterator[Row]:
+    """What of the process reclaim could take."""
+    if snapshot.mm is not None:
+        swap = snapshot.system.meminfo.get("SwapTotal")
+        yield from _field("reclaimable", reclaimable(snapshot.mm.vmas).sentence(swap), width)
+
+
+def _trends(history: History | None, width: int) -> Iterator[Row]:
+    """A line of bars for each figure that changed, and the lowest and the highest that it shows."""
+    if history is None:
+        return
+    for name, role, values in history.series():
+        cells = max(width - _NAME - _RANGE, 1)
+        shown = values[-cells:]
+        low, high = min(shown), max(shown)
+        text = f" {kib(low)} to {kib(high)}" if kib(low) != kib(high) else f" {kib(high)}, within {kib(high - low)}"
+        yield crop(
+            (
+                Run(f"{TREND}{name:<{_NAME - len(TREND)}}", "key"),
+                Run(sparkline(shown, cells), role),
+                Run(text, "text.dim"),
+            ),
+            width,
+        )
 
 
 def _lru(system: SystemSnapshot, width: int) -> Iterator[Row]:

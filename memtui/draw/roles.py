@@ -48,6 +48,7 @@ ROLES: Final[Mapping[str, str]] = {
     "map.size": "the size of a VMA",
     "map.perms": "the permissions of a VMA",
     "map.perms.exec": "permissions with x",
+    "map.perms.wx": "permissions with w and x",
     "map.hole": "a hole",
     "map.scale": "what a row and a cell stand for",
     "map.cursor": "the cell under the cursor",

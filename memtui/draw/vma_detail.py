@@ -10,6 +10,7 @@ from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import GLYPHS, NAMES, NOT_MEASURED, residence_role
 from memtui.draw.labels import vma_label
 from memtui.draw.run import Row, Run
+from memtui.draw.search import is_writable_code
 from memtui.draw.sizes import count, human, kib, plural
 from memtui.draw.vm_flags import VM_FLAGS
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, Range, page_down
@@ -103,7 +104,8 @@ def _facts(vma: Vma) -> Iterator[tuple[str, str]]:
     yield "range", f"{vma.start:x}-{vma.end:x}"
     yield "size", f"{human(vma.size)} · {plural(vma.pages, 'page')}"
     yield "kind", KINDS[vma.kind]
-    yield "perms", f"{vma.perms} · {permissions(vma.perms)}"
+    warning = " · ! W+X: what is written can be run" if is_writable_code(vma) else ""
+    yield "perms", f"{vma.perms} · {permissions(vma.perms)}{warning}"
     if vma.inode or vma.dev != (0, 0):
         yield "offset", f"{vma.offset:#x} · {human(vma.offset)} into the file"
         yield "file", f"{vma.dev[0]:02x}:{vma.dev[1]:02x} inode {vma.inode}"

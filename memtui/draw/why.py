@@ -23,8 +23,8 @@ _MMAP_AREA: Final = 0x7000_0000_0000
 """Above this lies what top-down searches found, unless RLIMIT_STACK is unlimited."""
 
 _PLACED: Final = {
-    VmaKind.HEAP: "execve sets start_brk behind the program's bss (with randomize_va_space=2 up to 32 MiB further); "
-    "brk moves the end. (mm/mmap.c, fs/binfmt_elf.c)",
+    VmaKind.HEAP: "execve sets start_brk behind the program's bss (with randomize_va_space=2 up to 1 GiB "
+    "further, 32 MiB before 6.9); brk moves the end. (mm/mmap.c, fs/binfmt_elf.c)",
     VmaKind.STACK: "execve puts it at the top of user space, up to 16 GiB lower with ASLR; it grows down by page "
     "faults, as far as RLIMIT_STACK and the gap of 256 pages above the next VMA allow. (fs/exec.c, mm/vma.c)",
     VmaKind.SYSV: "shmat: at the address that was asked for, else where mmap would put it. (ipc/shm.c)",

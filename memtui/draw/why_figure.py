@@ -177,7 +177,7 @@ def figure_name(lines: Lines, row: int) -> str:
     for index in range(row, -1, -1):
         names = [run.text.strip() for run in lines.row(index) if run.role == "key"]
         if names and names[0]:
-            return names[0]
+            return names[0].removeprefix("~ ")
     return ""
 
 

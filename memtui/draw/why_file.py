@@ -75,7 +75,7 @@ def _of_library(library: Library) -> Iterator[tuple[str, str]]:
     needs = ", ".join(safe(name) + ("" if other else " (not loaded)") for name, other in library.needs)
     yield "needs", needs or "nothing"
     yield "VMAs", f"{len(one.vmas)}: one for each run of segments with the same rights, RELRO set apart by mprotect"
-    yield "frees", reclaimable(one.vmas).sentence
+    yield "frees", reclaimable(one.vmas).sentence()
 
 
 def usage_answer(usage: Usage, total: int) -> Answer:
@@ -98,4 +98,4 @@ def _of_usage(usage: Usage, total: int) -> Iterator[tuple[str, str]]:
     if len(usage.vmas) > 1:
         largest = max(usage.vmas, key=lambda vma: sum(run.pages for run in vma.runs or ()))
         yield "most", f"{vma_label(largest)} {largest.start:x}: {pages_size(sum(r.pages for r in largest.runs or ()))}"
-    yield "frees", reclaimable(usage.vmas).sentence
+    yield "frees", reclaimable(usage.vmas).sentence()

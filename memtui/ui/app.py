@@ -14,7 +14,7 @@ from textual.worker import Worker
 
 from memtui.draw.fit import safe
 from memtui.model.elf_source import ElfSource
-from memtui.model.errors import MemtuiError, ProcessGone
+from memtui.model.errors import Cancelled, MemtuiError, ProcessGone
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
@@ -205,7 +205,7 @@ class MemtuiApp(App[None]):
             self.snapshot = dataclasses.replace(self.snapshot, stale=error.what)
         words = safe(str(error))
         if not looking or words != self._said:
-            severity: Literal["warning", "error"] = "warning" if isinstance(error, ProcessGone) else "error"
+            severity: Literal["warning", "error"] = "warning" if isinstance(error, ProcessGone | Cancelled) else "error"
             self.notify(words, severity=severity, markup=False, timeout=8)
         self._said = words
 

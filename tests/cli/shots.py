@@ -44,7 +44,7 @@ OTHERS = {
     "heap.svg": ["sim", "first-malloc", "--at", "9", "--size", "120x36", "--press", "H", "--theme", "slate"],
     "usage.svg": ["sim", "demand-paging", "--at", "4", "--size", "100x30", "--press", "u", "--theme", "contrast"],
     "why.svg": ["sim", "first-malloc", "--at", "3", "--size", "100x34", "--press", "y", "--theme", "okabe"],
-    "pages.svg": ["sim", "first-malloc", "--at", "8", "--size", "100x30", "--press", "z", "--theme", "dusk"],
+    "pages.svg": ["sim", "first-malloc", "--at", "8", "--size", "100x30", "--press", "enter", "--theme", "dusk"],
     "tree.svg": ["sim", "first-malloc", "--at", "2", "--size", "120x45", "--press", "V n"],
     "free-and-trim.svg": ["sim", "free-and-trim", "--at", "13", "--size", "120x40", "--press", "n"],
     "machine.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40", "--press", "M"],

@@ -36,7 +36,7 @@ def test_a_cell_less_than_half_full_is_dimmer():
     grid = PageGrid(LIBC_VMA, 40, 5)
     # Pages 192 to 223 hold 8 and 3 resident ones: 11 of 32.
     assert drawn(grid) == [" 7ffff7c28000 ▓▓▓▓▓▓▓· ···"]
-    assert [run.role for run in grid.row(0)[1:3]] == ["residence.page_cache", "residence.page_cache.part"]
+    assert [run.role for run in grid.row(0)[2:4]] == ["residence.page_cache", "residence.page_cache.part"]
 
 
 def test_pages_that_were_not_measured_are_a_dash():

@@ -50,12 +50,14 @@ def test_process_and_system_side_by_side():
         "the rest                            ━                 1 GiB",
         "total                         2 MiB                15.6 GiB",
         "swapped     ░                48 KiB ░░░░░░░           1 GiB",
+        "reclaimable 832 KiB if clean (page cache); 1.2 MiB only to",
+        "            swap (anon, shmem); 2 VMAs are not measured",
         "active      anon 1.1 GiB · file 1.9 GiB",
         "inactive    anon 1.4 GiB · file 1.8 GiB",
         "to write    dirty 120 KiB · writeback 0 B",
         "commit      ━━━━━━━━━━━━━───────── 58 % · 5.7 GiB of 9.8 GiB",
-        "mode        0 · heuristic: refuses a single request above",
-        "            RAM + swap; the limit is not enforced",
+        "mode        0 · heuristic: refuses one request above RAM +",
+        "            swap",
     ]
 
 
@@ -99,8 +101,8 @@ def test_unknown_figures_are_dashes_with_the_reason():
 
 def test_strict_mode_over_its_limit():
     rows = residence_rows(snapshot(MEMINFO | {"Committed_AS": 12000000}, 2), 60)
-    assert "bar.commit.over" in [run.role for run in rows[14]]
-    assert text(rows)[15] == "mode        2 · strict: refuses what would go over the limit"
+    assert "bar.commit.over" in [run.role for run in rows[16]]
+    assert text(rows)[17] == "mode        2 · strict: refuses what goes over the limit"
 
 
 def test_a_kernel_that_does_not_split_rss_has_the_pages_counted():

@@ -262,7 +262,7 @@ async def test_the_closest_are_the_bytes_of_a_page(run: Run) -> None:
     async with run(source) as pilot:
         board = pilot.app.screen.query_one(MapPane)
         board.go(HEAP)
-        await pilot.press("z", "z")
+        await pilot.press("z", "z", "z")
         await settle(pilot)
         assert source.seen[-1] == Peek(HEAP)
         assert board.text_of(0).split()[:3] == [f"{HEAP:012x}", "00", "01"]
@@ -284,7 +284,7 @@ async def test_the_closest_are_the_bytes_of_a_page(run: Run) -> None:
 
 async def test_a_simulation_has_no_bytes_and_says_so(run: Run) -> None:
     async with run(Simulated(at=3)) as pilot:
-        await pilot.press("z", "z")
+        await pilot.press("z", "z", "z")
         assert "has none" in next(iter(pilot.app._notifications)).message
         assert not pilot.app.screen.query_one(MapPane).bytes
 

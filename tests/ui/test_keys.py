@@ -367,15 +367,29 @@ async def expand(stage: Stage) -> None:
 
 async def zoom_in(stage: Stage) -> None:
     await stage.press()
+    assert stage.map.title == "Region · 2 VMAs in 72 KiB"
+    assert stage.map.subtitle in ("a row 4 KiB", "a row 16 KiB")
+    assert stage.map.address == HEAP
+    # Beyond the edge of the region lies the next one.
+    await stage.press("home", "up")
+    assert stage.map.address == LIBC
+    assert "1 VMA in 1.9 MiB" in stage.map.title
+    await stage.press("end", "down")
+    assert stage.map.vma is not None
+    assert stage.map.vma.start == HEAP
+    await stage.press()
     assert stage.map.shift == 0
     assert "one cell a page" in stage.map.subtitle
 
 
 async def zoom_out(stage: Stage) -> None:
-    await stage.press("right", "z", "right")
+    await stage.press("right", "z", "z", "right")
     address = stage.map.address
     await stage.press()
     assert stage.map.shift is None
+    assert stage.map.title.startswith("Region")
+    await stage.press()
+    assert stage.map.title == "Address space"
     assert stage.map.address == address == HEAP + 0x2000
 
 

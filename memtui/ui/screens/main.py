@@ -213,6 +213,8 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
+        if direction < 0 and self.stop_waiting():
+            return
         if direction < 0 and self.asks_why:
             self.action_why()
             return

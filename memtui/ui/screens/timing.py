@@ -28,7 +28,8 @@ class TimingScreen(AskingScreen):
         super().__init__()
         self._timer: Timer | None = None
         self._every = _A_STEP
-        self._say: Callable[[str], None] = lambda status: None
+        self.say: Callable[[str], None] = lambda status: None
+        """Puts words into the header."""
         self.places = Places()
 
     @property
@@ -39,7 +40,7 @@ class TimingScreen(AskingScreen):
 
     def begin(self, say: Callable[[str], None]) -> None:
         """Begin: a live source is looked at again and again. `say` hears of each change, in words for the header."""
-        self._say = say
+        self.say = say
         if not self.memtui.accepts(Step):
             self._every = self.memtui.interval
             self.action_play()
@@ -83,7 +84,7 @@ class TimingScreen(AskingScreen):
         else:
             self._timer.stop()
             self._timer = None
-        self._say(self._pace())
+        self.say_pace()
 
     def action_speed(self, direction: int) -> None:
         """Twice as fast (1), or half as fast (-1)."""
@@ -92,9 +93,13 @@ class TimingScreen(AskingScreen):
         if self._timer is not None:
             self._timer.stop()
             self._timer = self.set_interval(self._every, self._tick)
-            self._say(self._pace())
+            self.say_pace()
         else:
             self.notify(f"{self._every:.3g} s a {'step' if self.memtui.accepts(Step) else 'look'}", timeout=2)
+
+    def say_pace(self) -> None:
+        """Tell how fast it goes on by itself."""
+        self.say(self._pace())
 
     def _pace(self) -> str:
         if self.memtui.accepts(Step):

@@ -6,10 +6,10 @@ from memtui.model.request import Inject
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 from memtui.ui.inject import Allocations, mmap_line, munmap_line, touch_line
-from memtui.ui.screens.timing import TimingScreen
+from memtui.ui.screens.waiting import WaitingScreen
 
 
-class TryingScreen(TimingScreen):
+class TryingScreen(WaitingScreen):
     """What the lines name comes from the cursor, or from the user."""
 
     def __init__(self) -> None:

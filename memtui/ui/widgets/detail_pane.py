@@ -84,12 +84,12 @@ class DetailPane(Pane):
     def draw(self, snapshot: Snapshot) -> None:
         """What the subject asks for; the heading names it."""
         rows, title, subtitle = self._about(snapshot)
-        self.show(RowLines(indented(rows), self.room.width), title=title, subtitle=subtitle)
+        self.show(RowLines(rows, self.room.width), title=title, subtitle=subtitle)
 
     def _about(self, snapshot: Snapshot) -> tuple[tuple[Row, ...], str, str]:
         subject, width = self._subject, self.room.width - 1
         if self._answer is not None:
-            return self._answer.rows(width), self._answer.title, "why · y back"
+            return indented(self._answer.rows(width)), self._answer.title, "why · y back"
         if isinstance(subject, Vma):
             unknown = snapshot.mm.unknown if snapshot.mm else {}
             examined = snapshot.mm.examined if snapshot.mm else None
@@ -102,19 +102,19 @@ class DetailPane(Pane):
                 examined=examined,
                 users=_users(snapshot, subject),
             )[1:]
-            grid = PageGrid(subject, width, shift_to_fit(subject, width, _STRIP))
+            grid = PageGrid(subject, width + 1, shift_to_fit(subject, width + 1, _STRIP))
             if not self._has_pages:
-                return rows, grid.title, ""
-            return (*(grid.row(index) for index in range(len(grid))), *rows), grid.title, grid.scale
+                return indented(rows), grid.title, ""
+            return (*(grid.row(index) for index in range(len(grid))), *indented(rows)), grid.title, grid.scale
         if isinstance(subject, Range):
-            return hole_rows(subject, width)[1:], "Hole", ""
+            return indented(hole_rows(subject, width)[1:]), "Hole", ""
         totalpages = snapshot.system.totalpages
         if subject is not None and snapshot.domain is not None and totalpages:
             old = legacy_of(snapshot, subject)
             rows = arithmetic(subject, snapshot.domain, totalpages, width)[1:]
             if old is not None:
                 rows += old_arithmetic(old, width)
-            return rows, _process(subject), "why this score"
+            return indented(rows), _process(subject), "why this score"
         return (), self.TITLE, ""
 
 

@@ -11,37 +11,39 @@ from memtui.draw.fit import shorten, wrap
 from memtui.draw.hex_dump import HexDump
 from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
+from memtui.draw.minimap import minimap
 from memtui.draw.page_grid import PageGrid, shift_to_fit
-from memtui.draw.run import Run
+from memtui.draw.regions import Region, fold_to_fit, region_at
+from memtui.draw.run import Row, Run
 from memtui.draw.why import hole_answer, vma_answer
-from memtui.model.address import Range, page_down
+from memtui.draw.zoom import Level, Zoom
+from memtui.model.address import PAGE_SIZE, Range, page_down
 from memtui.model.content import Content
 from memtui.model.mm import MmSnapshot
 from memtui.model.request import Examine, Peek
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
+from memtui.ui.frame import Frame
 from memtui.ui.widgets.pane import Pane
 
 _START: Final = itemgetter(0)
+_GAP: Final = Run(" ", "text")
 _NEAR: Final = 32 << 20
 """Bytes: of a large VMA the pages that are looked at one by one reach at least so far from the cursor."""
-_CLOSER: Final = 2
-"""Each zoom shows 2**_CLOSER times fewer pages in a cell."""
 
 
 class MapPane(Pane):
     """Its cursor is an address, so that it survives zooming, refreshing and another width."""
 
     TITLE: ClassVar[str] = "Address space"
+    EDGE: ClassVar[int] = 3
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.address: int | None = None
         """The byte under the cursor; None before there is a map."""
-        self.shift: int | None = None
-        """log2 of the pages in a cell of the page grid; None: the whole address space is shown."""
-        self.bytes = False
-        """Whether the bytes of the page under the cursor are shown."""
+        self.level = Zoom()
+        """How close it is looked at."""
         self.peeks = False
         """Whether the source can read them."""
         self._peeked: int | None = None
@@ -51,6 +53,8 @@ class MapPane(Pane):
         self._drawing: AddressMap | PageGrid | HexDump | None = None
         self._mm: MmSnapshot | None = None
         self._marks: tuple[Range, ...] = ()
+        self._small: tuple[AddressMap | PageGrid, tuple[Run, ...]] | None = None
+        """A drawing, and its minimap."""
 
     @property
     def vma(self) -> Vma | None:
@@ -76,7 +80,7 @@ class MapPane(Pane):
         self._mm = mm
         self._marks = () if mm is None else changed(before, mm)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
-            self.address, self.shift, self.bytes = _start(mm), None, False
+            self.address, self.level = _start(mm), Zoom()
             self._peeked = self._examined = None
         super().update_from(snapshot)
 
@@ -86,9 +90,10 @@ class MapPane(Pane):
         A mark of () is always the same object.
         """
         vma = self.vma if self.shift is not None else None
+        region = self.vma_region if self.level.level is Level.REGION else None
         page = page_down(self.address) if self.bytes and self.address is not None else None
-        height = self.room.height
-        return snapshot.mm, self._marks, self.shift, vma, height, page, snapshot.content, self.elf.objects
+        part = (vma, page, 0 if region is None else region.start)
+        return snapshot.mm, self._marks, *self.level, *part, self.room.height, snapshot.content, self.elf.objects
 
     def draw(self, snapshot: Snapshot) -> None:
         """The map, or the pages of one VMA; the cursor stays on its address."""
@@ -100,16 +105,22 @@ class MapPane(Pane):
             self._draw_bytes(vma, page_down(self.address), snapshot.content)
         elif self.shift is not None and vma is not None:
             self._examine(vma, self.address)
-            grid = PageGrid(vma, width, self.shift)
+            grid = PageGrid(vma, width, self.shift, marks=self._marks)
             self._drawing = grid
             self.show(grid, title=grid.title, subtitle=grid.scale)
         else:
-            self.shift, self.bytes = None, False
-            self._examine(None, None)
-            whole = AddressMap(mm, width, marks=self._marks, elf=self.elf.objects)
-            self._drawing = whole
-            self.show(whole, title=self.TITLE, subtitle=whole.scale)
+            self._draw_map(mm)
         self._place()
+
+    def _draw_map(self, mm: MmSnapshot) -> None:
+        """The whole of it, or the region around the cursor."""
+        self._examine(None, None)
+        region = self.vma_region if self.level.level is Level.REGION else None
+        self.level = Zoom(Level.REGION if region is not None else Level.SPACE)
+        fold = AddressMap.FOLD if region is None else fold_to_fit(mm.vmas, region, self.room.height)
+        drawing = AddressMap(mm, self.room.width, fold=fold, marks=self._marks, elf=self.elf.objects, region=region)
+        self._drawing = drawing
+        self.show(drawing, title=self.TITLE if region is None else region.title, subtitle=drawing.scale)
 
     def _draw_bytes(self, vma: Vma, page: int, content: Content | None) -> None:
         if self._peeked != page:
@@ -158,8 +169,22 @@ class MapPane(Pane):
             if self.bytes:
                 self._by_bytes(rows * max(self._drawing.address_at(1, 0) - self._drawing.address_at(0, 0), 1))
                 return
-            row = min(max(self._drawing.row_of(self.address) + rows, 0), len(self._drawing) - 1)
+            here, last = self._drawing.row_of(self.address), len(self._drawing) - 1
+            if here == (0 if rows < 0 else last) and abs(rows) <= last and self._leave_region(rows):
+                return
+            row = min(max(here + rows, 0), last)
             self.go(self._drawing.address_at(row, self._drawing.column_of(self.address)))
+
+    def _leave_region(self, direction: int) -> bool:
+        """Beyond the edge of a region lies the next one."""
+        mm, region = self._mm, self.vma_region if self.level.level is Level.REGION else None
+        if mm is None or region is None:
+            return False
+        beyond = region.last + 1 if direction < 0 else region.first - 1
+        if not 0 <= beyond < len(mm.vmas):
+            return False
+        self.go(mm.vmas[beyond].start if direction < 0 else mm.vmas[beyond].end - PAGE_SIZE)
+        return True
 
     def by_cells(self, cells: int) -> None:
         """So many cells to the right (left: negative) in the row."""
@@ -199,43 +224,68 @@ class MapPane(Pane):
 
     # Zooming
 
+    @property
+    def shift(self) -> int | None:
+        """log2 of the pages in a cell of the page grid; None: no single VMA is shown."""
+        return self.level.shift if self.level.level >= Level.PAGES else None
+
+    @property
+    def bytes(self) -> bool:
+        """Whether the bytes of the page under the cursor are shown."""
+        return self.level.level is Level.BYTES
+
     def zoom(self, direction: int) -> bool:
         """Closer (1) or further away (-1); False where there is nothing closer or further."""
         vma = self.vma
-        if self.shift is None:
-            if direction < 0 or vma is None:
-                return False
-            self.shift = self._fitting(vma)
-        elif vma is None:
-            self.shift = None
-        elif self.bytes or (direction > 0 and self.shift == 0):
-            return self._zoom_bytes(direction)
-        elif direction > 0:
-            self.shift = max(self.shift - _CLOSER, 0)
-        else:
-            further = self.shift + _CLOSER
-            fitting = self._fitting(vma)
-            self.shift = None if self.shift >= fitting else min(further, fitting)
-        self.redraw()
-        return True
-
-    def _zoom_bytes(self, direction: int) -> bool:
-        """Between the pages and the bytes of one."""
-        if self.bytes == (direction > 0) or not self.peeks:
+        if direction < 0:
+            fitting = 0 if vma is None else self._fitting(vma)
+            return self._change(self.level.further(fitting, region=self._is_one_of_several))
+        if vma is None:
             return False
-        self.bytes = not self.bytes
-        if not self.bytes:
-            self._peeked = None
-            self.post_message(self.Wanted(Peek(None)))
-        self.redraw()
-        return True
+        return self._change(self.level.closer(self._fitting(vma), region=self._is_one_of_several, peeks=self.peeks))
 
     def enter(self) -> None:
-        """Zoom in."""
-        self.zoom(1)
+        """To the pages of the VMA; closer, if they are what is shown."""
+        vma = self.vma
+        if vma is not None and self.level.level < Level.PAGES:
+            self._change(Zoom(Level.PAGES, self._fitting(vma)))
+        else:
+            self.zoom(1)
+
+    def _change(self, level: Zoom | None) -> bool:
+        if level is None:
+            return False
+        if self.bytes and level.level is not Level.BYTES:
+            self._peeked = None
+            self.post_message(self.Wanted(Peek(None)))
+        self.level = level
+        self.redraw()
+        return True
 
     def _fitting(self, vma: Vma) -> int:
         return shift_to_fit(vma, self.room.width, max(self.room.height, 1))
+
+    @property
+    def vma_region(self) -> Region | None:
+        """The VMAs around the cursor."""
+        return None if self._mm is None or self.address is None else region_at(self._mm.vmas, self.address)
+
+    @property
+    def _is_one_of_several(self) -> bool:
+        region = self.vma_region
+        return region is not None and region.first < region.last
+
+    # The minimap
+
+    def edge(self, y: int, frame: Frame) -> Row:
+        """Beside the scroll bar the whole of the drawing, small."""
+        bar = super().edge(y, frame)
+        if y == 0 or not bar or not isinstance(self._drawing, AddressMap | PageGrid):
+            return bar
+        height = frame.height - 1
+        if self._small is None or self._small[0] is not self._drawing or len(self._small[1]) != height:
+            self._small = self._drawing, minimap(self._drawing, height)
+        return (_GAP, self._small[1][y - 1], *bar)
 
 
 def _start(mm: MmSnapshot) -> int:

@@ -1,0 +1,69 @@
+"""Regions: VMAs that lie near each other, such as a program with its heap, or everything that mmap placed."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from memtui.draw.map_layout import Scale
+from memtui.draw.sizes import human, plural
+from memtui.model.address import PAGE_SHIFT
+from memtui.model.vma import Vma, VmaKind
+
+APART: Final = 64 << 20
+"""Bytes of a hole that parts two regions: less than the least gap below a stack."""
+_BEFORE_HEAP: Final = 1 << 30
+"""The same below a heap: its random offset is at most that (arch_randomize_brk, arch/x86/kernel/process.c, 6.18)."""
+_START: Final = itemgetter(0)
+
+
+class Region(NamedTuple):
+    """VMAs without a large hole between them."""
+
+    first: int
+    """Index of the lowest VMA."""
+    last: int
+    """Index of the highest one."""
+    start: int
+    """Bytes."""
+    end: int
+
+    @property
+    def title(self) -> str:
+        """In a few words."""
+        size, vmas = human(self.end - self.start), plural(self.last - self.first + 1, "VMA")
+        return f"Region · {vmas} in {size}"
+
+
+def region_at(vmas: Sequence[Vma], address: int) -> Region | None:
+    """The region that holds a byte, holes between its VMAs included; None: there is none. O(VMAs of it)."""
+    index = bisect_right(vmas, address, key=_START) - 1
+    first, last = index, index
+    while first > 0 and _near(vmas[first - 1], vmas[first]):
+        first -= 1
+    while 0 <= last < len(vmas) - 1 and _near(vmas[last], vmas[last + 1]):
+        last += 1
+    if index < 0 or address >= vmas[last].end:
+        return None
+    return Region(first, last, vmas[first].start, vmas[last].end)
+
+
+def _near(below: Vma, above: Vma) -> bool:
+    gap = above[0] - below[1]
+    return gap < APART or (gap <= _BEFORE_HEAP and above.kind is VmaKind.HEAP)
+
+
+def fold_to_fit(vmas: Sequence[Vma], region: Region, rows: int) -> int:
+    """log2 of the bytes of a row, the smallest with which a region needs no more rows than there are.
+
+    A region of many VMAs never fits: then it has at most twice as many rows as VMAs.
+    """
+    part = vmas[region.first : region.last + 1]
+    sizes = [vma.size for vma in part]
+    holes = sum(below.end < above.start for below, above in pairwise(part))
+    most = max(rows - holes, len(sizes) if rows > len(sizes) else 2 * len(sizes))
+    fold = PAGE_SHIFT
+    while sum(map(Scale(fold, linear=True).rows, sizes)) > most and fold < 47:
+        fold += 1
+    return fold
