@@ -193,7 +193,8 @@ def _path(heap: HeapView, place: Place, log: StepLog | None) -> Iterator[tuple[s
 def _step_text(log: StepLog | None, number: int) -> str:
     if log is None or not 0 < number <= len(log.steps):
         return ""
-    return f", {log.steps[number - 1].text}"
+    # Without the spaces that align results in a column.
+    return ", " + " ".join(log.steps[number - 1].text.split())
 
 
 def _neighbour(chunk: HeapChunk | None, none: str) -> str:
