@@ -7,7 +7,6 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from memtui.live.heap_layout import (
-    FASTBINS,
     FIRST_LARGE,
     FLAGS,
     HEAP_MAX,
@@ -207,7 +206,7 @@ class Arena:
 
     def bins(self) -> list[HeapBin]:
         """Fastbins, unsorted, small and large bins; what they hold is marked, and held against the chunks."""
-        found = [held for number in range(FASTBINS) if (held := self._fastbin(number)).chunks]
+        found = [held for number in range(self.state.layout.fastbin_count) if (held := self._fastbin(number)).chunks]
         seen = 0
         for number in range(UNSORTED, NBINS - 1):
             chunks = array("Q", self._bin(number))

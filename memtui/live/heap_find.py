@@ -98,7 +98,7 @@ def find(memory: ProcessMemory, libc: Libc, space: Space) -> Found:
         newer = version >= BEHIND
         raise NotSupported(
             f"the heap of glibc {version[0]}.{version[1]} is laid out in {'a newer' if newer else 'an older'} way",
-            hint="2.26 to 2.42 can be read",
+            hint="2.26 to 2.44 can be read",
         )
     layouts = LAYOUTS if layout is None else (layout,)
     if "main_arena" in symbols and layout is not None:
@@ -137,7 +137,7 @@ def _agrees(memory: ProcessMemory, found: Found) -> tuple[bool, bool, Version]:
     if found.mp is None:
         return False, False, found.layout.since
     try:
-        base = memory.words(found.mp + (96 if found.layout.mp_huge else 72), 1)[0] + 15 & ~15
+        base = memory.words(found.mp + found.layout.sbrk_base, 1)[0] + 15 & ~15
         first = memory.words(base + 8, 1)[0] & ~FLAGS
     except TornError:
         return True, False, found.layout.since
@@ -191,7 +191,7 @@ def _is_arena(words: "memoryview[int]", at: int, address: int, layout: Layout, s
 
 def _mp(memory: ProcessMemory, libc: Libc, layout: Layout, space: Space) -> int | None:
     """malloc_par by its shape: first as it is at the start, then with whatever knobs were turned."""
-    base = (96 if layout.mp_huge else 72) // WORD
+    base = layout.sbrk_base // WORD
     turned = None
     for start, words in _data(memory, libc):
         for at in range(len(words) - 17):

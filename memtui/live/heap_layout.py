@@ -1,6 +1,6 @@
-"""Where glibc's allocator keeps what: malloc/malloc.c and malloc/arena.c of 2.26 to 2.42, x86-64, as data.
+"""Where glibc's allocator keeps what: malloc/malloc.c and malloc/arena.c of 2.26 to 2.44, x86-64, as data.
 
-2.36 is held against a running libc; the others are read from the sources of their tags.
+2.31, 2.36, 2.41 and 2.43 were held against a running libc; the others are read from the sources of their tags.
 """
 
 import re
@@ -15,7 +15,6 @@ NON_MAIN_ARENA: Final = 4
 FLAGS: Final = 7
 NONCONTIGUOUS: Final = 2
 """Bit of malloc_state.flags."""
-FASTBINS: Final = 10
 UNSORTED: Final = 1
 FIRST_LARGE: Final = 64
 TCACHE_BINS: Final = 64
@@ -39,13 +38,14 @@ class Layout(NamedTuple):
     """Whether a count tells the free places instead of the chunks."""
     safe_linking: bool
     """Whether the links of fastbins and tcache are stored xor their own address >> 12."""
-    mp_huge: bool
-    """Whether malloc_par has the three fields of huge pages, which lie before n_mmaps."""
+    n_mmaps: int
+    """malloc_par.n_mmaps, behind the fields of huge pages; n_mmaps_max, max_n_mmaps and no_dyn_threshold follow it."""
+    fastbin_count: int = 10
 
     @property
     def top(self) -> int:
         """malloc_state.top."""
-        return self.fastbins + 8 * FASTBINS
+        return self.fastbins + 8 * self.fastbin_count
 
     @property
     def last_remainder(self) -> int:
@@ -83,24 +83,30 @@ class Layout(NamedTuple):
         return (self.tcache_size + 8 + 15) & ~15
 
     @property
-    def n_mmaps(self) -> int:
-        """malloc_par.n_mmaps."""
-        return 60 if self.mp_huge else 40
+    def mmapped_mem(self) -> int:
+        """malloc_par.mmapped_mem; max_mmapped_mem follows it."""
+        return (self.n_mmaps + 16 + 7) & ~7
+
+    @property
+    def sbrk_base(self) -> int:
+        """malloc_par.sbrk_base; the tcache's tcache_bins, tcache_max_bytes and tcache_count follow it."""
+        return self.mmapped_mem + 16
 
     def follow(self, stored: int, at: int) -> int:
         """The pointer that a link holds, which is stored at `at`."""
         return stored ^ (at >> 12) if self.safe_linking else stored
 
 
-_2_26: Final = Layout((2, 26), 8, 32, 1, TCACHE_BINS, False, False, False)
+_2_26: Final = Layout((2, 26), 8, 32, 1, TCACHE_BINS, False, False, 40)
 _2_27: Final = _2_26._replace(since=(2, 27), fastbins=16)
 _2_30: Final = _2_27._replace(since=(2, 30), tcache_counts=2)
 _2_32: Final = _2_30._replace(since=(2, 32), safe_linking=True)
-_2_35: Final = _2_32._replace(since=(2, 35), heap_info=48, mp_huge=True)
+_2_35: Final = _2_32._replace(since=(2, 35), heap_info=48, n_mmaps=60)
 _2_42: Final = _2_35._replace(since=(2, 42), tcache_slots=76, counts_down=True)
-LAYOUTS: Final = (_2_26, _2_27, _2_30, _2_32, _2_35, _2_42)
-BEHIND: Final[Version] = (2, 43)
-"""From here on the allocator is another one: no fastbins, another malloc_state."""
+_2_43: Final = _2_42._replace(since=(2, 43), fastbins=8, fastbin_count=0, n_mmaps=68)
+LAYOUTS: Final = (_2_26, _2_27, _2_30, _2_32, _2_35, _2_42, _2_43)
+BEHIND: Final[Version] = (2, 45)
+"""From here on nothing is known."""
 
 _VERSION: Final = re.compile(rb"GNU C Library \([^)]*\) (?:stable|development) release version (\d+)\.(\d+)")
 

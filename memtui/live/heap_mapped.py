@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from memtui.live.heap_layout import FLAGS, HEAP_MAX, IS_MMAPPED, Layout
 from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_space import is_anonymous
-from memtui.model.address import PAGE_SIZE, Range
+from memtui.model.address import PAGE_SIZE, Range, page_up
 from memtui.model.heap import HEADER, ChunkState, HeapChunk, Thresholds
 from memtui.model.vma import Vma, VmaKind
 
@@ -32,20 +32,19 @@ class Parameters(NamedTuple):
 
 
 def read_parameters(memory: ProcessMemory, address: int, layout: Layout) -> Parameters:
-    """malloc_par at `address`. Fields lie as in 2.36, without those of huge pages before 2.35."""
-    data = memory.read(address, 136)
+    """malloc_par at `address`."""
+    data = memory.read(address, layout.sbrk_base + 32)
 
     def word(at: int, size: int = 8) -> int:
         return int.from_bytes(data[at : at + size], "little")
 
-    n_mmaps = layout.n_mmaps
-    behind = n_mmaps + 20  # mmapped_mem is aligned to 8
+    n_mmaps, sbrk_base = layout.n_mmaps, layout.sbrk_base
     return Parameters(
         Thresholds(word(16), word(0), word(8), dynamic=not word(n_mmaps + 12, 4)),
         n_mmaps=word(n_mmaps, 4),
-        mmapped_mem=word((behind + 7) & ~7 if layout.mp_huge else n_mmaps + 16),
-        sbrk_base=word(96 if layout.mp_huge else 72),
-        tcache_count=word(120 if layout.mp_huge else 96),
+        mmapped_mem=word(layout.mmapped_mem),
+        sbrk_base=word(sbrk_base),
+        tcache_count=word(sbrk_base + 24),
     )
 
 
@@ -98,7 +97,7 @@ def _in_piece(
         while at < min(present.end, piece.end) and probes > 0:
             probes -= 1
             chunk = _chunk_at(memory, at, piece.end, leads)
-            length = PAGE_SIZE if chunk is None else chunk.end - at
+            length = PAGE_SIZE if chunk is None else page_up(chunk.end - at)
             yield chunk, length, 1
             at += length
             piece = Range(max(piece.start, at), piece.end)
@@ -143,7 +142,8 @@ def _header(memory: ProcessMemory, words: "memoryview[int]", base: int, lead: in
     size = field & ~FLAGS
     if field & FLAGS != IS_MMAPPED or before != lead or size < 2 * HEADER:
         return None
-    whole = (lead + size) % PAGE_SIZE == 0 and base + lead + size <= end
+    # Since 2.43 its size does not count the 16 bytes behind it.
+    whole = -(lead + size) % PAGE_SIZE in (0, HEADER) and base + lead + size <= end
     return HeapChunk(base + lead, size, ChunkState.MMAPPED) if whole else None
 
 

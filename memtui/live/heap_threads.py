@@ -1,7 +1,7 @@
 """The threads' control blocks, which lead to their tcaches (glibc, nptl/descr.h).
 
 `tcache` and `thread_arena` are variables of each thread. A thread control block is recognised without stopping the
-thread: it points to itself twice, and holds the thread's number; the blocks of all threads are linked (2.34 and later).
+thread: it points to itself twice, and holds the thread's number; the blocks of all threads are linked.
 """
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from memtui.live.heap_space import Space, is_anonymous
 from memtui.model.vma import Vma, VmaKind
 
 _TID: Final = 0x2D0
-"""Offset of tid in struct pthread; the link of its list lies 16 bytes before it (2.34 to 2.42, x86-64)."""
+"""Offset of tid in struct pthread; the link of its list lies 16 bytes before it (2.31 to 2.44, x86-64)."""
 _LIST: Final = _TID - 16
 _ALIGNED: Final = 64
 _SEARCHED: Final = 4 << 20
@@ -35,7 +35,7 @@ def find_threads(memory: ProcessMemory, space: Space, pid: int, tids: Sequence[i
         return []
     found = {pid: Thread(pid, first)}
     wanted = set(tids)
-    for head in _heads(memory, space, first):
+    for head in _heads(memory, first):
         for address in _ring(memory, head, len(tids) + 2):
             tid = _tid(memory, address)
             if tid in wanted:
@@ -69,12 +69,14 @@ def _self_pointing(memory: ProcessMemory, vma: Vma, pid: int) -> int | None:
     return None
 
 
-def _heads(memory: ProcessMemory, space: Space, first: int) -> Iterator[int]:
-    """The heads of both lists of threads in ld.so's data: _dl_stack_user with the first one, and _dl_stack_used."""
+def _heads(memory: ProcessMemory, first: int) -> Iterator[int]:
+    """The heads of the lists of threads: the one that links no thread, and the other beside it.
+
+    One is for stacks that the program gave, the first thread's too; they lie in ld.so, or in libpthread until 2.33.
+    """
     for link in _links(memory, first + _LIST, 1 << 16):
-        vma = space.vma(link)
-        if vma is not None and vma.kind is VmaKind.FILE:
-            yield from (link, link - 16)
+        if _tid(memory, link - _LIST) is None:
+            yield from (link, link - 16, link + 16)
             return
 
 

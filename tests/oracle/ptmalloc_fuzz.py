@@ -1,6 +1,6 @@
 """Random series of malloc calls in the installed libc and in the model, for as long as one likes.
 
-    python -m tests.oracle.ptmalloc_fuzz --seconds 600 --seed 1 [--mix heaps] [--calls 2000] [--strace]
+    python -m tests.oracle.ptmalloc_fuzz --seconds 600 --seed 1 [--mix heaps] [--calls 2000] [--strace] [--live]
 
 Another glibc than the installed one is compared with --glibc 2.41 --libc DIRECTORY, where its libc.so.6 and its
 ld-linux-x86-64.so.2 lie. Prints the first call that differs, with the command that repeats it, and ends with status 1
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from memtui.sim.userspace.ptmalloc import PROFILES, HeapCorruption, Profile, from_environ
+from tests.oracle.heap_child import read
+from tests.oracle.heap_same import heap_differs
 from tests.oracle.malloc_pair import Model, Real, build
 from tests.oracle.malloc_series import MIXES, THREADED, Op, series
 
@@ -78,12 +80,16 @@ def environ_of(seed: int, mix: str, profile: Profile) -> dict[str, str]:
     return found
 
 
-def run(driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None) -> str:
+def run(
+    driver: Path, profile: Profile, seed: int, mix: str, calls: int, log: Path | None = None, *, live: bool = False
+) -> str:
     """One series; what differs."""
     ops, environ = series(seed, mix, calls), environ_of(seed, mix, profile)
     with Real(driver, ops, environ, log=log) as real:
         model = Model(real, from_environ(environ), profile)
         found, ended = differs(real, model, ops)
+        if live and ended and not found:
+            found = heap_differs(read(real.last_pid), model.malloc.heap_view())
     if found or log is None or not ended:
         return found
     expected, given = real.system_calls(), model.system_calls()
@@ -101,6 +107,7 @@ def main() -> int:
     options.add_argument("--mix", choices=MIXES + THREADED, action="append")
     options.add_argument("--calls", type=int, default=2000, help="of each series")
     options.add_argument("--strace", action="store_true", help="compare the system calls too")
+    options.add_argument("--live", action="store_true", help="compare the heap that is read from outside too")
     options.add_argument("--glibc", choices=PROFILES, default="2.36", help="the profile")
     options.add_argument("--libc", type=Path, help="where that version lies, if it is not the installed one")
     given = options.parse_args()
@@ -110,7 +117,7 @@ def main() -> int:
         while time.monotonic() < end:
             for mix in given.mix or MIXES + THREADED:
                 log = Path(directory, "log") if given.strace else None
-                found = run(driver, PROFILES[given.glibc], seed, mix, given.calls, log)
+                found = run(driver, PROFILES[given.glibc], seed, mix, given.calls, log, live=given.live)
                 calls += given.calls
                 if found:
                     sys.stdout.write(f"{found}\n--seed {seed} --mix {mix} --calls {given.calls}\n")
