@@ -1,12 +1,11 @@
 """Pages on swap: anonymous ones and shared ones, by count, on a zram device of the test's own."""
 
+import contextlib
 import ctypes
-import fcntl
 import mmap
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from array import array
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from memtui.model.pages import PageRun, Residence
 from memtui.model.request import Examine, Measure, Peek, ShowSharing
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
+from tests.oracle.mm_machine import Machine
 
 pytestmark = pytest.mark.oracle
 CONTROL = Path("/sys/class/zram-control")
@@ -33,25 +33,33 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 @pytest.fixture
 def swap() -> Iterator[str]:
-    """The path of a device that is swapped on; one test at a time, on the whole machine."""
+    """The path of a device that is swapped on, while no other test uses the machine."""
     if os.geteuid() != 0 or not CONTROL.exists() or shutil.which("mkswap") is None:
         pytest.skip("needs root, zram and mkswap")
-    with open(Path(tempfile.gettempdir()) / "memtui-zram.lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        number = int((CONTROL / "hot_add").read_text())
-        path = f"/dev/zram{number}"
+    machine = Machine()
+    try:
+        with machine.alone(), swapped_on() as path:
+            yield path
+    finally:
+        machine.close()
+
+
+@contextlib.contextmanager
+def swapped_on() -> Iterator[str]:
+    number = int((CONTROL / "hot_add").read_text())
+    path = f"/dev/zram{number}"
+    try:
+        Path(f"/sys/block/zram{number}/disksize").write_text(str(SIZE))
+        subprocess.run(["mkswap", path], check=True, stdout=subprocess.DEVNULL)
+        if LIBC.swapon(path.encode(), 0) != 0:
+            pytest.skip(f"swapon: {os.strerror(ctypes.get_errno())}")
         try:
-            Path(f"/sys/block/zram{number}/disksize").write_text(str(SIZE))
-            subprocess.run(["mkswap", path], check=True, stdout=subprocess.DEVNULL)
-            if LIBC.swapon(path.encode(), 0) != 0:
-                pytest.skip(f"swapon: {os.strerror(ctypes.get_errno())}")
-            try:
-                yield path
-            finally:
-                assert LIBC.swapoff(path.encode()) == 0
+            yield path
         finally:
-            Path(f"/sys/block/zram{number}/reset").write_text("1")
-            (CONTROL / "hot_remove").write_text(str(number))
+            assert LIBC.swapoff(path.encode()) == 0
+    finally:
+        Path(f"/sys/block/zram{number}/reset").write_text("1")
+        (CONTROL / "hot_remove").write_text(str(number))
 
 
 def look(address: int) -> tuple[Snapshot, MmSnapshot, Vma]:
