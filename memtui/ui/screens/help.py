@@ -24,16 +24,20 @@ FIGURES: Final = {
     "map": "The address space, high addresses on top. The height of a VMA follows its size, on the scale in the "
     "heading; a hole is one row. A cell of the bar stands for an equal part of the pages of its row and shows what "
     "most of those that are there are; it is lighter when less than half of them are there. A bar at the left edge "
-    "marks what changed since the last look or step.",
+    "marks what changed since the last look or step. z goes closer: to the region around the cursor, where a row is "
+    "always the same number of bytes, to the pages of a VMA, to the bytes of a page; Enter goes straight to the pages. Beside "
+    "the scroll bar stands the whole map, small. ! behind the permissions: what may be written may be executed.",
     "VMA": "What is known of the VMA and the page under the cursor, or how the score of the process that the ranking "
     "has selected comes about.",
-    "why": "y asks the pane of the VMA why: which rule gave the VMA its address, which step made it, why it is not one "
-    "with its neighbours, and what would free each kind of page in it.",
+    "why": "y asks why, in every pane, of whatever the cursor is on: which rule put a VMA where it is, why a page is "
+    "what it is, why a process has its place in the ranking, where a figure comes from, what would free it. The answer "
+    "stands in the pane of the details and follows the cursor, until y or Esc.",
     "find": "/ takes a part of a name, an address in hex, a range FROM-TO, permissions such as rw?p, w+x (what may be "
     "written and executed), kind:heap, in:anon (what has such pages); . and , go on to the next and the one before.",
     "residence": "Where the memory is, of the process and of the machine. The machine's column adds up to MemTotal: "
     "what no counter of the kernel tells is the rest. A bar of the process is a share of its RSS, one of the system "
-    "a share of MemTotal.",
+    "a share of MemTotal. reclaimable says what has to happen before the memory of the process is free. Lines with ~ "
+    "are trends: the last looks or steps, from the lowest to the highest figure beside them.",
     "where memory goes": "By kind, the most pages in RAM first. Enter shows the VMAs of a kind, Enter on "
     "one of them leads to the map, Esc back. Programs and libraries are files of which a part is executable. A page "
     "that several processes map counts in each of them.",
