@@ -25,8 +25,8 @@ FIGURES: Final = {
     "heading; a hole is one row. A cell of the bar stands for an equal part of the pages of its row and shows what "
     "most of those that are there are; it is lighter when less than half of them are there. A bar at the left edge "
     "marks what changed since the last look or step. z goes closer: to the region around the cursor, where a row is "
-    "always the same number of bytes, to the pages of a VMA, to the bytes of a page; Enter goes straight to the pages. Beside "
-    "the scroll bar stands the whole map, small. ! behind the permissions: what may be written may be executed.",
+    "always the same number of bytes, to the pages of a VMA, to the bytes of a page; Enter goes straight to the pages. "
+    "Beside the scroll bar stands the whole map, small. ! behind the permissions: what may be written may be executed.",
     "VMA": "What is known of the VMA and the page under the cursor, or how the score of the process that the ranking "
     "has selected comes about.",
     "why": "y asks why, in every pane, of whatever the cursor is on: which rule put a VMA where it is, why a page is "
