@@ -22,7 +22,9 @@ class RanSteps:
         self._records: list[StepRecord] = []
         self._divergences = [0]
         self._without_effect = [0]
-        self._pending = _pending(program)
+        self._program = program
+        self._pending: tuple[StepRecord, ...] | None = None
+        """As the steps are listed before they run; None: not up to date."""
 
     def add(self, record: StepRecord) -> None:
         """Note a step, unless it is a repetition."""
@@ -35,17 +37,19 @@ class RanSteps:
 
     def grown(self, program: Sequence[Statement]) -> None:
         """The machine has put steps of its own behind the one that ran last."""
-        self._pending = _pending(program)
+        self._program, self._pending = program, None
 
     def forget_behind(self, number: int, program: Sequence[Statement]) -> None:
         """Steps behind `number` will run differently: `program` has changed there."""
         del self._records[number:]
         del self._divergences[number + 1 :]
         del self._without_effect[number + 1 :]
-        self._pending = _pending(program)
+        self._program, self._pending = program, None
 
     def log(self, cursor: int) -> StepLog:
         """The list of steps, of which `cursor` have run."""
+        if self._pending is None:
+            self._pending = _pending(self._program)
         return StepLog(
             steps=(*self._records[:cursor], *self._pending[cursor:]),
             cursor=cursor,

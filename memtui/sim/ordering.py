@@ -12,7 +12,7 @@ from memtui.model.event import EventKind
 from memtui.model.step import StepRecord
 from memtui.sim.checkpoints import Checkpoints
 from memtui.sim.machine import Machine
-from memtui.sim.overlap import entry, on_the_map
+from memtui.sim.overlap import entry, exit_line, on_the_map
 from memtui.trace.line import Statement
 
 REACH: Final = 256
@@ -59,7 +59,7 @@ class Ordering:
         start, first = at, entry(statement)
         for index in range(at - 1, max(at - REACH, -1), -1):
             earlier = self._program[index]
-            if on_the_map(earlier) and earlier.line > first:
+            if on_the_map(earlier) and exit_line(earlier) > first:
                 start, first = index, min(first, entry(earlier))
         return start
 
@@ -118,7 +118,7 @@ class Ordering:
         if mm is None:
             return [here]
         ahead = list(islice(self._program, here, here + REACH))
-        bound = min(statement.line for statement in ahead if statement.line)
+        bound = min(exit_line(statement) for statement in ahead if statement.line)
         others = [
             here + offset
             for offset, statement in enumerate(ahead)

@@ -1,6 +1,7 @@
 """Calls of a log that overlap: each took effect between its entry and its exit, in an order that no log tells."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 from memtui.model.errors import ParseError
@@ -14,8 +15,14 @@ ON_THE_MAP: Final = MAKE_OR_FREE_ROOM | {"brk", "mprotect"}
 
 
 def entry(statement: Statement) -> int:
-    """The line of the log behind which a call took effect; before `statement.line` it had."""
+    """The line of the log behind which a call took effect; before its exit it had."""
     return statement.opened or statement.line
+
+
+def exit_line(statement: Statement) -> float:
+    """The line of a call's exit; infinite for a call that the log does not see end."""
+    call = statement.what
+    return inf if isinstance(call, Call) and call.unfinished else statement.line
 
 
 def on_the_map(statement: Statement) -> bool:
@@ -42,7 +49,7 @@ def _rivals(calls: Sequence[Statement]) -> dict[int, list[Statement]]:
     found: dict[int, list[Statement]] = {}
     running: list[Statement] = []
     for call in calls:
-        running = [other for other in running if other.line > entry(call)]
+        running = [other for other in running if exit_line(other) > entry(call)]
         for other in running:
             if other.pid != call.pid:
                 found.setdefault(call.line, []).append(other)

@@ -50,6 +50,8 @@ class SimSource:
         self._machine = self._new_machine()
         self._checkpoints = Checkpoints(host)
         self._ordering = Ordering(self._program, self._checkpoints)
+        self._recent = (0, b"")
+        """Where the order of steps was last looked for, and the machine's state there: the next such place is near."""
         self._cursor = 0
         self._current = self._picture()
 
@@ -141,18 +143,23 @@ class SimSource:
         if start is None:
             return False
         trial = self._machine_at(start)
+        state = self._checkpoints.saved(trial)
+        self._recent = (start, state)
         if not self._ordering.settle(trial, last.position):
             return False
         self._pictures.forget_behind(start)
         self._checkpoints.forget_behind(start)
         self._ran.forget_behind(start, self._program)
-        self._machine = self._machine_at(start)
+        self._machine = self._checkpoints.loaded(state)
         return True
 
     def _machine_at(self, position: int) -> Machine:
         """Another machine, that has run the first `position` steps."""
-        nearest = self._checkpoints.nearest(position)
-        machine = self._checkpoints.restore(nearest) if nearest else self._new_machine()
+        nearest, (recent, state) = self._checkpoints.nearest(position), self._recent
+        if nearest < recent <= position:
+            machine = self._checkpoints.loaded(state)
+        else:
+            machine = self._checkpoints.restore(nearest) if nearest else self._new_machine()
         while machine.position < position:
             machine.step()
         return machine
@@ -199,6 +206,7 @@ class SimSource:
             raise
         self._pictures.forget_behind(self._cursor)
         self._checkpoints.forget_behind(self._cursor)
+        self._recent = (0, b"")
         self._ran.forget_behind(self._cursor, self._program)
         self._ran.add(record)
         self._cursor += 1

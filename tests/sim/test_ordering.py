@@ -147,3 +147,9 @@ def test_what_is_open_is_said_though_the_other_thread_is_not_yet_born_or_has_end
     assert steps is not None
     notes = [step.text for step in steps.steps for event in step.events if "leaves open whether" in event.text]
     assert [text.partition("(")[0] for text in notes] == ["munmap", "mmap"]
+
+
+def test_a_call_whose_end_the_log_does_not_see_may_have_taken_effect_first(simulate: Simulate):
+    found = results(simulate, (0, 1))
+    log = f"{START}1     {CALLS[0].removesuffix(')')} <unfinished ...>\n2     {CALLS[1]} = {found[1]}\n"
+    assert texts(simulate(log).apply(Seek(ENDING)), EventKind.DIVERGENCE) == []
