@@ -143,6 +143,8 @@ class Real:
         self.legacy = legacy or FilePath(_LEGACY).read_text().strip() != "0"
         """Whether the address space is laid out from below."""
         self._segments: list[int] = []
+        self._written: list[int] = []
+        """Files that were written from here."""
         ends = [os.pipe() for _ in range(2 * SLOTS)]
         theirs = [fd for i in range(SLOTS) for fd in (ends[2 * i][0], ends[2 * i + 1][1])]
         self._to = [ends[2 * i][1] for i in range(SLOTS)]
@@ -188,7 +190,7 @@ class Real:
         """End every process of the series and remove its segments and files."""
         for slot in list(self.pids):
             self._leave(slot)
-        for fd in (*self._to, *self._from):
+        for fd in (*self._to, *self._from, *self._written):
             os.close(fd)
         self._child.kill()
         self._child.wait()
@@ -311,13 +313,13 @@ class Real:
             return Result(-1, "EBADF")
         if flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY:
             return Result(-1, "EBADF")
+        # It stays open until the series ends: to close a file that was truncated to 0 makes ext4 write it out.
         own = os.open(f"{folder}/fd/{fd}", os.O_WRONLY)
+        self._written.append(own)
         try:
             return Result(os.pwrite(own, bytes(count), offset))
         except OSError as error:
             return _result(-(error.errno or 0))
-        finally:
-            os.close(own)
 
     def faults(self, slot: int) -> dict[str, int]:
         """Minor and major faults of a process since it began, and RssFile in pages."""

@@ -85,6 +85,8 @@ def _discard(kernel: "Kernel", task: "Task", start: int, end: int) -> None:
     mm.note_peaks()
     for index, low, high in list(mm.pages.pieces(start, end)):
         mm.pages.zap_entries(index, low, high)
+        if index not in mm.pages.leaves:  # 2 MiB of a file, without a table
+            continue
         empty = not mm.pages.leaves[index].state.count(GUARD)
         if kernel.profile.pt_reclaim and high - low == ENTRIES and empty:
             mm.pages.reclaim_table(index)
@@ -137,19 +139,18 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
         _drop_given_up(task, vma, start, end)
         return
     for index, low, high in list(task.mm.pages.pieces(start, end)):
-        states = bytearray(task.mm.pages.leaves[index].state[low:high])
         first = vma.pgoff_at(index << PMD_SHIFT) + low
-        inode = vma.file.inode
-        counts = _mapcounts(kernel, inode, first, high - low)
-        for entry, count in enumerate(counts):
-            page = first + entry
-            if not _goes_whole(kernel, inode, page, first, high - low):
+        counts = _mapcounts(kernel, vma.file.inode, first, high - low)
+        if task.mm.pages.split_file(index) and high - low == ENTRIES and set(counts) == {1}:
+            _drop_if_clean(kernel, vma.file.inode, first, ENTRIES)
+        for entry in range(low, high):
+            leaf = task.mm.pages.leaves.get(index)
+            if leaf is None or leaf.state[entry] not in (FILE, FILE_DIRTY, SHMEM):
                 continue
-            kept = inode.unevictable or page in inode.mlocked
-            if count == 1 and states[entry] in (FILE, FILE_DIRTY, SHMEM) and not kept:
-                states[entry] = ABSENT
-                _drop_if_clean(kernel, inode, page)
-        task.mm.pages.put(index, low, states)
+            page = first + entry - low
+            if _goes_whole(kernel, vma.file.inode, page, first, high - low) and counts[entry - low] == 1:
+                task.mm.pages.put(index, entry, bytes([ABSENT]))
+                _drop_if_clean(kernel, vma.file.inode, page)
 
 
 def _goes_whole(kernel: "Kernel", inode: "Inode", page: int, first: int, count: int) -> bool:
@@ -163,8 +164,8 @@ def _goes_whole(kernel: "Kernel", inode: "Inode", page: int, first: int, count: 
     return False
 
 
-def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int) -> None:
-    """__remove_mapping(): a page that nobody maps any more, and that need not be written, leaves the page cache."""
+def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int, count: int = 1) -> None:
+    """__remove_mapping(): a folio that nobody maps any more, and that need not be written, leaves the page cache."""
     if inode.shmem:
         if page in inode.clean:
             shmem.truncate_pages(kernel, inode, page, 1)
@@ -174,8 +175,8 @@ def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int) -> None:
             inode.swapped.add(page)
             kernel.vmevents["pswpout"] += 1
     elif page not in inode.dirty and page not in inode.writeback and inode.fs_type != "ramfs":
-        inode.pages.discard(page, 1)
-        evicted(kernel.lruvec, inode, page, page + 1, workingset=False)
+        inode.pages.discard(page, count)
+        evicted(kernel.lruvec, inode, page, page + count, workingset=False)
 
 
 def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
@@ -266,6 +267,7 @@ def guard_install(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: i
         if leaf.huge or leaf.state.count(ABSENT, low, high) != high - low:
             base = index << PMD_SHIFT
             mm.pages.zap(base + (low << PAGE_SHIFT), base + (high << PAGE_SHIFT))
+            mm.pages.alloc(index)
         mm.pages.put(index, low, bytes([GUARD]) * (high - low))
 
 

@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel.mman import MS_ASYNC, MS_INVALIDATE, MS_SYNC
 from memtui.sim.kernel.outcome import Errno, system_call
-from memtui.sim.kernel.page_leaf import FILE, FILE_DIRTY, table_of
 from memtui.sim.kernel.page_writeback import write_now
 from memtui.sim.kernel.vm_flags import VM_LOCKED, VM_SHARED
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
-
-_CLEAN = table_of({FILE_DIRTY: FILE})
 
 
 @system_call
@@ -48,9 +45,8 @@ def _walk(kernel: "Kernel", task: "Task", at: int, end: int, flags: int) -> None
             raise Errno("EBUSY", "MS_INVALIDATE on locked memory")
         if flags & MS_SYNC and vma.file is not None and vma.flags & VM_SHARED:
             stop = min(end, vma.end)
-            for index, low, high in list(task.mm.pages.pieces(at, stop)):
-                task.mm.pages.translate(index, low, high, _CLEAN)
-            write_now(kernel, vma.file.inode, vma.pgoff_at(at), (stop - at) >> PAGE_SHIFT)
+            inode = vma.file.inode
+            write_now(kernel, inode, *inode.pages.whole(vma.pgoff_at(at), (stop - at) >> PAGE_SHIFT))
         at = vma.end
     if hole:
         raise Errno("ENOMEM", "a part of the range is not mapped; the rest was synced")

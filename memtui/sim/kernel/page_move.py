@@ -63,10 +63,8 @@ def _move_pmd_table(pages: "PageTable", old: int, new: int) -> bool:
     first = old >> PMD_SHIFT
     shift = (new >> PMD_SHIFT) - first
     for index in range(first, first + ENTRIES):
-        leaf = pages.leaves.pop(index, None)
-        if leaf is not None:
-            pages.leaves[index + shift] = leaf
-            pages.changed.add(index + shift)
+        if index in pages.leaves:
+            pages.move_table(index, index + shift)
     return True
 
 
@@ -77,8 +75,9 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
         return
     pages.pmds.add(new >> PUD_SHIFT)
     if step == PMD_SIZE and target not in pages.leaves:
-        pages.leaves[target] = pages.leaves.pop(source)
-        pages.changed.add(target)
+        pages.move_table(source, target)
+        return
+    if pages.split_file(source):
         return
     low, count = (old >> PAGE_SHIFT) % ENTRIES, step >> PAGE_SHIFT
     to = (new >> PAGE_SHIFT) % ENTRIES

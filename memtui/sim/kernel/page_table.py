@@ -166,12 +166,21 @@ class PageTable:
         elif leaf.owners == 1:
             leaf.huge = False
 
-    def split_file(self, index: int) -> None:
-        """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew."""
-        if index in self._file_pmds:
-            if self._is_file_pmd(index):
-                self._abandon(self.leaves.pop(index))
-            self._file_pmds.discard(index)
+    def move_table(self, source: int, target: int) -> None:
+        """Another PMD entry has what `source` had; where `target` is there was none."""
+        self.leaves[target] = self.leaves.pop(source)
+        self.changed.add(target)
+        if source in self._file_pmds:
+            self._file_pmds.remove(source)
+            self._file_pmds.add(target)
+
+    def split_file(self, index: int) -> bool:
+        """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew; whether there were any."""
+        there = index in self._file_pmds and self._is_file_pmd(index)
+        if there:
+            self._abandon(self.leaves.pop(index))
+        self._file_pmds.discard(index)
+        return there
 
     def zap(self, start: int, end: int) -> None:
         """Unmap the pages of [start, end); the tables stay (zap_page_range_single)."""

@@ -1,0 +1,99 @@
+"""Large folios of a file of the test's own: made by writing, mapped whole or by one PMD, split by truncation."""
+
+import pytest
+
+from tests.oracle.conftest import Script
+from tests.oracle.mm_both import Both
+from tests.oracle.mm_ops import HUGE, PAGE, Path
+from tests.oracle.mm_real import Place, missing
+from tests.oracle.mm_series import Seed
+
+pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
+READ, WRITE, SHARED, PRIVATE, FIXED = 0, 1, 1, 2, 0x10
+RW = 3
+AT = 0x1000_0000
+O_RDWR_CREAT = 0o102
+PAGEOUT, DONTNEED = 21, 4
+
+
+@pytest.fixture
+def script(runner, place: Place):
+    """Calls whose page faults and RssFile are compared too; the files lie on the disk."""
+    with Both(runner, place, Seed("folios", 0)) as both:
+        if both.file_system("disk") not in ("ext4",):
+            pytest.skip("the folios of this file system are not known")
+        yield Script(both)
+
+
+def opened(script: Script, count: int, at: int = 0) -> int:
+    """A file with `count` bytes written at once at byte `at`; its descriptor."""
+    fd = script.call("open", Path("disk", "folio"), O_RDWR_CREAT)
+    script.call("pwrite64", fd, count, at)
+    return fd
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 4, 7, 16, 31, 64, 100, 256, 511])
+@pytest.mark.parametrize("shift", [0, 1, 9])
+def test_one_fault_maps_a_folio(script: Script, pages: int, shift: int):
+    fd = opened(script, (pages + 1) * PAGE)
+    script.call("mmap", AT + shift * PAGE, pages * PAGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT + shift * PAGE, PAGE, READ)
+    script.call("touch", AT + shift * PAGE, pages * PAGE, READ)
+    script.call("touch", AT + shift * PAGE, pages * PAGE, WRITE)
+    script.call("fsync", fd)
+    script.call("touch", AT + shift * PAGE, pages * PAGE, WRITE)
+
+
+def test_two_mib_by_a_pmd(script: Script):
+    fd = opened(script, 2 * HUGE)
+    script.call("mmap", AT, 2 * HUGE - PAGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT + 5 * PAGE, PAGE, READ)
+    mm = next(iter(script.both.sim.kernel.tasks.values())).mm
+    assert mm.pages.leaves[AT >> 21].huge
+    script.call("touch", AT, HUGE, READ)
+    script.call("touch", AT + 7 * PAGE, PAGE, WRITE)
+    script.call("madvise", AT + 3 * PAGE, PAGE, DONTNEED)
+    script.call("touch", AT, 4 * PAGE, READ)
+    script.call("mprotect", AT + 9 * PAGE, PAGE, 1)
+    script.call("touch", AT + 9 * PAGE, PAGE, READ)
+    script.call("munmap", AT + HUGE, PAGE)
+    script.call("ftruncate", fd, HUGE // 2)
+    script.call("touch", AT, 4 * PAGE, WRITE)
+
+
+def test_what_cuts_a_pmd(script: Script):
+    fd = opened(script, 2 * HUGE)
+    script.call("mmap", AT, 2 * HUGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT, 2 * HUGE - PAGE, WRITE)
+    script.call("msync", AT + 3 * PAGE, PAGE, 4)
+    script.call("touch", AT + 9 * PAGE, PAGE, WRITE)
+    script.call("mremap", AT + HUGE, HUGE, HUGE, 3, AT + 8 * HUGE)
+    script.call("touch", AT + 8 * HUGE, 3 * PAGE, WRITE)
+    script.call("mremap", AT + 5 * PAGE, 2 * PAGE, 2 * PAGE, 3, AT + 12 * HUGE)
+    script.call("touch", AT, 20 * PAGE - 13 * PAGE - 2 * PAGE, READ)
+    script.call("touch", AT + 8 * HUGE, HUGE - PAGE, READ)
+    script.call("madvise", AT + 8 * HUGE + 4 * PAGE, PAGE, 102)
+    script.call("touch", AT + 8 * HUGE, PAGE, READ)
+
+
+def test_a_private_write_takes_one_page_out(script: Script):
+    fd = opened(script, HUGE + 16 * PAGE)
+    script.call("mmap", AT, HUGE, RW, PRIVATE | FIXED, fd, 0)
+    script.call("touch", AT, PAGE, READ)
+    script.call("touch", AT + 40 * PAGE, 2 * PAGE, WRITE)
+    script.call("touch", AT + 30 * PAGE, 30 * PAGE, READ)
+
+
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize("end", [0, 1, 5 * PAGE, 5 * PAGE + 7, 63 * PAGE, 64 * PAGE - 1])
+def test_truncation_cuts_a_folio(script: Script, synced: bool, end: int):
+    fd = opened(script, 64 * PAGE)
+    script.call("mmap", AT, 64 * PAGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT, PAGE, READ)
+    if synced:
+        script.call("fsync", fd)
+    script.call("ftruncate", fd, end)
+    if end > PAGE:
+        script.call("touch", AT, end // PAGE * PAGE, READ)
+    script.call("ftruncate", fd, 80 * PAGE)
+    script.call("touch", AT, PAGE, READ)
