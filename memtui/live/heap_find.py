@@ -208,7 +208,8 @@ def _mp(memory: ProcessMemory, libc: Libc, layout: Layout, space: Space) -> int 
 def _is_mp(words: "memoryview[int]", layout: Layout, base: int) -> bool:
     """Whether the figures agree: of the tcache, whose lists go just up to its largest request, and of the mappings."""
     bins, largest, count = words[base + 1 : base + 4]
-    of_tcache = largest <= _LARGEST and bins == max(32, largest + 23 & ~15) // 16 - 1 and count <= 0xFFFF
+    exact = bins == max(32, largest + 23 & ~15) // 16 - 1 or (layout.counts_down and bins == TCACHE_BINS)
+    of_tcache = largest <= _LARGEST and exact and count <= 0xFFFF
     mmaps, most = ((words[at // 8] >> 8 * (at % 8)) & 0xFFFF_FFFF for at in (layout.n_mmaps, layout.n_mmaps + 8))
     mapped, most_mapped = words[base - 2 : base]
     of_mappings = mmaps <= most and mapped % PAGE_SIZE == 0 and mapped <= most_mapped and bool(mmaps) == bool(mapped)

@@ -41,6 +41,8 @@ class Layout(NamedTuple):
     n_mmaps: int
     """malloc_par.n_mmaps, behind the fields of huge pages; n_mmaps_max, max_n_mmaps and no_dyn_threshold follow it."""
     fastbin_count: int = 10
+    tcache_count: int = 7
+    """Chunks that a list of the tcache holds at most, if no knob is turned."""
 
     @property
     def top(self) -> int:
@@ -103,7 +105,7 @@ _2_30: Final = _2_27._replace(since=(2, 30), tcache_counts=2)
 _2_32: Final = _2_30._replace(since=(2, 32), safe_linking=True)
 _2_35: Final = _2_32._replace(since=(2, 35), heap_info=48, n_mmaps=60)
 _2_42: Final = _2_35._replace(since=(2, 42), tcache_slots=76, counts_down=True)
-_2_43: Final = _2_42._replace(since=(2, 43), fastbins=8, fastbin_count=0, n_mmaps=68)
+_2_43: Final = _2_42._replace(since=(2, 43), fastbins=8, fastbin_count=0, n_mmaps=68, tcache_count=16)
 LAYOUTS: Final = (_2_26, _2_27, _2_30, _2_32, _2_35, _2_42, _2_43)
 BEHIND: Final[Version] = (2, 45)
 """From here on nothing is known."""

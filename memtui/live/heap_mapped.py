@@ -111,23 +111,25 @@ def _chunk_at(memory: ProcessMemory, base: int, end: int, leads: Sequence[int]) 
         return None
     for lead in leads:
         chunk = _header(memory, words, base, lead, end)
+        if not lead and not words[0] and words[1] & FLAGS == IS_MMAPPED:
+            # memalign leaves this header standing, and mremap does not correct it.
+            chunk = _moved_up(memory, words, base, end) or chunk
         if chunk is not None:
-            return chunk if lead else _moved_up(memory, words, base, end) or chunk
+            return chunk
     return None
 
 
 def _moved_up(memory: ProcessMemory, words: "memoryview[int]", base: int, end: int) -> HeapChunk | None:
     """The chunk that memalign has moved up, by an alignment of more than a page."""
-    alignment, tried = 2 * PAGE_SIZE, set[int]()
-    while alignment < end - base:
+    alignment, lead, before = 2 * PAGE_SIZE, 0, 0
+    while lead < end - base:
         lead = (base + HEADER + alignment - 1 & -alignment) - HEADER - base
         alignment *= 2
-        if lead in tried:
-            continue
-        tried.add(lead)
-        chunk = _header(memory, words, base, lead, end)
-        if chunk is not None:
-            return chunk
+        if lead != before:
+            chunk = _header(memory, words, base, lead, end)
+            if chunk is not None:
+                return chunk
+        before = lead
     return None
 
 

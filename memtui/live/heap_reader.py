@@ -17,7 +17,6 @@ from memtui.model.heap_table import NUMBERS, ChunkTable
 TRIES: Final = 4
 """Readings of one heap; the last one stays, torn or not."""
 _ARENAS: Final = 4096
-_TCACHE_COUNT: Final = 7
 _GUESSES: Final = 4096
 """Blocks that are tried for the structure of a tcache, where no thread tells."""
 _STRUCT: Final = NUMBERS[ChunkState.TCACHE_STRUCT]
@@ -153,7 +152,7 @@ class _OneReading:
 
     @property
     def _capacity(self) -> int:
-        return self._mp.tcache_count if self._mp is not None else _TCACHE_COUNT
+        return self._mp.tcache_count if self._mp is not None else self._found.layout.tcache_count
 
     def _mark(self, chunk: int, mapped: list[HeapChunk]) -> None:
         """The chunk holds the structure of a tcache."""
@@ -185,12 +184,12 @@ class _OneReading:
         return heap_tcache.likeness(block, self._arenas, layout, capacity)
 
     def _candidates(self, mapped: Sequence[HeapChunk]) -> list[int]:
-        """Every block that has the structure's size, or 16 bytes more, since less than 32 are not split off."""
+        """Every block that has the structure's size, or up to 32 bytes more: little is not split off."""
         size = self._found.layout.tcache_chunk
         found = []
         for arena in self._arenas:
             words = arena.words
-            for word in (size + more | flags for more in (0, HEADER) for flags in (1, 5, 0, 4)):
+            for word in (size + more | flags for more in (0, 16, 32) for flags in (1, 5, 0, 4)):
                 at = -1
                 while True:
                     try:
