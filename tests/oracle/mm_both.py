@@ -125,6 +125,8 @@ class Both:
                 why = f"no reason for {op.name}", str(simulated)
             if why is None and problems:
                 why = "invariant", "\n".join(problems)
+        except TimeoutError:
+            raise
         except Exception:  # noqa: BLE001 - whatever the simulator dies of is a finding
             why = "crash", traceback.format_exc(limit=-4)
         return result, pictures, None if why is None else Mismatch(self._seed, tuple(self._done), *why)

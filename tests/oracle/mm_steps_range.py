@@ -5,6 +5,8 @@ from tests.oracle.mm_scene import ARENA, MOST_TOUCHED, Made, Scene
 from tests.oracle.mm_steps_map import mmap_down
 
 READ, WRITE, EXEC = 0, 1, 2
+MOST_GUARDED = 64 * HUGE
+"""Bytes that one step may make a guard region."""
 IMAGE = "/runner"
 """How the label of the runner's own image ends."""
 _NOT_TOUCHED = ("[vvar]", "[vvar_vclock]", "[vdso]")
@@ -84,6 +86,8 @@ def madvise(scene: Scene) -> Made | None:
         return None
     if advice in (MADV["MADV_POPULATE_READ"], MADV["MADV_POPULATE_WRITE"], MADV["MADV_COLLAPSE"]):
         length = min(length, MOST_TOUCHED)
+    if advice == MADV["MADV_GUARD_INSTALL"]:
+        length = min(length, MOST_GUARDED)  # each 2 MiB takes a page table, on either side
     if advice == MADV["MADV_COLLAPSE"] and any(a.label and a.label[0] == "/" for a in scene.within(address, length)):
         length = min(length, HUGE // 2)  # huge pages of shared memory are not simulated
     return "madvise", (scene.ref(scene.odd(address)), scene.odd(length), advice)
