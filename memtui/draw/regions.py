@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from memtui.draw.map_layout import Scale
 from memtui.draw.sizes import human, plural
 from memtui.model.address import PAGE_SHIFT
+from memtui.model.mm import MmSnapshot
 from memtui.model.vma import Vma, VmaKind
 
 APART: Final = 64 << 20
@@ -67,3 +68,10 @@ def fold_to_fit(vmas: Sequence[Vma], region: Region, rows: int) -> int:
     while sum(map(Scale(fold, linear=True).rows, sizes)) > most and fold < 47:
         fold += 1
     return fold
+
+
+def first_look(mm: MmSnapshot) -> int:
+    """Where to look first: the heap, else the program's first VMA, else the bottom."""
+    heap = next((vma for vma in mm.vmas if vma.name == "[heap]"), None)
+    first = heap or (mm.vmas[0] if mm.vmas else None)
+    return first.start if first else 0

@@ -8,7 +8,7 @@ from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.history import History, sparkline
 from memtui.draw.ledger import Entry, process_attributes, process_counters, system_ledger
-from memtui.draw.reclaim import reclaimable
+from memtui.draw.reclaim import reclaimable_of
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import kib, of
 from memtui.model.snapshot import Snapshot
@@ -116,7 +116,7 @@ def _reclaimable(snapshot: Snapshot, width: int) -> Iterator[Row]:
     """What of the process reclaim could take."""
     if snapshot.mm is not None:
         swap = snapshot.system.meminfo.get("SwapTotal")
-        yield from _field("reclaimable", reclaimable(snapshot.mm.vmas).sentence(swap), width)
+        yield from _field("reclaimable", reclaimable_of(snapshot.mm).sentence(swap), width)
 
 
 def _trends(history: History | None, width: int) -> Iterator[Row]:

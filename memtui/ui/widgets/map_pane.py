@@ -13,7 +13,7 @@ from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
 from memtui.draw.minimap import minimap
 from memtui.draw.page_grid import PageGrid, shift_to_fit
-from memtui.draw.regions import Region, fold_to_fit, region_at
+from memtui.draw.regions import Region, first_look, fold_to_fit, region_at
 from memtui.draw.run import Row, Run
 from memtui.draw.why import hole_answer, vma_answer
 from memtui.draw.zoom import Level, Zoom
@@ -53,6 +53,8 @@ class MapPane(Pane):
         self._drawing: AddressMap | PageGrid | HexDump | None = None
         self._mm: MmSnapshot | None = None
         self._marks: tuple[Range, ...] = ()
+        self._region: tuple[tuple[Vma, ...], Region] | None = None
+        """VMAs, and the region of them that was found last."""
         self._small: tuple[AddressMap | PageGrid, tuple[Run, ...]] | None = None
         """A drawing, and its minimap."""
 
@@ -80,7 +82,7 @@ class MapPane(Pane):
         self._mm = mm
         self._marks = () if mm is None else changed(before, mm)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
-            self.address, self.level = _start(mm), Zoom()
+            self.address, self.level = first_look(mm), Zoom()
             self._peeked = self._examined = None
         super().update_from(snapshot)
 
@@ -143,13 +145,7 @@ class MapPane(Pane):
 
     def _draw_nothing(self, snapshot: Snapshot) -> None:
         self._drawing = self.cursor = None
-        width = self.room.width
-        hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
-        rows = [
-            *((Run(f" {line}", "text"),) for line in wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)),
-            (Run(f" {shorten(hint, width - 2)}", "text.dim"),),
-        ]
-        self.show(RowLines(tuple(rows), width), title=self.TITLE, subtitle="")
+        self.show(RowLines(_nothing(snapshot, self.room.width), self.room.width), title=self.TITLE, subtitle="")
 
     def _place(self) -> None:
         if self._drawing is not None and self.address is not None:
@@ -268,7 +264,13 @@ class MapPane(Pane):
     @property
     def vma_region(self) -> Region | None:
         """The VMAs around the cursor."""
-        return None if self._mm is None or self.address is None else region_at(self._mm.vmas, self.address)
+        if self._mm is None or self.address is None:
+            return None
+        vmas, found = self._mm.vmas, self._region
+        if found is None or found[0] is not vmas or not found[1].start <= self.address < found[1].end:
+            region = region_at(vmas, self.address)
+            self._region = found = None if region is None else (vmas, region)
+        return None if found is None else found[1]
 
     @property
     def _is_one_of_several(self) -> bool:
@@ -288,8 +290,8 @@ class MapPane(Pane):
         return (_GAP, self._small[1][y - 1], *bar)
 
 
-def _start(mm: MmSnapshot) -> int:
-    """Where to look first: the heap, else the program's first VMA, else the bottom."""
-    heap = next((vma for vma in mm.vmas if vma.name == "[heap]"), None)
-    first = heap or (mm.vmas[0] if mm.vmas else None)
-    return first.start if first else 0
+def _nothing(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
+    """Why there is no map, and the key that leads to one."""
+    hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
+    why = wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)
+    return (*((Run(f" {line}", "text"),) for line in why), (Run(f" {shorten(hint, width - 2)}", "text.dim"),))
