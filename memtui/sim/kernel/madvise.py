@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, page_up
+from memtui.sim.kernel import madvise_cold
 from memtui.sim.kernel import madvise_pages as pages
 from memtui.sim.kernel.mman import (
     MADV_COLD,
@@ -68,8 +69,8 @@ _PAGES: Final[Mapping[int, _Handler]] = {
     MADV_DONTNEED_LOCKED: pages.dontneed_locked,
     MADV_FREE: pages.free,
     MADV_REMOVE: pages.remove,
-    MADV_COLD: pages.cold,
-    MADV_PAGEOUT: pages.pageout,
+    MADV_COLD: madvise_cold.cold,
+    MADV_PAGEOUT: madvise_cold.pageout,
     MADV_COLLAPSE: pages.collapse,
     MADV_GUARD_INSTALL: pages.guard_install,
     MADV_GUARD_REMOVE: pages.guard_remove,

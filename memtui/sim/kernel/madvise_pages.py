@@ -6,31 +6,24 @@ Each takes the VMA and the part of it that is advised, addresses in bytes, and r
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
-from memtui.sim.kernel import shmem
 from memtui.sim.kernel.memory import fault_range
-from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
     ENTRIES,
-    FILE,
-    FILE_DIRTY,
     GUARD,
     LAZY,
     PMD_SHIFT,
     PUD_SHIFT,
-    SHMEM,
     SWAP,
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
-from memtui.sim.kernel.pageout import swap_out
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
-from memtui.sim.kernel.truncate import punch_hole, unmap_everywhere
+from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (
-    VM_DROPPABLE,
     VM_HUGETLB,
     VM_IO,
     VM_LOCKED,
@@ -43,10 +36,8 @@ from memtui.sim.kernel.vm_flags import (
     VM_SPECIAL,
     VM_WRITE,
 )
-from memtui.sim.kernel.workingset import evicted
 
 if TYPE_CHECKING:
-    from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
@@ -122,91 +113,6 @@ def remove(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> 
     if vma.flags & (VM_SHARED | VM_MAYWRITE) != VM_SHARED | VM_MAYWRITE:
         raise Errno("EACCES", "MADV_REMOVE needs a shared mapping that may be written")
     punch_hole(kernel, vma.file.inode, vma.pgoff_at(start) << PAGE_SHIFT, end - start)
-
-
-def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Move the pages to the inactive list: not visible here."""
-    _check_lru(vma)
-
-
-def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Reclaim what nobody else maps: to swap if there is any; a file's clean pages and what was given up just go."""
-    _check_lru(vma)
-    recount(kernel)
-    if not vma.flags & VM_DROPPABLE:
-        swap_out(kernel, task.mm, start, end)
-    if vma.file is None or vma.anonymous:
-        _drop_given_up(task, vma, start, end)
-        return
-    for index, low, high in list(task.mm.pages.pieces(start, end)):
-        first = vma.pgoff_at(index << PMD_SHIFT) + low
-        counts = _mapcounts(kernel, vma.file.inode, first, high - low)
-        if task.mm.pages.split_file(index) and high - low == ENTRIES and set(counts) == {1}:
-            _drop_if_clean(kernel, vma.file.inode, first, ENTRIES)
-        for entry in range(low, high):
-            leaf = task.mm.pages.leaves.get(index)
-            if leaf is None or leaf.state[entry] not in (FILE, FILE_DIRTY, SHMEM):
-                continue
-            page = first + entry - low
-            if _goes_whole(kernel, vma.file.inode, page, first, high - low) and counts[entry - low] == 1:
-                task.mm.pages.put(index, entry, bytes([ABSENT]))
-                _drop_if_clean(kernel, vma.file.inode, page)
-
-
-def _goes_whole(kernel: "Kernel", inode: "Inode", page: int, first: int, count: int) -> bool:
-    """Whether a page's folio lies in the range; if not, it is split and unmapped instead, unless it is dirty."""
-    head, pages = inode.pages.folio(page)
-    if pages == 1 or (first <= head and head + pages <= first + count):
-        return True
-    if inode.buffers.missing(head, pages) == pages:
-        unmap_everywhere(kernel, inode, head, pages, even_copies=False)
-        del inode.pages.large[head]
-    return False
-
-
-def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int, count: int = 1) -> None:
-    """__remove_mapping(): a folio that nobody maps any more, and that need not be written, leaves the page cache."""
-    if inode.shmem:
-        if page in inode.clean:
-            shmem.truncate_pages(kernel, inode, page, 1)
-        elif kernel.swap.take(1):
-            inode.pages.discard(page, 1)
-            inode.fresh.discard(page, 1)
-            inode.swapped.add(page)
-            kernel.vmevents["pswpout"] += 1
-    elif page not in inode.dirty and page not in inode.writeback and inode.fs_type != "ramfs":
-        inode.pages.discard(page, count)
-        evicted(kernel.lruvec, inode, page, page + count, workingset=False)
-
-
-def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Free what MADV_FREE gave up and nobody wrote since, and all of a droppable VMA."""
-    given_up = (ANON, LAZY) if vma.flags & VM_DROPPABLE else (LAZY,)
-    for index, low, high in list(task.mm.pages.pieces(start, end)):
-        leaf = task.mm.pages.leaves[index]
-        states = bytearray(leaf.state[low:high])
-        for entry in range(low, high):
-            if states[entry - low] in given_up and not leaf.is_shared(entry):
-                states[entry - low] = ABSENT
-        task.mm.pages.put(index, low, states)
-
-
-def _mapcounts(kernel: "Kernel", inode: "Inode", first: int, count: int) -> list[int]:
-    """How often each page of a file is mapped, by a walk over every address space that maps it."""
-    found = [0] * count
-    for mm in {id(task.mm): task.mm for task in kernel.tasks.values()}.values():
-        for vma in mm.tree:
-            if vma.file is not None and vma.file.inode is inode:
-                low = max(first, vma.pgoff)
-                for page in range(low, min(first + count, vma.pgoff + vma.pages)):
-                    state = mm.pages.get(vma.start + ((page - vma.pgoff) << PAGE_SHIFT))
-                    found[page - first] += state in (FILE, FILE_DIRTY, SHMEM)
-    return found
-
-
-def _check_lru(vma: "Vma") -> None:
-    if vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB):
-        raise Errno("EINVAL", "a locked or special mapping")
 
 
 def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
