@@ -126,7 +126,6 @@ class LiveHost:
             is_dir=stat.S_ISDIR(facts.st_mode),
             mode=stat.S_IMODE(facts.st_mode),
             path=os.path.realpath(path),
-            script=_script(path) if stat.S_ISREG(facts.st_mode) and facts.st_mode & 0o111 else "",
         )
 
     def read(self, path: str, offset: int, length: int) -> bytes:
@@ -183,17 +182,6 @@ def _cwd(usual: str) -> str:
         return os.getcwd()
     except OSError:  # it was removed
         return usual
-
-
-def _script(path: str) -> str:
-    """The rest of the first line behind #!, as far as the kernel reads it (BINPRM_BUF_SIZE); "" if there is none."""
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(256)
-    except OSError:
-        return ""
-    line = start[2:].partition(b"\n")[0] if start.startswith(b"#!") else b""
-    return line.decode("utf-8", "surrogateescape").strip(" \t")
 
 
 def _libc_version() -> str | None:

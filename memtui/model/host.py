@@ -29,8 +29,6 @@ class FileFacts(NamedTuple):
     mode: int = 0o644
     path: str = ""
     """The file's own path, links followed, as maps shows it; "" if it is the one that was asked for."""
-    script: str = ""
-    """What follows #! in the first line of an executable script; "" for all else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class World:
         """A process that the trace does not tell the origin of: its address space has a stack and a break."""
         task = first_task(self.kernel, pid=pid)
         layout = stack_layout(b"", (), (), max(task.rlimit("STACK"), PAGE_SIZE))
-        setup_stack(self.kernel, task, *layout)
+        setup_stack(self.kernel, task, layout)
         task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
         open_standard(task)
         process = self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))

@@ -1,11 +1,12 @@
 """Starts programs with ASLR off and tells what the kernel mapped before their first instruction.
 
 Reads one JSON list a line from stdin: [file name, argv, environment, soft RLIMIT_STACK or null]. Answers each with one
-line of JSON: {"maps": text, "start_brk": n, "start_stack": n, "RssAnon": KiB}, or {"error": text}. The program never
-runs: it is killed at its exec stop.
+line of JSON: {"maps": text, "start_brk": n, "start_stack": n, "RssAnon": KiB}, {"errno": name}, or {"signal": name} for
+a program that exec itself killed. The program never runs: it is killed at its exec stop.
 """
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -18,14 +19,20 @@ PTRACE_TRACEME = 0
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def start(filename: str, argv: list[str], env: dict[str, str], stack: int | None) -> None:
-    """The child's side: becomes the program, or exits with status 127."""
+def strings_of(texts: list[str]) -> ctypes.Array[ctypes.c_char_p]:
+    return (ctypes.c_char_p * (len(texts) + 1))(*map(os.fsencode, texts), None)
+
+
+def start(filename: str, argv: list[str], env: dict[str, str], stack: int | None, answer: int) -> None:
+    """The child's side: becomes the program, or writes why not."""
     try:
         if stack is not None:
             resource.setrlimit(resource.RLIMIT_STACK, (stack, resource.getrlimit(resource.RLIMIT_STACK)[1]))
         LIBC.personality(ADDR_NO_RANDOMIZE)
         LIBC.ptrace(PTRACE_TRACEME, 0, 0, 0)
-        os.execve(filename, argv, env)
+        strings = strings_of(argv), strings_of([f"{name}={value}" for name, value in env.items()])
+        LIBC.execve(os.fsencode(filename), *strings)  # os.execve refuses an empty argv
+        os.write(answer, errno.errorcode[ctypes.get_errno()].encode())
     finally:
         os._exit(127)
 
@@ -42,21 +49,30 @@ def look(pid: int) -> dict[str, object]:
     }
 
 
+def attempt(filename: str, argv: list[str], env: dict[str, str], stack: int | None) -> dict[str, object]:
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        start(filename, argv, env, stack, writing)
+    os.close(writing)
+    _, status = os.waitpid(pid, 0)
+    with os.fdopen(reading) as stream:
+        failed = stream.read()
+    if failed:
+        return {"errno": failed}
+    if os.WIFSIGNALED(status):
+        return {"signal": signal.Signals(os.WTERMSIG(status)).name}
+    try:
+        stopped = signal.Signals(os.WSTOPSIG(status))
+        return look(pid) if stopped is signal.SIGTRAP else {"signal": stopped.name}
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 def main() -> None:
     for line in sys.stdin:
-        filename, argv, env, stack = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            start(filename, argv, env, stack)
-        _, status = os.waitpid(pid, 0)
-        if not os.WIFSTOPPED(status):
-            print(json.dumps({"error": f"status {status:#x}"}), flush=True)
-            continue
-        try:
-            print(json.dumps(look(pid)), flush=True)
-        finally:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        print(json.dumps(attempt(*json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":

@@ -94,10 +94,12 @@ def predict(path: str, argv: list[str], env: dict[str, str], stack: int | None) 
     machine = Machine(Asked(stack), [Statement(call, format_call("execve", call.args))])
     record = machine.step()
     machine.check()
-    if "E2BIG" in record.text:
-        return {"error": "status 0x7f00"}
-    mm = Exporter("").export(machine, None).mm
-    assert mm is not None, record
+    if " = -1 " in record.text:
+        return {"errno": record.text.rpartition(" = -1 ")[2].split()[0]}
+    snapshot = Exporter("").export(machine, None)
+    mm = snapshot.mm
+    if mm is None:
+        return {"signal": next(word.strip(":,") for word in snapshot.unknown["mm"].split() if word.startswith("SIG"))}
     return {
         "maps": maps_text(mm.vmas),
         "start_stack": mm.start_stack,

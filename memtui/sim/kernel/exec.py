@@ -9,7 +9,7 @@ from memtui.model.elf import ElfImage
 from memtui.sim.kernel.binfmt_elf import LoadedImage, load_interpreter, load_program, start_brk
 from memtui.sim.kernel.brk import brk_region
 from memtui.sim.kernel.exec_mm import VDSO_FLAGS, VVAR_FLAGS, exec_mmap, install_special_mapping, setup_stack
-from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, stack_layout
+from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, final_argv, stack_layout
 from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file_table import fput, open_inode
 from memtui.sim.kernel.fs import Inode
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
-_POINTER: Final = 8
 COMM_LENGTH: Final = 15
 """TASK_COMM_LEN without the NUL."""
 
@@ -39,12 +38,15 @@ class Program(NamedTuple):
     filename: bytes
     """As passed to execve."""
     argv: Sequence[bytes]
+    """The same."""
     envp: Sequence[bytes]
     image: ElfImage
     file: Inode
     interpreter: ElfImage | None = None
     interpreter_file: Inode | None = None
     offsets: ExecOffsets = ExecOffsets()
+    scripts: Sequence[Sequence[bytes]] = ()
+    """What took the place of argv[0], for each script that led to the program (`exec_stack.final_argv`)."""
 
 
 def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
@@ -59,8 +61,8 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
         return Outcome(-1, failure.name, failure.why)
     _begin_new_exec(kernel, task, program)
     try:
-        setup_stack(kernel, task, *layout, executable=program.image.execstack and program.image.gnu_stack)
-        loaded, interpreter = _load(kernel, task, program)
+        setup_stack(kernel, task, layout, executable=program.image.execstack and program.image.gnu_stack)
+        loaded, interpreter = _load(kernel, task, program, layout)
     except Errno as failure:
         do_exit(kernel, task)
         return Outcome(-1, "", f"the program cannot be mapped: {failure.why}", "SIGSEGV")
@@ -69,8 +71,8 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
 
 def _layout(task: "Task", program: Program) -> StackLayout:
     try:
-        limit = task.rlimit("STACK")
-        return stack_layout(program.filename, program.argv, program.envp, limit, program.offsets.stack)
+        limit, offsets = task.rlimit("STACK"), program.offsets.stack
+        return stack_layout(program.filename, program.argv, program.envp, limit, offsets, program.scripts)
     except StringsTooLong:
         raise Errno("E2BIG", "the arguments and the environment do not fit") from None
 
@@ -84,7 +86,7 @@ def _begin_new_exec(kernel: "Kernel", task: "Task", program: Program) -> None:
     mm = exec_mmap(kernel, task, offsets.mmap_pages, randomize=offsets.randomize)
     mm.exe = program.image.path
     task.comm = program.filename.rpartition(b"/")[2][:COMM_LENGTH].decode("utf-8", "surrogateescape")
-    task.cmdline = tuple(text.decode("utf-8", "surrogateescape") for text in program.argv)
+    task.cmdline = tuple(text.decode("utf-8", "surrogateescape") for text in final_argv(program.argv, program.scripts))
 
 
 def _close_on_exec(kernel: "Kernel", task: "Task") -> None:
@@ -101,7 +103,9 @@ def _close_on_exec(kernel: "Kernel", task: "Task") -> None:
     task.files.close_on_exec.clear()
 
 
-def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage, LoadedImage | None]:
+def _load(
+    kernel: "Kernel", task: "Task", program: Program, layout: StackLayout
+) -> tuple[LoadedImage, LoadedImage | None]:
     """load_elf_binary() behind setup_arg_pages(): program, interpreter, vdso.
 
     Raises:
@@ -117,9 +121,9 @@ def _load(kernel: "Kernel", task: "Task", program: Program) -> tuple[LoadedImage
         mm.base = interpreter.load_bias
     mm.entry = loaded.entry
     _map_vdso(kernel, task)
-    # create_elf_tables(): argc is the lowest of what it writes.
-    if not clear_user(kernel, task, mm.start_stack, _POINTER):
-        raise Errno("EFAULT", "a segment lies where the stack was")
+    # create_elf_tables:
+    if not clear_user(kernel, task, layout.start_stack, layout.tables - layout.start_stack):
+        raise Errno("EFAULT", "the tables cannot be written: a segment lies there, or the stack may not grow")
     mm.start_brk = start_brk(program.image, loaded)
     if offsets.randomize:
         moved = mm.start_brk != page_up(loaded.end)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel import brk
-from memtui.sim.kernel.exec_stack import mmap_base
+from memtui.sim.kernel.exec_stack import StackLayout, mmap_base
 from memtui.sim.kernel.exit import mmput
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mm import Mm
@@ -60,29 +60,26 @@ def exec_mmap(kernel: "Kernel", task: "Task", rnd_pages: int = 0, *, randomize: 
     return mm
 
 
-def setup_stack(
-    kernel: "Kernel", task: "Task", start: int, end: int, start_stack: int, *, executable: bool = False
-) -> Vma:
-    """setup_arg_pages(): the stack's VMA, charged, with the pages that hold strings and tables touched.
+def setup_stack(kernel: "Kernel", task: "Task", layout: StackLayout, *, executable: bool = False) -> Vma:
+    """setup_arg_pages(): the stack's VMA, charged, with the pages that hold strings touched.
 
     Args:
         kernel: charges it.
         task: owns it.
-        start: vm_start after it was extended, bytes.
-        end: vm_end.
-        start_stack: the stack pointer of the program; pages from there to `end` are touched.
+        layout: where it lies.
         executable: PT_GNU_STACK asks for it.
 
     Raises:
         Errno: ENOMEM by the overcommit rules.
     """
-    mm, pages = task.mm, (end - start) >> PAGE_SHIFT
+    mm, start, end = task.mm, layout.start, layout.end
+    pages = (end - start) >> PAGE_SHIFT
     acct_memory(kernel, task, mm, pages)
     flags = VM_STACK_FLAGS | (VM_EXEC if executable else 0)
     mm.link(Vma(start, end, flags, start >> PAGE_SHIFT, anon_vma=kernel.new_anon_vma(), chain=1))
     mm.account(flags, pages)
-    mm.start_stack = start_stack
-    access(kernel, task, start_stack, end - start_stack, write=True)
+    mm.start_stack = layout.start_stack
+    access(kernel, task, layout.strings, end - layout.strings, write=True)
     vma = mm.tree.at(start)
     assert vma is not None
     return vma

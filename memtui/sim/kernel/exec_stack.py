@@ -11,6 +11,8 @@ STACK_EXPAND: Final = 128 << 10
 """Bytes that setup_arg_pages() adds below the strings."""
 STACK_GUARD_GAP: Final = 256 * PAGE_SIZE
 MIN_GAP: Final = 128 << 20
+MAX_ARG_STRLEN: Final = 32 * PAGE_SIZE
+"""Bytes of one string, its NUL included."""
 PLATFORM: Final = b"x86_64\0"
 RANDOM_BYTES: Final = 16
 """What AT_RANDOM points to."""
@@ -31,6 +33,10 @@ class StackLayout(NamedTuple):
     """vm_end."""
     start_stack: int
     """mm->start_stack: the stack pointer of the first user instruction."""
+    strings: int
+    """The lowest byte of a string that was ever copied: of a script also one that was taken away again."""
+    tables: int
+    """Behind what create_elf_tables() writes from start_stack on."""
 
 
 class StackOffsets(NamedTuple):
@@ -77,44 +83,68 @@ def argument_limit(stack_limit: int) -> int:
     return max(min(6 << 20, stack_limit // 4), 128 << 10)
 
 
+def final_argv(argv: Sequence[bytes], scripts: Sequence[Sequence[bytes]]) -> tuple[bytes, ...]:
+    """Argv as the program gets it.
+
+    Args:
+        argv: as passed to execve; an empty one gets one empty string (since 5.18).
+        scripts: for each script that leads to the program, outermost first, what takes the place of argv[0].
+    """
+    arguments = tuple(argv) or (b"",)
+    for inserted in scripts:
+        arguments = (*inserted, *arguments[1:])
+    return arguments
+
+
 def stack_layout(
     filename: bytes,
     argv: Sequence[bytes],
     envp: Sequence[bytes],
     stack_limit: int,
     offsets: StackOffsets = StackOffsets(),  # noqa: B008 - an immutable value
+    scripts: Sequence[Sequence[bytes]] = (),
 ) -> StackLayout:
     """The stack of a program that was just started.
 
     Args:
         filename: as passed to execve.
-        argv: without the trailing NULL.
+        argv: without the trailing NULL; as passed to execve.
         envp: the same.
         stack_limit: soft RLIMIT_STACK, bytes.
         offsets: what ASLR adds.
+        scripts: as for `final_argv`.
 
     Raises:
         StringsTooLong: E2BIG.
     """
-    strings = sum(len(text) + 1 for text in (filename, *argv, *envp))
-    pointers = (max(len(argv), 1) + len(envp)) * 8
-    if strings + pointers > argument_limit(stack_limit):
-        raise StringsTooLong
-    # An empty argv gets one empty string since 5.18.
+    room = argument_limit(stack_limit) - (max(len(argv), 1) + len(envp)) * 8
     arguments = tuple(argv) or (b"",)
-    if not argv:
-        strings += 1
+    copied = deepest = _copied(0, (filename, *envp, *arguments), room)
+    for inserted in scripts:
+        copied = _copied(copied - len(arguments[0]) - 1, inserted, room)
+        deepest = max(deepest, copied)
+        arguments = final_argv(arguments, [inserted])
     end = page_up(STACK_TOP) - offsets.top
-    lowest = end - 8 - strings
-    used = end - page_down(lowest)
-    if stack_limit < used:  # the stack cannot grow over the strings
+    strings = end - 8 - deepest
+    used = end - page_down(strings)
+    if used > max(stack_limit, PAGE_SIZE):  # the stack cannot grow over the strings; its first page is there
         raise StringsTooLong
     size = max(used, min(page_down(stack_limit), used + STACK_EXPAND))
-    return StackLayout(end - size, end, _tables(lowest, len(arguments), len(envp), offsets))
+    tables = (end - 8 - copied - offsets.pointer) & ~0xF
+    return StackLayout(end - size, end, _start_stack(tables, len(arguments), len(envp)), strings, tables)
 
 
-def _tables(p: int, argc: int, envc: int, offsets: StackOffsets) -> int:
+def _copied(copied: int, texts: Sequence[bytes], room: int) -> int:
+    """Bytes of strings after these were copied too (copy_string_kernel)."""
+    if any(len(text) >= MAX_ARG_STRLEN for text in texts):
+        raise StringsTooLong
+    copied += sum(len(text) + 1 for text in texts)
+    if copied > room:
+        raise StringsTooLong
+    return copied
+
+
+def _start_stack(tables: int, argc: int, envc: int) -> int:
     """The stack pointer after create_elf_tables()."""
-    p = (p - offsets.pointer) & ~0xF
-    p -= len(PLATFORM) + RANDOM_BYTES + AUXV_ENTRIES * 16
+    p = tables - len(PLATFORM) - RANDOM_BYTES - AUXV_ENTRIES * 16
     return (p - (argc + 1 + envc + 1 + 1) * 8) & ~0xF

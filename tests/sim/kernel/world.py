@@ -5,6 +5,7 @@ from typing import NamedTuple
 from memtui.model.host import FileFacts, MachineFacts
 from memtui.sim.kernel import brk, exec_mm, fork, madvise, memory, mlock, mmap, mprotect, mremap, munmap, task_mmu
 from memtui.sim.kernel.check import check
+from memtui.sim.kernel.exec_stack import StackLayout
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.profile import profile_for
@@ -42,7 +43,8 @@ class World:
         told = {"totalram_pages": 6171024, **facts}
         self.kernel = Kernel(MachineFacts(release=release, **told), profile_for(release), FILES.get)  # type: ignore[arg-type]
         self.task = exec_mm.first_task(self.kernel, "runner")
-        exec_mm.setup_stack(self.kernel, self.task, 0x7FFFFFFDE000, 0x7FFFFFFFF000, 0x7FFFFFFFE000)
+        layout = StackLayout(0x7FFFFFFDE000, 0x7FFFFFFFF000, 0x7FFFFFFFE000, 0x7FFFFFFFE000, 0x7FFFFFFFE000)
+        exec_mm.setup_stack(self.kernel, self.task, layout)
         exec_mm.install_special_mapping(self.kernel, self.task, 0x7FFFF7FFD000, 2, exec_mm.VDSO_FLAGS, "[vdso]")
         exec_mm.install_special_mapping(self.kernel, self.task, 0x7FFFF7FF7000, 6, exec_mm.VVAR_FLAGS, "[vvar]")
         self.task.mm.start_brk = self.task.mm.brk = 0x6BE000
