@@ -76,6 +76,7 @@ class AddressMap:
         marks: Sequence[Range] = (),
         elf: ObjectMap = NO_OBJECTS,
         region: Region | None = None,
+        like: "AddressMap | None" = None,
     ) -> None:
         """Lay the rows out.
 
@@ -87,6 +88,7 @@ class AddressMap:
             marks: what `changes.changed` says, drawn in the first column.
             elf: the ELF files that are mapped, whose sections are named.
             region: only these VMAs, on a linear scale: a row for each 2**fold bytes of a VMA.
+            like: the map at an earlier look, of whose layout as much is kept as still holds.
         """
         self.width = width
         self._vmas = mm.vmas if region is None else mm.vmas[region.first : region.last + 1]
@@ -99,7 +101,7 @@ class AddressMap:
         # [vsyscall] lies above the user's space and is the only thing there.
         top = max(self._user_end, mm.vmas[-1].end) if mm.vmas else self._user_end
         space = Range(0, top) if region is None else Range(region.start, region.end)
-        self._layout = MapLayout(self._vmas, space, self._scale)
+        self.layout: MapLayout = MapLayout(self._vmas, space, self._scale, None if like is None else like.layout)
 
     @property
     def scale(self) -> str:
@@ -107,36 +109,36 @@ class AddressMap:
         return str(self._scale)
 
     def __len__(self) -> int:
-        return len(self._layout)
+        return len(self.layout)
 
     def row(self, index: int) -> Row:
         """Row `index`, 0 on top; the empty row outside."""
         if not 0 <= index < len(self):
             return ()
-        place = self._layout.place(index)
+        place = self.layout.place(index)
         if isinstance(place, Part):
             return crop(self._part_row(place), self.width)
         return crop(self._hole_row(place), self.width)
 
     def row_of(self, address: int) -> int:
         """The row that shows the byte `address`; the first or last one for an address outside of all."""
-        return self._layout.row_of(address)
+        return self.layout.row_of(address)
 
     def sample(self, row: int) -> Run | None:
         """The whole row in one cell; None for a hole."""
-        place = self._layout.place(row) if 0 <= row < len(self) else None
+        place = self.layout.place(row) if 0 <= row < len(self) else None
         if not isinstance(place, Part):
             return None
         return cell_runs(place.vma.runs, place.start, (0, place.pages))[0]
 
     def is_marked(self, first: int, last: int) -> bool:
         """Whether something changed in the rows from `first` up to `last`."""
-        top, bottom = self._layout.place(first), self._layout.place(max(last - 1, first))
+        top, bottom = self.layout.place(first), self.layout.place(max(last - 1, first))
         return self._mark(bottom.start, top.end).role == "map.changed"
 
     def address_at(self, row: int, column: int) -> int:
         """The first page of the cell at `column` (the nearest cell if there is none); of a hole, its first page."""
-        place = self._layout.place(min(max(row, 0), len(self) - 1))
+        place = self.layout.place(min(max(row, 0), len(self) - 1))
         if not isinstance(place, Part):
             return place.start
         cells = min(self._columns.bar, place.pages)
@@ -147,7 +149,7 @@ class AddressMap:
 
     def column_of(self, address: int) -> int:
         """The column of the cell that shows `address` in row `row_of(address)`; of a hole, where its label begins."""
-        place = self._layout.place(self.row_of(address))
+        place = self.layout.place(self.row_of(address))
         if not isinstance(place, Part) or not self._columns.bar:
             return min(_LABEL_AT, max(self.width - 1, 0))
         cells = min(self._columns.bar, place.pages)
@@ -158,14 +160,14 @@ class AddressMap:
         """The VMA of the row; None for a hole, and outside."""
         if not 0 <= row < len(self):
             return None
-        place = self._layout.place(row)
+        place = self.layout.place(row)
         return place.vma if isinstance(place, Part) else None
 
     def hole_at(self, row: int) -> Range | None:
         """The free range that the row folds; None for a VMA, and outside, and where nothing is free."""
         if not 0 <= row < len(self):
             return None
-        place = self._layout.place(row)
+        place = self.layout.place(row)
         return None if isinstance(place, Part) else self._free(place)
 
     def _free(self, hole: Range) -> Range | None:

@@ -1,7 +1,7 @@
 """Which rows of the address map show which part of it: every VMA as high as its size, every hole one row."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -49,52 +49,72 @@ class Part(NamedTuple):
 
 
 class MapLayout:
-    """Building costs O(VMAs) and looks at no page; every question O(log VMAs)."""
+    """Building costs O(VMAs) and looks at no page; every question O(log VMAs).
 
-    def __init__(self, vmas: Sequence[Vma], space: Range, scale: Scale) -> None:
+    With the layout before at hand only what lies between the first and the last VMA that moved is laid out again.
+    """
+
+    def __init__(self, vmas: Sequence[Vma], space: Range, scale: Scale, like: "MapLayout | None" = None) -> None:
         """Lay the rows out.
 
         Args:
             vmas: by ascending address.
             space: from where to where; what no VMA covers is a hole.
             scale: of the heights.
+            like: of the same address space at another time.
         """
-        self._vmas, self._space = vmas, space
-        # first[k] is the first row of the k-th VMA from the top, its hole above included; first[-1] of the last hole.
-        first, row, above, rows = [], 0, space.end, scale.rows
-        for vma in reversed(vmas):
-            start, end = vma[0], vma[1]
-            first.append(row)
-            row += (end < above) + rows(end - start)
-            above = start
-        first.append(row)
-        self._first, self._length = first, row + (above > space.start)
+        self.vmas, self.space, self.scale = vmas, space, scale
+        kept = like if like is not None and (like.space, like.scale) == (space, scale) else None
+        self.first: list[int] = self._laid_out_like(kept) if kept is not None else [*self._laid_out(0, len(vmas), 0)]
+        """[k]: the first row of the k-th VMA from the top, its hole above included; [-1]: of the last hole."""
+        self._length = self.first[-1] + (not vmas or vmas[0].start > space.start)
+
+    def _laid_out(self, begin: int, end: int, row: int) -> Iterator[int]:
+        """The first rows of the VMAs from the begin-th from the top to the end-th, that one's included."""
+        above, rows = self._above(begin), self.scale.rows
+        yield row
+        for nth in range(begin, end):
+            vma = self.vmas[-1 - nth]
+            row += (vma[1] < above) + rows(vma[1] - vma[0])
+            above = vma[0]
+            yield row
+
+    def _laid_out_like(self, like: "MapLayout") -> list[int]:
+        """The same list, most of it taken from another one."""
+        old, new = like.vmas, self.vmas
+        top = _alike(reversed(old), reversed(new))
+        # Where a VMA stands below one that moved, the hole between the two may be another one.
+        bottom = max(min(_alike(old, new), min(len(old), len(new)) - top) - 1, 0)
+        middle = [*self._laid_out(top, len(new) - bottom, like.first[top])]
+        behind = like.first[len(old) - bottom :]
+        by = middle[-1] - behind[0]
+        return [*like.first[:top], *middle, *(behind[1:] if not by else [row + by for row in behind[1:]])]
 
     def __len__(self) -> int:
         return self._length
 
     def row_of(self, address: int) -> int:
         """The row that shows the byte `address`; the first or last one for an address outside of all."""
-        if address >= self._space.end:
+        if address >= self.space.end:
             return 0
-        index = bisect_right(self._vmas, address, key=_START) - 1
+        index = bisect_right(self.vmas, address, key=_START) - 1
         if index < 0:
             return self._length - 1
-        vma, nth = self._vmas[index], len(self._vmas) - 1 - index
+        vma, nth = self.vmas[index], len(self.vmas) - 1 - index
         if address >= vma.end:
-            return self._first[nth]
+            return self.first[nth]
         height = self._height(nth)
         from_below = nth_of(vma.pages, height, (address - vma.start) >> PAGE_SHIFT)
-        return self._first[nth + 1] - 1 - from_below
+        return self.first[nth + 1] - 1 - from_below
 
     def place(self, row: int) -> Part | Range:
         """What a row shows: a part of a VMA, or a hole."""
-        nth = bisect_right(self._first, row) - 1
-        if nth == len(self._vmas):
-            return Range(self._space.start, self._above(nth))
-        vma = self._vmas[-1 - nth]
+        nth = bisect_right(self.first, row) - 1
+        if nth == len(self.vmas):
+            return Range(self.space.start, self._above(nth))
+        vma = self.vmas[-1 - nth]
         hole = self._has_hole_above(nth)
-        below_hole = row - self._first[nth] - hole
+        below_hole = row - self.first[nth] - hole
         if below_hole < 0:
             return Range(vma.end, self._above(nth))
         height = self._height(nth)
@@ -103,14 +123,24 @@ class MapLayout:
         return Part(vma, vma.start + (low << PAGE_SHIFT), high - low, below_hole, height)
 
     def _height(self, nth: int) -> int:
-        return self._first[nth + 1] - self._first[nth] - self._has_hole_above(nth)
+        return self.first[nth + 1] - self.first[nth] - self._has_hole_above(nth)
 
     def _has_hole_above(self, nth: int) -> bool:
-        return self._vmas[-1 - nth].end < self._above(nth)
+        return self.vmas[-1 - nth].end < self._above(nth)
 
     def _above(self, nth: int) -> int:
         """The start of the VMA above the nth from the top."""
-        return self._vmas[-nth].start if nth else self._space.end
+        return self.vmas[-nth].start if nth else self.space.end
+
+
+def _alike(old: Iterable[Vma], new: Iterable[Vma]) -> int:
+    """How many VMAs have the same range, counted from the first of both on."""
+    count = 0
+    for was, now in zip(old, new, strict=False):
+        if was is not now and (was[0] != now[0] or was[1] != now[1]):
+            break
+        count += 1
+    return count
 
 
 def nth_of(total: int, parts: int, item: int) -> int:

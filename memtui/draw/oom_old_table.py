@@ -81,7 +81,7 @@ class OldOomTable:
         points = [self._points[one.task.pid] for one in self.verdicts]
         if row > 1:
             return f"{points[0] - points[row - 1]:,} points behind the first"
-        return f"{points[0] - points[1]:,} points before the next" if len(points) > 1 else "the only one"
+        return f"dies first, by {points[0] - points[1]:,} points" if len(points) > 1 else "the only one"
 
 
 def legacy_of(snapshot: Snapshot, verdict: Verdict) -> LegacyTask | None:

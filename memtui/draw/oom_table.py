@@ -108,7 +108,7 @@ class OomTable:
             return ""
         if nth:
             return f"{pages_size(ranked[0] - ranked[nth])} behind the first"
-        return f"{pages_size(ranked[0] - ranked[1])} before the next" if len(ranked) > 1 else "the only one"
+        return f"dies first, by {pages_size(ranked[0] - ranked[1])}" if len(ranked) > 1 else "the only one"
 
     def _heads(self) -> Row:
         text = f"  {'#':>{_PLACE}} {'pid':>{_PID}} {'name':<{self._name}}"

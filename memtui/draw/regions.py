@@ -1,6 +1,7 @@
 """Regions: VMAs that lie near each other, such as a program with its heap, or everything that mmap placed."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import itemgetter
@@ -40,19 +41,19 @@ class Region(NamedTuple):
 def region_at(vmas: Sequence[Vma], address: int) -> Region | None:
     """The region that holds a byte, holes between its VMAs included; None: there is none. O(VMAs of it)."""
     index = bisect_right(vmas, address, key=_START) - 1
-    first, last = index, index
-    while first > 0 and _near(vmas[first - 1], vmas[first]):
-        first -= 1
-    while 0 <= last < len(vmas) - 1 and _near(vmas[last], vmas[last + 1]):
-        last += 1
-    if index < 0 or address >= vmas[last].end:
+    if index < 0:
+        return None
+    first = next((nth for nth in range(index, 0, -1) if _parts(vmas, nth)), 0)
+    last = next((nth - 1 for nth in range(index + 1, len(vmas)) if _parts(vmas, nth)), len(vmas) - 1)
+    if address >= vmas[last].end:
         return None
     return Region(first, last, vmas[first].start, vmas[last].end)
 
 
-def _near(below: Vma, above: Vma) -> bool:
-    gap = above[0] - below[1]
-    return gap < APART or (gap <= _BEFORE_HEAP and above.kind is VmaKind.HEAP)
+def _parts(vmas: Sequence[Vma], nth: int) -> bool:
+    """Whether the hole below a VMA parts two regions."""
+    gap = vmas[nth][0] - vmas[nth - 1][1]
+    return gap >= APART and (gap > _BEFORE_HEAP or vmas[nth].kind is not VmaKind.HEAP)
 
 
 def fold_to_fit(vmas: Sequence[Vma], region: Region, rows: int) -> int:
@@ -61,11 +62,12 @@ def fold_to_fit(vmas: Sequence[Vma], region: Region, rows: int) -> int:
     A region of many VMAs never fits: then it has at most twice as many rows as VMAs.
     """
     part = vmas[region.first : region.last + 1]
-    sizes = [vma.size for vma in part]
-    holes = sum(below.end < above.start for below, above in pairwise(part))
-    most = max(rows - holes, len(sizes) if rows > len(sizes) else 2 * len(sizes))
+    sizes = Counter([vma[1] - vma[0] for vma in part])
+    # More VMAs than rows never fit: then the holes do not matter.
+    holes = sum(below.end < above.start for below, above in pairwise(part)) if rows > len(part) else rows
+    most = max(rows - holes, len(part) if rows > len(part) else 2 * len(part))
     fold = PAGE_SHIFT
-    while sum(map(Scale(fold, linear=True).rows, sizes)) > most and fold < 47:
+    while sum(Scale(fold, linear=True).rows(size) * count for size, count in sizes.items()) > most and fold < 47:
         fold += 1
     return fold
 

@@ -17,25 +17,36 @@ _WIDE: Final = 66
 _KEY: Final = 11
 _KINDS: Final = {SegmentKind.SYSV: "SysV", SegmentKind.POSIX: "file", SegmentKind.MEMFD: "memfd"}
 _HEADS: Final = ("size", "in RAM", "swapped", "used by")
+Shared = Segment | TmpfsMount | None
+"""What a row tells of; None: of nothing that has an owner."""
 
 
-def sharing_rows(sharing: Sharing, width: int) -> tuple[Row, ...]:
-    """Mounts first, then the segments: those that nobody uses, which stay until they are removed, on top."""
+def sharing_rows(sharing: Sharing, width: int) -> tuple[tuple[Row, Shared], ...]:
+    """Mounts first, then the segments: those that nobody uses, which stay until they are removed, on top.
+
+    Beside each row stands what it tells of.
+    """
+    return tuple((crop(row, width), shared) for row, shared in _rows(sharing, width))
+
+
+def _rows(sharing: Sharing, width: int) -> Iterator[tuple[Row, Shared]]:
     orphans = [segment for segment in sharing.segments if segment.orphaned]
-    rows = [crop((Run("file systems in memory", "title"),), width)]
-    rows += [_mount(mount, width) for mount in sharing.mounts]
-    rows.append(crop((Run(f"shared memory segments: {len(sharing.segments):,}", "title"),), width))
+    yield (Run("file systems in memory", "title"),), None
+    for mount in sharing.mounts:
+        yield _mount(mount, width), mount
+    yield (Run(f"shared memory segments: {len(sharing.segments):,}", "title"),), None
     if orphans:
         held = sum((segment.resident or 0) + (segment.swapped or 0) for segment in orphans)
         text = f"{plural(len(orphans), 'segment')} that nobody uses: {human(held)} until removed (ipcrm, rm)"
-        rows.append(crop((Run(f"! {text}", "error"),), width))
+        yield (Run(f"! {text}", "error"),), orphans[0]
     if sharing.segments:
-        rows.append(_heads(width))
+        yield _heads(width), None
     for segment in sharing.segments:
-        rows += _segment(segment, width)
+        for row in _segment(segment, width):
+            yield row, segment
     for what, why in sharing.unknown.items():
-        rows += field_rows(f"{NOT_MEASURED} {what}", why, width, key_width=_KEY, role="text.dim")
-    return tuple(rows)
+        for row in field_rows(f"{NOT_MEASURED} {what}", why, width, key_width=_KEY, role="text.dim"):
+            yield row, None
 
 
 def _mount(mount: TmpfsMount, width: int) -> Row:

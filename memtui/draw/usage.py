@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from memtui.draw.fit import crop, shorten
+from memtui.draw.fit import crop, field_rows, shorten
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.labels import label_role, vma_label
+from memtui.draw.reclaim import reclaimable, reclaimable_of
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import human, kib, of, plural
 from memtui.model.address import PAGE_SIZE
@@ -84,15 +85,19 @@ def _largest(usage: Usage) -> tuple[int, int]:
 
 
 class UsageTable:
-    """A `Lines`: the kinds of an address space, or the VMAs of one kind; the first row has the heads."""
+    """A `Lines`: the kinds of an address space, or the VMAs of one kind; the first row has the heads.
 
-    def __init__(self, mm: MmSnapshot, width: int, kind: str | None = None) -> None:
+    Below stands what of it reclaim could take.
+    """
+
+    def __init__(self, mm: MmSnapshot, width: int, kind: str | None = None, *, swap: int | None = None) -> None:
         """Add it up.
 
         Args:
             mm: the address space.
             width: cells.
             kind: show the VMAs of this kind instead; one that is not there (any more) shows all kinds.
+            swap: SwapTotal, KiB; None: not known.
         """
         self.width = width
         kinds = by_kind(mm)
@@ -103,9 +108,13 @@ class UsageTable:
         self.total = sum(usage.resident or 0 for usage in kinds)
         """Pages in RAM of all kinds."""
         self._vm_pte = mm.counters.vm_pte
+        freed = reclaimable(chosen.vmas) if chosen else reclaimable_of(mm)
+        indented = field_rows("reclaimable", freed.sentence(swap), width - 1, key_width=11)
+        self._freed = tuple((Run(" ", "text"), *row) for row in indented)
+        """What of all that reclaim could take."""
 
     def __len__(self) -> int:
-        return len(self.entries) + 1 + self._has_tables
+        return len(self.entries) + 1 + self._has_tables + len(self._freed)
 
     @property
     def _has_tables(self) -> bool:
@@ -117,6 +126,9 @@ class UsageTable:
             return ()
         if index == 0:
             return self._row("", "", _HEADS, "oom.head", "oom.head")
+        below = index - 1 - len(self.entries) - self._has_tables
+        if below >= 0:
+            return self._freed[below]
         if index > len(self.entries):
             return self._row(PAGE_TABLES, "", (kib(self._vm_pte), "", "", ""), "key", "text.dim")
         usage = self.entries[index - 1]

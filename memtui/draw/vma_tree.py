@@ -89,6 +89,21 @@ class MapleTree:
             return None
         return self._spans[leaf * LEAF_SLOTS + slot - 1].vma
 
+    def told(self, index: int) -> str:
+        """What a row is in the tree, in words; "" for the heading."""
+        leaf, slot = divmod(index - len(self._head), LEAF_SLOTS + 1)
+        if not len(self._head) <= index < len(self):
+            return ""
+        if not slot:
+            return (
+                f"a leaf of up to {LEAF_SLOTS} ranges side by side: few cache lines to read, and readers under RCU "
+                "need no lock. (lib/maple_tree.c)"
+            )
+        way = f"slot {slot - 1} of its leaf; mas_walk reads {_counted(self.levels, 'node', 'nodes')} to get here"
+        if self._spans[leaf * LEAF_SLOTS + slot - 1].vma is not None:
+            return f"{way}. (lib/maple_tree.c)"
+        return f"{way}. Nodes above keep the size of their largest hole, by which mmap finds room. (mas_empty_area_rev)"
+
     def _node(self, leaf: int) -> Row:
         spans = self._spans[leaf * LEAF_SLOTS : (leaf + 1) * LEAF_SLOTS]
         slots: list[int] = []
@@ -150,6 +165,17 @@ class RedBlackTree:
         """The VMA of a row."""
         return self._vmas[len(self) - 1 - index] if len(self._head) <= index < len(self) else None
 
+    def told(self, index: int) -> str:
+        """What a row is in the tree, in words; "" for the heading."""
+        if self.vma_at(index) is None:
+            return ""
+        edges, is_red = self._edges(len(self) - 1 - index)
+        colour = "red: no red node has a red child" if is_red else "black: every way down has as many black nodes"
+        return (
+            f"{_counted(len(edges) // 3 + 1, 'node', 'nodes')} to look at from the root; {colour}, so no way is more "
+            "than twice as long as another. Each knows the largest hole below it. (lib/rbtree.c)"
+        )
+
     def _edges(self, wanted: int) -> tuple[str, bool]:
         """The lines in front of a node, and whether it is red: those of the deepest level are, if it is not full."""
         low, high, edges, came, depth = 0, len(self._vmas), "", "", 1
@@ -183,6 +209,11 @@ class TreePair:
         """The VMA of a row."""
         behind = index - len(self._first) - 1
         return self._second.vma_at(behind) if behind >= 0 else self._first.vma_at(index)
+
+    def told(self, index: int) -> str:
+        """What a row is in its tree, in words; "" where it is nothing."""
+        behind = index - len(self._first) - 1
+        return self._second.told(behind) if behind >= 0 else self._first.told(index)
 
 
 def _edge(vma: Vma | None, known: Known | None) -> Run:

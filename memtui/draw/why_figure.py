@@ -140,6 +140,26 @@ _TEXTS: Final = {
         "oom_kill of /proc/vmstat",
         "nothing: it counts since boot",
     ),
+    "mapped": _Text(
+        "page cache and shmem that stand in the page tables of some process; only unmapped pages go at once",
+        "Mapped of /proc/meminfo",
+        "munmap, exit; reclaim unmaps cold pages itself (try_to_unmap, mm/rmap.c)",
+    ),
+    "drop_caches": _Text(
+        "what writing to it would free: 1 page cache, 2 dentries and inodes, 3 both. An estimate from below to above",
+        "Cached + Buffers - Shmem - Dirty - Writeback, less what of Mapped is files'; SReclaimable",
+        "sync first: dirty pages stay. It is meant for tests; what is dropped has to be read again",
+    ),
+    "not in them": _Text(
+        "MemTotal less what the zones manage: a machine whose memory comes and goes (a balloon, hot-plug)",
+        "managed of /proc/zoneinfo against MemTotal of /proc/meminfo",
+        "whoever gave it to the machine decides",
+    ),
+    "approximate": _Text(
+        "where a simulation follows the kernel's rules, but not to the page",
+        "the simulator",
+        "nothing to free",
+    ),
     "swap": _Text(
         "where anon and shmem can go",
         "/proc/swaps",
@@ -152,6 +172,8 @@ _TEXTS: Final = {
     ),
 }
 _ALSO: Final = {"mode 0": "mode", "mode 1": "mode", "mode 2": "mode"}
+MEANINGS: Final = {name: text.what for name, text in _TEXTS.items()}
+"""Figure of the ledger or of the machine -> what it is."""
 
 
 def figure_answer(lines: Lines, row: int, snapshot: Snapshot) -> Answer | None:

@@ -20,6 +20,16 @@ def test_rows_show_hex_and_text() -> None:
     assert plain(dump.row(256)) == ""
 
 
+def test_bytes_that_changed_are_marked_and_counted() -> None:
+    before = DATA[:21] + b"?" + DATA[22:]
+    dump = HexDump(Content(PAGE, DATA), 82, before)
+    assert " 48*69 ff" in plain(dump.row(1))
+    assert "*" not in plain(dump.row(0)).partition("··")[0]
+    assert dump.scale == "a row 16 bytes · * 1 changed"
+    assert [run.text for run in dump.row(1) if run.role == "map.changed"] == ["48*"]
+    assert HexDump(Content(PAGE, DATA), 82, DATA).scale == "a row 16 bytes"
+
+
 @pytest.mark.parametrize("width", [30, 40, 60, 82, 150, 290])
 def test_every_byte_has_its_place(width: int) -> None:
     dump = HexDump(Content(PAGE, DATA), width)

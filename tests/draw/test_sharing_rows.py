@@ -25,7 +25,7 @@ SHARING = Sharing(
 
 
 def test_all_figures_where_there_is_room() -> None:
-    rows = [" ".join(plain(row).split()) for row in sharing_rows(SHARING, 110)]
+    rows = [" ".join(plain(row).split()) for row, _ in sharing_rows(SHARING, 110)]
     assert rows == [
         "file systems in memory",
         "/dev/shm ▒▒▒▒▒····· 50 MiB of 100 MiB · 9 inodes · tmpfs",
@@ -43,7 +43,7 @@ def test_all_figures_where_there_is_room() -> None:
 
 @pytest.mark.parametrize("width", [40, 49, 65])
 def test_what_is_in_memory_and_who_uses_it_where_there_is_less(width: int) -> None:
-    rows = [plain(row) for row in sharing_rows(SHARING, width)]
+    rows = [plain(row) for row, _ in sharing_rows(SHARING, width)]
     assert max(map(len, rows)) <= width
     joined = [" ".join(row.split()) for row in rows]
     assert any(row.startswith("! SysV id 7") and row.endswith("5 MiB nobody") for row in joined)
@@ -72,6 +72,6 @@ def test_the_old_rule_ranks_by_address_space_children_and_age() -> None:
         assert rows[1].split()[:5] == ["†", "1", "3", "parent", "6,002"]
         assert rows[2].split()[:4] == ["2", "2", "big", "321"]
         assert "1 more" in rows[3]
-        assert table.distance(1) == "5,681 points before the next"
+        assert table.distance(1) == "dies first, by 5,681 points"
     lines = [" ".join(plain(row).split()) for row in old_arithmetic(legacy[3], 70)]
     assert lines[:3] == ["the rule before 2.6.36", "total_vm 4,000 points", "+ half of 2 children 6,002 points"]

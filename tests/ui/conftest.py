@@ -18,10 +18,11 @@ Run = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Until every request is answered and every message is handled."""
+    """Until every request is answered and every message is handled, also those that an answer gives rise to."""
     await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    while not all(worker.is_finished for worker in pilot.app.workers):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:

@@ -9,13 +9,19 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.lines import RowLines
+from memtui.draw.machine_rows import machine_rows
+from memtui.draw.residence_bars import residence_rows
 from memtui.draw.run import plain
+from memtui.draw.why_figure import MEANINGS, figure_name
 from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, ShowHeap, Step, WatchFile
+from memtui.model.snapshot import Snapshot
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
 from memtui.ui.line_view import LineView
 from memtui.ui.screens.choosing import ChoosingScreen
-from memtui.ui.screens.help import HelpScreen, help_rows
+from memtui.ui.screens.help import LINES_OF, HelpScreen, help_rows
 from memtui.ui.screens.main import MainScreen
 from memtui.ui.screens.placing import PANES
 from memtui.ui.screens.prompt import Prompt
@@ -28,9 +34,12 @@ from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
+from memtui.ui.widgets.sharing_pane import SharingPane
 from memtui.ui.widgets.steps_pane import StepsPane
 from memtui.ui.widgets.tree_pane import TreePane
 from memtui.ui.widgets.usage_pane import UsagePane
+from tests.draw.pictures import PROCESS
+from tests.draw.test_machine_rows import SYSTEM
 from tests.ui.conftest import COMPACT, WIDE, Run, settle
 from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
 
@@ -407,25 +416,16 @@ async def enter(stage: Stage) -> None:
 
 async def next_pane(stage: Stage) -> None:
     seen = []
-    for _ in range(11):
+    for _ in PANES:
         await stage.press()
         seen.append(stage.app.focused.id if stage.app.focused else None)
     assert seen == [*PANES[1:], "map"]
 
 
 async def previous_pane(stage: Stage) -> None:
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(TreePane)
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(MachinePane)
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(FilesPane)
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(LibrariesPane)
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(HeapPane)
-    await stage.press()
-    assert stage.app.focused is stage.app.screen.query_one(UsagePane)
+    for pane in (TreePane, MachinePane, SharingPane, FilesPane, LibrariesPane, HeapPane, UsagePane):
+        await stage.press()
+        assert stage.app.focused is stage.app.screen.query_one(pane)
 
 
 async def libraries(stage: Stage) -> None:
@@ -489,7 +489,7 @@ async def try_adj(stage: Stage) -> None:
     first = pane.verdict
     assert first is not None
     assert first.task.pid == 77
-    assert "before the next" in pane.subtitle
+    assert "dies first, by" in pane.subtitle
     await stage.press("minus", "minus")
     tried = pane.verdict
     assert tried is not None
@@ -744,7 +744,7 @@ async def test_keys_that_the_source_does_not_accept_do_nothing(run: Run) -> None
     source = Live()
     async with run(source) as pilot:
         seen = list(source.seen)
-        await pilot.press("n", "b", "m", "f", "t", "i", "s")
+        await pilot.press("n", "b", "m", "f", "t", "s")
         await settle(pilot)
         assert source.seen == seen
         assert isinstance(pilot.app.screen, MainScreen)
@@ -760,6 +760,33 @@ def test_help_lists_every_key_and_fits_its_width() -> None:
         if width == 100:
             for key in KEYS:
                 assert any(row.startswith(f" {key.shown} ") and key.meaning in row for row in rows), key
+
+
+@pytest.mark.parametrize("pane", [pane for pane in PANES if pane != "map"])
+async def test_help_begins_with_the_figures_of_the_pane(run: Run, pane: str) -> None:
+    async with run(Simulated(at=3)) as pilot:
+        main = pilot.app.screen
+        assert isinstance(main, MainScreen)
+        main.bring(pane)
+        await settle(pilot)
+        await pilot.press("question_mark")
+        await settle(pilot)
+        text = shown(pilot.app.screen.query_one("#help", LineView)).partition("Steps of a simulation")[0]
+        assert text.split()[0] == "Here"
+        assert len(text) > 150
+
+
+def test_help_tells_of_each_line_of_the_ledger_and_of_the_machine() -> None:
+    snapshot = Snapshot("live", "x", SYSTEM, mm=PROCESS)
+    zones = {zone.name for zone in SYSTEM.zones}
+    for pane, rows in (("residence", residence_rows(snapshot, 80)), ("machine", machine_rows(snapshot, 80))):
+        lines = RowLines(tuple(rows), 80)
+        names = {figure_name(lines, row).removesuffix(" 0").removesuffix(" 1").removesuffix(" 2") for row in range(99)}
+        told = {name for name in names - zones - {""} if not name.startswith(NOT_MEASURED)}
+        assert len(told) > 9
+        # What smaps sums up for the process is told with the VMA.
+        assert told - {"process"} <= set(LINES_OF[pane])
+        assert set(LINES_OF[pane]) <= set(MEANINGS)
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 200])

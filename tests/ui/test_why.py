@@ -17,6 +17,8 @@ CASES = {
     "heap": (("H",), "lists of its cache"),
     "files": (("F",), "that anyone has read or mapped"),
     "machine": (("M", "j"), "LRU lists"),
+    "sharing": (("I",), "in RAM or on swap, whether a process maps it or not"),
+    "tree": (("V", "G"), "look at from the root"),
 }
 """Pane -> keys that lead to it, and words of the answer there."""
 
@@ -29,7 +31,7 @@ def text(view: LineView) -> str:
 @pytest.mark.parametrize("pane", CASES)
 async def test_every_pane_answers(run: Run, pane: str, size: tuple[int, int]) -> None:
     keys, words = CASES[pane]
-    async with run(Simulated(at=3), size=size) as pilot:
+    async with run(Live() if pane == "sharing" else Simulated(at=3), size=size) as pilot:
         await pilot.press(*keys)
         await settle(pilot)
         focused = pilot.app.focused

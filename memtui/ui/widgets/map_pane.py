@@ -8,7 +8,7 @@ from memtui.draw.address_map import AddressMap
 from memtui.draw.answer import Answer
 from memtui.draw.changes import changed
 from memtui.draw.fit import shorten, wrap
-from memtui.draw.hex_dump import HexDump
+from memtui.draw.hex_dump import HexDump, earlier_bytes
 from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
 from memtui.draw.minimap import minimap
@@ -53,6 +53,8 @@ class MapPane(Pane):
         self._drawing: AddressMap | PageGrid | HexDump | None = None
         self._mm: MmSnapshot | None = None
         self._marks: tuple[Range, ...] = ()
+        self._bytes_before: bytes | None = None
+        """What the page whose bytes are shown held at the last look."""
         self._region: tuple[tuple[Vma, ...], Region] | None = None
         """VMAs, and the region of them that was found last."""
         self._small: tuple[AddressMap | PageGrid, tuple[Run, ...]] | None = None
@@ -81,6 +83,7 @@ class MapPane(Pane):
         mm, before = snapshot.mm, self._mm
         self._mm = mm
         self._marks = () if mm is None else changed(before, mm)
+        self._bytes_before = None if self.snapshot is None else earlier_bytes(self.snapshot, snapshot)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
             self.address, self.level = first_look(mm), Zoom()
             self._peeked = self._examined = None
@@ -94,7 +97,7 @@ class MapPane(Pane):
         vma = self.vma if self.shift is not None else None
         region = self.vma_region if self.level.level is Level.REGION else None
         page = page_down(self.address) if self.bytes and self.address is not None else None
-        part = (vma, page, 0 if region is None else region.start)
+        part = (vma, page, self._bytes_before, 0 if region is None else region.start)
         return snapshot.mm, self._marks, *self.level, *part, self.room.height, snapshot.content, self.elf.objects
 
     def draw(self, snapshot: Snapshot) -> None:
@@ -120,7 +123,8 @@ class MapPane(Pane):
         region = self.vma_region if self.level.level is Level.REGION else None
         self.level = Zoom(Level.REGION if region is not None else Level.SPACE)
         fold = AddressMap.FOLD if region is None else fold_to_fit(mm.vmas, region, self.room.height)
-        drawing = AddressMap(mm, self.room.width, fold=fold, marks=self._marks, elf=self.elf.objects, region=region)
+        like, elf = self._drawing if isinstance(self._drawing, AddressMap) else None, self.elf.objects
+        drawing = AddressMap(mm, self.room.width, fold=fold, marks=self._marks, elf=elf, region=region, like=like)
         self._drawing = drawing
         self.show(drawing, title=self.TITLE if region is None else region.title, subtitle=drawing.scale)
 
@@ -128,9 +132,8 @@ class MapPane(Pane):
         if self._peeked != page:
             self._peeked = page
             self.post_message(self.Wanted(Peek(page)))
-        dump = HexDump(
-            content if content is not None and content.page == page else Content(page, None), self.room.width
-        )
+        shown = content if content is not None and content.page == page else Content(page, None)
+        dump = HexDump(shown, self.room.width, self._bytes_before)
         self._drawing = dump
         self.show(dump, title=f"{vma_label(vma)} · bytes of page {page:x}", subtitle=dump.scale)
 

@@ -33,8 +33,8 @@ class UsagePane(Pane):
         self._table: UsageTable | None = None
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        """The address space, and what of it."""
-        return snapshot.mm, self._kind or ""
+        """The address space, what of it, and the swap that its pages could go to."""
+        return snapshot.mm, self._kind or "", snapshot.system.meminfo.get("SwapTotal")
 
     def draw(self, snapshot: Snapshot) -> None:
         """The kinds, or the VMAs of one."""
@@ -42,7 +42,8 @@ class UsagePane(Pane):
             self._table = None
             self.show(RowLines((), self.room.width), title=self.TITLE, subtitle="")
             return
-        table = UsageTable(snapshot.mm, self.room.width, self._kind)
+        swap = snapshot.system.meminfo.get("SwapTotal")
+        table = UsageTable(snapshot.mm, self.room.width, self._kind, swap=swap)
         self._table, self._kind = table, table.kind
         title = f"{self.TITLE}: {table.kind}" if table.kind else self.TITLE
         self.show(table, title=title, subtitle="Esc all kinds" if table.kind else "Enter its VMAs")
