@@ -7,8 +7,9 @@ from memtui.trace.lexer import prefix
 from memtui.trace.printer import RESULT_COLUMN
 from memtui.trace.statements import CALL
 
-_UNFINISHED: Final = re.compile(r" ?<(?:unfinished|no return) \.\.\.>$")
-"""ltrace says "no return" of a call during which a signal came, and of exit."""
+_UNFINISHED: Final = re.compile(r" ?<(?:unfinished|no return|pid changed to \d+) \.\.\.>$")
+"""ltrace says "no return" of a call during which a signal came, and of exit; strace "pid changed" of an execve in a
+thread that is not the first."""
 _UNFINISHED_END: Final = re.compile(r" ?<unfinished \.\.\.>(?=\)\s*= )")
 _SUMMARY: Final = re.compile(r"% time\s+seconds\s+usecs/call")
 _RESUMED: Final = re.compile(r"<\.\.\. (?P<name>.+?) resumed>\s?")

@@ -260,10 +260,11 @@ def test_killed_inside_a_call() -> None:
     assert one.what.result == Result(None, "", "?")
 
 
-def test_exec_in_a_thread() -> None:
-    log = """\
+@pytest.mark.parametrize("open_end", ["unfinished", "pid changed to 4"])
+def test_exec_in_a_thread(open_end: str) -> None:
+    log = f"""\
 4  futex(0x5000, FUTEX_WAIT, 2 <unfinished ...>
-5  execve("/bin/true", ["true"], 0x7ffe0000 /* 3 vars */ <unfinished ...>
+5  execve("/bin/true", ["true"], 0x7ffe0000 /* 3 vars */ <{open_end} ...>
 4  +++ superseded by execve in pid 5 +++
 4  <... execve resumed>)             = 0
 """
