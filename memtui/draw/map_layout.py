@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -84,7 +85,7 @@ class MapLayout:
         old, new = like.vmas, self.vmas
         top = _alike(reversed(old), reversed(new))
         # Where a VMA stands below one that moved, the hole between the two may be another one.
-        bottom = max(min(_alike(old, new), min(len(old), len(new)) - top) - 1, 0)
+        bottom = max(_alike(islice(old, min(len(old), len(new)) - top), new) - 1, 0)
         middle = [*self._laid_out(top, len(new) - bottom, like.first[top])]
         behind = like.first[len(old) - bottom :]
         by = middle[-1] - behind[0]

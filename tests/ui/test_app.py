@@ -1,12 +1,14 @@
 """The app as a whole: failures of a source, sizes, the mouse, the list to pick from, pictures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 from textual.widgets import Input
 
+from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone
 from memtui.model.request import Back, Focus, Peek, Refresh, Seek, Step
 from memtui.model.source import Source
@@ -280,6 +282,25 @@ async def test_the_closest_are_the_bytes_of_a_page(run: Run) -> None:
         await settle(pilot)
         assert source.seen[-1] == Peek(None)
         assert (board.shift, board.address) == (0, HEAP + 4096)
+
+
+async def test_bytes_that_changed_since_the_last_look_are_marked_until_the_next(run: Run) -> None:
+    async with run(Live()) as pilot:
+        app = cast("MemtuiApp", pilot.app)
+        board = app.screen.query_one(MapPane)
+        board.go(HEAP)
+        await pilot.press("z", "z", "z")
+        await settle(pilot)
+        assert app.snapshot is not None
+        assert app.snapshot.content is not None
+        data = app.snapshot.content.data or b""
+        assert "changed" not in board.subtitle
+        for changes, marked in ((1, True), (0, False)):
+            data = bytes(byte ^ changes for byte in data[:3]) + data[3:]
+            app.snapshot = replace(app.snapshot, content=Content(HEAP, data))
+            await settle(pilot)
+            assert ("01*00*03*" in board.text_of(0)) is marked
+            assert ("* 3 changed" in board.subtitle) is marked
 
 
 async def test_a_simulation_has_no_bytes_and_says_so(run: Run) -> None:
