@@ -1,7 +1,7 @@
 """One process, read again and again: its VMAs with figures and residence, its counters."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import is_
 from typing import Final
@@ -20,6 +20,7 @@ from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
+_NO_MORE: Final = (b"", None)
 _TORN: Final = "VMAs changed while they were read"
 _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
@@ -39,9 +40,8 @@ class AddressSpaceReader:
         self._last: MmSnapshot | None = None
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
         self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace()
-        self._text = b""
-        self._lines: dict[bytes, Vma] = {}
-        """Of `_text`, with what was measured of each."""
+        self._vmas: Sequence[Vma] = ()
+        """Of the lines of `_maps`, with what was measured of each."""
         self._notes: dict[str, str] = {}
         """What the last reading of the pages could not tell."""
         self._hidden = 0
@@ -97,7 +97,7 @@ class AddressSpaceReader:
         folder = mm_folder(self._procfs, stat)
         unknown: dict[str, str] = {"brk": "the kernel does not tell the brk of another process, only where [heap] ends"}
         counters = parse_status(self._procfs.read(f"{folder}/status")).counters
-        vmas = self._vmas(folder, counters, unknown, measure=measure)
+        vmas = self._measured(folder, counters, unknown, measure=measure)
         for field, value in (("start_brk", stat.start_brk), ("start_stack", stat.start_stack)):
             if value is None:
                 unknown[field] = "stat shows it only to who may read maps"
@@ -115,7 +115,7 @@ class AddressSpaceReader:
         self._last = _same_or_new(self._last, mm)
         return self._last
 
-    def _vmas(self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool) -> tuple[Vma, ...]:
+    def _measured(self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool) -> tuple[Vma, ...]:
         """The very tuple as before if nothing changed, or if it is not yet time to look."""
         last = self._last
         if last is not None and not measure and not self._pace.due:
@@ -136,8 +136,7 @@ class AddressSpaceReader:
         began = time.monotonic()
         with uncollected():
             vmas = self._with_runs(folder, vmas, self._notes)
-        if last is None or vmas is not last.vmas:
-            self._lines = dict(zip(self._lines, vmas, strict=True))
+        self._vmas = vmas
         # The first reading parses everything, and says nothing about the next.
         self._pace.spent(0.0 if last is None else cost + time.monotonic() - began)
         unknown |= self._notes
@@ -147,13 +146,10 @@ class AddressSpaceReader:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
         name = f"{folder}/maps"
         text = self._procfs.read_filled(name)
-        if text != self._text:
-            known, systems = self._systems, self._file_systems(folder)
-            lines = self._maps.parse(text, systems, file=self._procfs.path(name))
-            measured = self._lines if systems is known else {}
-            self._text, self._lines = text, {line: measured.get(line, vma) for line, vma in lines.items()}
-        vmas = tuple(self._lines.values())
-        return self._last.vmas if self._last is not None and _all_same(self._last.vmas, vmas) else vmas
+        if text != self._maps.text:
+            systems = self._file_systems(folder)
+            self._vmas = self._maps.parse(text, systems, self._vmas, file=self._procfs.path(name))
+        return tuple(self._vmas) if self._last is None else _kept(self._last.vmas, self._vmas)
 
     def _file_systems(self, folder: str) -> FileSystems:
         """Of the mounts that the process sees; of ours if it does not let them be read."""
@@ -179,17 +175,17 @@ class AddressSpaceReader:
             if self._smaps_pace.why_old:
                 notes["smaps"] = self._smaps_pace.why_old
             return vmas
-        blocks: dict[bytes, Block] = {}
         try:
             with self._smaps_pace.measured(), uncollected():
-                blocks = self._smaps.parse(self._procfs.read_filled(f"{folder}/smaps"))
+                blocks = self._smaps.parse(self._procfs.pieces_filled(f"{folder}/smaps"))
+                now = list(_attached(zip(self._maps.lines, vmas, strict=True), blocks))
         except (AccessDenied, NotSupported) as error:
             notes["smaps"] = str(error)
-        else:
-            torn = sum(line not in blocks for line in self._lines)
-            if torn:
-                notes["smaps"] = f"{torn} of {len(vmas)} {_TORN}"
-        return _kept(vmas, [_attached(vma, blocks.get(line)) for line, vma in zip(self._lines, vmas, strict=True)])
+            return _kept(vmas, [_with_block(vma, None) for vma in vmas])
+        torn = sum(vma.smaps is None for vma in now)
+        if torn:
+            notes["smaps"] = f"{torn} of {len(vmas)} {_TORN}"
+        return _kept(vmas, now)
 
     def _with_runs(self, folder: str, vmas: tuple[Vma, ...], notes: dict[str, str]) -> tuple[Vma, ...]:
         reading = self._residence.read(folder, vmas)
@@ -218,7 +214,16 @@ class AddressSpaceReader:
             return None
 
 
-def _attached(vma: Vma, block: Block | None) -> Vma:
+def _attached(lines: Iterable[tuple[bytes, Vma]], blocks: Iterator[tuple[bytes, Block]]) -> Iterator[Vma]:
+    """The VMAs of the lines with their blocks, both by ascending address; a line that has none changed meanwhile."""
+    head, block = next(blocks, _NO_MORE)
+    for line, vma in lines:
+        while head and head != line and int(head.partition(b"-")[0], 16) < vma.start:
+            head, block = next(blocks, _NO_MORE)
+        yield _with_block(vma, block if head == line else None)
+
+
+def _with_block(vma: Vma, block: Block | None) -> Vma:
     """The VMA with the figures of its block; the same object if it has them."""
     smaps, vm_flags = (None, None) if block is None else block
     # A huge page memfd has the label of any memfd: the flag tells it.

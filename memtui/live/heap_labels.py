@@ -1,7 +1,9 @@
 """What lies in the anonymous VMAs of a process: the arenas of its allocators, named on the map."""
 
 import re
+from array import array
 from collections.abc import Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
@@ -24,7 +26,8 @@ class HeapLabels:
 
     def __init__(self, procfs: Procfs, pid: int) -> None:
         self._procfs, self._folder = procfs, str(pid)
-        self._seen: tuple[tuple[int, int], ...] = ()
+        self._seen = array("Q")
+        """Where they start and end."""
         self._python: Mapping[int, str] = _NOTHING
         self._all: Mapping[int, str] = _NOTHING
         self._pace = Pace()
@@ -37,7 +40,7 @@ class HeapLabels:
         if mm.vmas is self._looked and heap is self._heap:
             return self._all
         version = python_version(mm)
-        anonymous = tuple((vma.start, vma.end) for vma in mm.vmas if vma.kind is VmaKind.ANON)
+        anonymous = array("Q", chain.from_iterable(vma[:2] for vma in mm.vmas if vma.kind is VmaKind.ANON))
         if version is not None and anonymous != self._seen and self._pace.due:
             with self._pace.measured():
                 self._python = self._look(mm, version)

@@ -1,7 +1,9 @@
 """Models show_map_vma of fs/proc/task_mmu.c, read backwards: the lines of /proc/PID/maps as VMAs."""
 
 import re
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from typing import Any, Final, NamedTuple
 
 from memtui.live.mounts import Mount
 from memtui.model.errors import ParseError
@@ -9,6 +11,7 @@ from memtui.model.vma import Vma, VmaKind
 
 _SYSV: Final = re.compile(r"/SYSV[0-9a-f]{8} \(deleted\)")
 _NO_FILE: Final = ((0, 0), 0)
+_NO_MORE: Final = (b"", None)
 
 
 class FileSystems(NamedTuple):
@@ -40,12 +43,25 @@ def parse_line(line: bytes, systems: FileSystems) -> Vma:
     Raises:
         ValueError: it is no such line.
     """
-    place, perms, offset, dev, inode, *label = line.split(b" ", 5)
+    return _parse(line, systems, {})
+
+
+def _parse(line: bytes, systems: FileSystems, rests: dict[bytes, tuple[Any, ...]]) -> Vma:
+    """Thousands of lines may differ in their addresses alone: what stands behind those is parsed once."""
+    place, _, rest = line.partition(b" ")
     start, _, end = place.partition(b"-")
+    fields = rests.get(rest)
+    if fields is None:
+        rests[rest] = fields = _fields(rest, systems)
+    return Vma(int(start, 16), int(end, 16), *fields)
+
+
+def _fields(rest: bytes, systems: FileSystems) -> tuple[Any, ...]:
+    perms, offset, dev, inode, *label = rest.split(b" ", 4)
     major, _, minor = dev.partition(b":")
     name = label[0].lstrip(b" ").decode(errors="surrogateescape") if label else ""
-    fields = (perms.decode("ascii"), int(offset, 16), (int(major, 16), int(minor, 16)), int(inode), name)
-    return Vma(int(start, 16), int(end, 16), *fields, kind_of(name, fields[2], fields[3], systems))
+    file = (int(major, 16), int(minor, 16)), int(inode)
+    return perms.decode("ascii"), int(offset, 16), *file, name, kind_of(name, *file, systems)
 
 
 def kind_of(name: str, dev: tuple[int, int], inode: int, systems: FileSystems) -> VmaKind:
@@ -90,25 +106,56 @@ class MapsParser:
 
     def __init__(self) -> None:
         self._systems = FileSystems()
-        self._known: dict[bytes, Vma] = {}
+        self.text = b""
+        """What was parsed last."""
 
-    def parse(self, text: bytes, systems: FileSystems, *, file: str = "maps") -> dict[bytes, Vma]:
-        """The VMAs by their lines, in the order of the file.
+    def parse(
+        self, text: bytes, systems: FileSystems, before: Sequence[Vma] = (), *, file: str = "maps"
+    ) -> list[Vma]:
+        """The VMAs in the order of the file, one a line.
+
+        Args:
+            text: of the file.
+            systems: what device numbers mean.
+            before: what the last call gave, as measured since then.
+            file: the name for an error.
 
         Raises:
             ParseError: a line has another form, named with `file` and its number.
         """
-        known = self._known if systems == self._systems else {}
-        lines = text.split(b"\n")
-        lines.pop()
-        parsed = {}
-        for number, line in enumerate(lines, 1):
-            vma = known.get(line)
-            if vma is None:
-                try:
-                    vma = parse_line(line, systems)
-                except ValueError as error:
-                    raise ParseError("not a line of maps", file=file, line=number) from error
-            parsed[line] = vma
-        self._known, self._systems = parsed, systems
-        return parsed
+        known = zip(self.lines, before if systems == self._systems else (), strict=False)
+        vmas = list(_merged(lines_of(text), known, systems, file))
+        self.text, self._systems = text, systems
+        return vmas
+
+    @property
+    def lines(self) -> Iterator[bytes]:
+        """Of the last text, each with its newline."""
+        return lines_of(self.text)
+
+
+def lines_of(text: bytes) -> Iterator[bytes]:
+    """One at a time: there are tens of thousands. What stands behind the last newline is left out."""
+    return (line for line in BytesIO(text) if line.endswith(b"\n"))
+
+
+def _merged(
+    lines: Iterator[bytes], known: Iterator[tuple[bytes, Vma]], systems: FileSystems, file: str
+) -> Iterator[Vma]:
+    """Both by ascending address."""
+    rests: dict[bytes, tuple[Any, ...]] = {}
+    known_line, vma = next(known, _NO_MORE)
+    for number, line in enumerate(lines, 1):
+        if line != known_line:
+            try:
+                parsed = _parse(line[:-1], systems, rests)
+            except ValueError as error:
+                raise ParseError("not a line of maps", file=file, line=number) from error
+            while vma is not None and vma.start < parsed.start:
+                known_line, vma = next(known, _NO_MORE)
+            if line != known_line:
+                yield parsed
+                continue
+        assert vma is not None
+        yield vma
+        known_line, vma = next(known, _NO_MORE)

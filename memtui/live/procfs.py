@@ -63,6 +63,20 @@ class Procfs:
             raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
         return text
 
+    def pieces_filled(self, name: str) -> Iterator[bytes]:
+        """The same piece by piece, as the kernel gives it: for what is too large to be kept.
+
+        Raises:
+            ProcessGone: it is empty (the mm is gone).
+        """
+        with self.opened(name) as fd:
+            piece = os.read(fd, _CHUNK)
+            if not piece:
+                raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
+            while piece:
+                yield piece
+                piece = os.read(fd, _CHUNK)
+
     def readlink(self, name: str) -> str:
         """The target of a link, undecodable bytes as lone surrogates."""
         path = self.path(name)

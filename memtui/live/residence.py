@@ -120,7 +120,7 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
 
 def _run(piece: PageRange, start: int, end: int, meaning: Meaning, *, huge_told: bool) -> PageRun:
     first, last, categories = piece
-    first = max(first, start)
+    first = max(start, first)  # of equal ones that of the VMA: most runs start there, and share the object
     huge = bool(categories & PAGE_IS_HUGE) if huge_told else None
     pages = (min(last, end) - first) >> PAGE_SHIFT
     return PageRun(first, pages, residence_of(categories, meaning), None, None, huge)

@@ -15,9 +15,8 @@ BLOCK = (
 
 
 def test_a_block_is_found_by_its_line_of_maps():
-    blocks = SmapsParser().parse(BLOCK)
-    assert list(blocks) == [HEAD]
-    smaps, flags = blocks[HEAD]
+    [(head, (smaps, flags))] = SmapsParser().parse([BLOCK])
+    assert head == HEAD + b"\n"
     assert (smaps.size, smaps.rss, smaps.thp_eligible, smaps.pss) == (8, 4, 1, None)
     assert flags == ("rd", "ex", "mr")
 
@@ -25,28 +24,30 @@ def test_a_block_is_found_by_its_line_of_maps():
 @pytest.mark.parametrize("cut", range(len(BLOCK) + 1, 2 * len(BLOCK), 7))
 def test_a_block_that_is_cut_off_is_left_out(cut):
     other = BLOCK.replace(b"00400000-00402000", b"00600000-00602000")
-    assert list(SmapsParser().parse((BLOCK + other)[:cut])) == [HEAD]
+    text = (BLOCK + other)[:cut]
+    assert [head for head, _ in SmapsParser().parse([text])] == [HEAD + b"\n"]
+    assert [head for head, _ in SmapsParser().parse([text[:30], text[30:]])] == [HEAD + b"\n"]
 
 
 def test_equal_figures_are_one_object_and_stay_it():
     parser = SmapsParser()
     other = BLOCK.replace(b"00400000-00402000", b"00600000-00602000")
-    first = parser.parse(BLOCK + other)
-    left, right = first.values()
+    (_, left), (_, right) = parser.parse([BLOCK + other])
     assert left is right
-    assert parser.parse(BLOCK)[HEAD] is left
+    assert [block for _, block in parser.parse([BLOCK])] == [left]
+    assert next(parser.parse([BLOCK]))[1] is left
 
 
 def test_an_old_kernel_is_refused_in_words():
     with pytest.raises(NotSupported, match="VmFlags"):
-        SmapsParser().parse(BLOCK.replace(b"VmFlags: rd ex mr \n", b""))
+        list(SmapsParser().parse([BLOCK.replace(b"VmFlags: rd ex mr \n", b"")]))
 
 
 def test_every_figure_of_a_live_process_is_kept(child):
     text = Procfs().read(f"{child.pid}/smaps")
-    blocks = SmapsParser().parse(text)
-    parsed = MapsParser().parse(b"".join(line + b"\n" for line in blocks), FileSystems())
-    vmas = [vma._replace(smaps=blocks[line].smaps, vm_flags=blocks[line].vm_flags) for line, vma in parsed.items()]
+    lines, blocks = zip(*SmapsParser().parse([text]), strict=True)
+    parsed = MapsParser().parse(b"".join(lines), FileSystems())
+    vmas = [vma._replace(smaps=smaps, vm_flags=flags) for vma, (smaps, flags) in zip(parsed, blocks, strict=True)]
     assert smaps_text(vmas).encode(errors="surrogateescape") == text
 
 
