@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from memtui.draw.kept import kept_for_same
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.system import SystemSnapshot
+from memtui.model.vma import Vma
 
 
 class Entry(NamedTuple):
@@ -79,7 +81,12 @@ _ATTRIBUTES: Final = {
 
 def process_attributes(mm: MmSnapshot) -> dict[str, int] | None:
     """KiB of the process's memory that are dirty, shared, ...; None: not every VMA was measured. O(VMAs)."""
-    blocks = [vma.smaps for vma in mm.vmas]
+    return _attributes(mm.vmas)
+
+
+@kept_for_same
+def _attributes(vmas: tuple[Vma, ...]) -> dict[str, int] | None:
+    blocks = [vma.smaps for vma in vmas]
     if not blocks or None in blocks:
         return None
     sums = {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from memtui.draw.kept import kept_for_same
 from memtui.draw.sizes import pages_size, plural
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
@@ -76,12 +77,15 @@ def reclaimable(vmas: Iterable[Vma]) -> Reclaimable:
     return Reclaimable(clean, dirty, untold, to_swap, locked, unmeasured)
 
 
+_reclaimable: Final = kept_for_same(reclaimable)
+
+
 def reclaimable_of(mm: MmSnapshot) -> Reclaimable:
     """Of a whole process; of one with very many VMAs by its counters, which do not tell clean from dirty."""
     counters = mm.counters
     anon, file, shmem = counters.rss_anon, counters.rss_file, counters.rss_shmem
     if len(mm.vmas) <= MANY or anon is None or file is None or shmem is None:
-        return reclaimable(mm.vmas)
+        return _reclaimable(mm.vmas)
     return Reclaimable(untold=file >> 2, to_swap=(anon + shmem) >> 2)
 
 

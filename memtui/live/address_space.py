@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from operator import is_
 from typing import Final
 
 from memtui.live.maps import FileSystems, MapsParser
 from memtui.live.mounts import parse_mountinfo
-from memtui.live.pace import Pace, uncollected
+from memtui.live.pace import SMALL_SHARE, Pace, uncollected
 from memtui.live.processes import mm_folder
 from memtui.live.procfs import Procfs
 from memtui.live.residence import ResidenceReader
@@ -24,6 +25,8 @@ _NO_MORE: Final = (b"", None)
 _TORN: Final = "VMAs changed while they were read"
 _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
+_SMAPS_LONGEST: Final = 30.0
+"""The same for smaps."""
 _LARGE: Final = 256 << 10
 """KiB in memory from which on smaps is read only when asked for: it walks a VMA at one go, and the process cannot map
 or unmap meanwhile."""
@@ -39,7 +42,7 @@ class AddressSpaceReader:
         self._first: Stat | None = None
         self._last: MmSnapshot | None = None
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
-        self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace()
+        self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace(longest=_SMAPS_LONGEST, share=SMALL_SHARE)
         self._vmas: Sequence[Vma] = ()
         """Of the lines of `_maps`, with what was measured of each."""
         self._notes: dict[str, str] = {}
@@ -115,7 +118,9 @@ class AddressSpaceReader:
         self._last = _same_or_new(self._last, mm)
         return self._last
 
-    def _measured(self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool) -> tuple[Vma, ...]:
+    def _measured(
+        self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool
+    ) -> tuple[Vma, ...]:
         """The very tuple as before if nothing changed, or if it is not yet time to look."""
         last = self._last
         if last is not None and not measure and not self._pace.due:
@@ -145,10 +150,13 @@ class AddressSpaceReader:
     def _mapped(self, folder: str) -> tuple[Vma, ...]:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
         name = f"{folder}/maps"
-        text = self._procfs.read_filled(name)
-        if text != self._maps.text:
+        known = self._maps.pieces
+        read = zip_longest(self._procfs.pieces_filled(name), known)
+        # The objects as before: the memory of what is read anew is free again at once.
+        pieces = [before if piece == before else piece for piece, before in read if piece]
+        if pieces != known:
             systems = self._file_systems(folder)
-            self._vmas = self._maps.parse(text, systems, self._vmas, file=self._procfs.path(name))
+            self._vmas = self._maps.parse(pieces, systems, self._vmas, file=self._procfs.path(name))
         return tuple(self._vmas) if self._last is None else _kept(self._last.vmas, self._vmas)
 
     def _file_systems(self, folder: str) -> FileSystems:

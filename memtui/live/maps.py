@@ -1,7 +1,7 @@
 """Models show_map_vma of fs/proc/task_mmu.c, read backwards: the lines of /proc/PID/maps as VMAs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Any, Final, NamedTuple
 
@@ -106,16 +106,16 @@ class MapsParser:
 
     def __init__(self) -> None:
         self._systems = FileSystems()
-        self.text = b""
+        self.pieces: Sequence[bytes] = ()
         """What was parsed last."""
 
     def parse(
-        self, text: bytes, systems: FileSystems, before: Sequence[Vma] = (), *, file: str = "maps"
+        self, pieces: Sequence[bytes], systems: FileSystems, before: Sequence[Vma] = (), *, file: str = "maps"
     ) -> list[Vma]:
         """The VMAs in the order of the file, one a line.
 
         Args:
-            text: of the file.
+            pieces: of the text of the file, that a line may reach over.
             systems: what device numbers mean.
             before: what the last call gave, as measured since then.
             file: the name for an error.
@@ -124,19 +124,24 @@ class MapsParser:
             ParseError: a line has another form, named with `file` and its number.
         """
         known = zip(self.lines, before if systems == self._systems else (), strict=False)
-        vmas = list(_merged(lines_of(text), known, systems, file))
-        self.text, self._systems = text, systems
+        vmas = list(_merged(lines_of(pieces), known, systems, file))
+        self.pieces, self._systems = pieces, systems
         return vmas
 
     @property
     def lines(self) -> Iterator[bytes]:
         """Of the last text, each with its newline."""
-        return lines_of(self.text)
+        return lines_of(self.pieces)
 
 
-def lines_of(text: bytes) -> Iterator[bytes]:
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """One at a time: there are tens of thousands. What stands behind the last newline is left out."""
-    return (line for line in BytesIO(text) if line.endswith(b"\n"))
+    rest = b""
+    for piece in pieces:
+        for line in BytesIO(rest + piece):
+            if line.endswith(b"\n"):
+                yield line
+        rest = b"" if piece.endswith(b"\n") else line
 
 
 def _merged(

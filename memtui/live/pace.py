@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-FREE: Final = 0.01
+FREE: Final = 0.001
 """Seconds: a reading that costs less is due always."""
-SHARE: Final = 0.03
-"""Of the time, at most, goes into one dear reading."""
-_AGES: Final = (3600, 600, 60, 30, 10, 5, 1)
+SHARE: Final = 0.01
+"""Of the time, at most, goes into one dear reading: all that is read beside the screen is to cost two hundredths."""
+SMALL_SHARE: Final = 0.002
+"""The same for figures that are not what one looks at first."""
+_AGES: Final = (3600, 600, 60, 30, 10, 5)
 """Seconds."""
 
 
@@ -20,11 +22,19 @@ class Pace:
     Args:
         clock: seconds.
         longest: seconds after which a reading is due whatever it costs; None: it has to wait for its share.
+        share: of the time that may go into it; None: SHARE.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, longest: float | None = None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        longest: float | None = None,
+        share: float | None = None,
+    ) -> None:
         self._clock = clock
         self._longest = longest
+        self._share = share
         self._ended: float | None = None
         self._cost = 0.0
 
@@ -32,7 +42,7 @@ class Pace:
     def due(self) -> bool:
         """Whether to read now; the first time always."""
         age = self._age
-        if age is None or self._cost < FREE or age >= self._cost / SHARE:
+        if age is None or self._cost < FREE or age >= self._cost / (self._share or SHARE):
             return True
         return self._longest is not None and age >= self._longest
 
@@ -55,7 +65,7 @@ class Pace:
 
     @property
     def why_old(self) -> str:
-        """For a reading that was not due: how old the figures are at least, and why; "" for a second or less.
+        """For a reading that was not due: how old the figures are at least, and why; "" for a few seconds.
 
         Said in few steps, so that a picture does not change with every look.
         """

@@ -10,7 +10,7 @@ from memtui.live.extras import Extras
 from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
 from memtui.live.old_rule import read_legacy
-from memtui.live.pace import Pace
+from memtui.live.pace import SMALL_SHARE, Pace
 from memtui.live.processes import out_of_sight
 from memtui.live.procfs import Procfs
 from memtui.live.shared_memory import SharingReader
@@ -82,7 +82,7 @@ class LiveSource:
         """Files that were asked for by their path."""
         self._tasks: tuple[Task, ...] = ()
         self._domain: OomDomain | None = None
-        self._tasks_pace = Pace(longest=_LONGEST)
+        self._tasks_pace = Pace(longest=_LONGEST, share=SMALL_SHARE)
         self._peek: int | None = None
         self._closed = False
         self._extras = None if pid is None else Extras(self._procfs, pid)
@@ -138,7 +138,7 @@ class LiveSource:
             case ShowSharing(wanted=wanted):
                 self._sharing = (self._sharing or SharingReader(self._procfs)) if wanted else None
             case ShowOldRule(wanted=wanted):
-                self._old_rule, self._tasks_pace = wanted, Pace(longest=_LONGEST)
+                self._old_rule, self._tasks_pace = wanted, Pace(longest=_LONGEST, share=SMALL_SHARE)
             case WatchFile(path=path):
                 others = tuple(file for file in self._files if file != path)
                 self._files = others if path in self._files else (*self._files, path)
@@ -227,7 +227,7 @@ class LiveSource:
             "its user or root may raise it, and lower it to what it was set to with CAP_SYS_RESOURCE, at first 0; "
             "any lower needs that capability"
         )
-        self._tasks_pace = Pace(longest=_LONGEST)
+        self._tasks_pace = Pace(longest=_LONGEST, share=SMALL_SHARE)
         try:
             self._procfs.write(f"{request.pid}/oom_score_adj", str(request.value), hint=hint)
         except ProcessGone as error:

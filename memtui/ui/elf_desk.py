@@ -40,8 +40,9 @@ class ElfDesk:
         self.known = NOTHING_KNOWN
         self._make_source = source
         self._source: ElfSource | None = None
-        self._read: tuple[object, ObjectMap | None] = None, None
-        """What was mapped when the objects were read last, and the objects."""
+        self._read: MmSnapshot | None = None
+        """The objects of which were read last; a later one if the same was mapped in it."""
+        self._read_from_it: ObjectMap | None = None
         self._run, self._tell = run, tell
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="elf")
         self._mm: MmSnapshot | None = None
@@ -112,10 +113,10 @@ class ElfDesk:
         """
         if self._source is None:
             self._source = self._make_source()
-        mapped = mm.pid, [vma[:_MAPPED] for vma in mm.vmas]
-        if mapped != self._read[0] and self._source is not None:
-            self._read = mapped, self._source.objects(mm)
-        return self._read[1]
+        if self._source is not None and not _same_lines(self._read, mm):
+            self._read_from_it = self._source.objects(mm)
+        self._read = mm
+        return self._read_from_it
 
     async def _load(self, mm: MmSnapshot, loaded: LoadedObject) -> None:
         if not self._closed:
@@ -142,3 +143,11 @@ class ElfDesk:
         self.known = known
         if not self._closed:
             self._tell(known)
+
+
+def _same_lines(before: MmSnapshot | None, after: MmSnapshot) -> bool:
+    """Whether maps says the same of both; copies nothing, for there may be tens of thousands of VMAs."""
+    if before is None or before.pid != after.pid or len(before.vmas) != len(after.vmas):
+        return False
+    pairs = zip(before.vmas, after.vmas, strict=True)
+    return all(old is new or old[:_MAPPED] == new[:_MAPPED] for old, new in pairs)

@@ -95,21 +95,21 @@ LABELS = [
 
 def test_the_text_can_be_made_again_byte_for_byte():
     text = b"".join(line(name, DISK, 7) + b"\n" for name in LABELS)
-    vmas = MapsParser().parse(text, SYSTEMS)
+    vmas = MapsParser().parse([text], SYSTEMS)
     assert maps_text(vmas).encode(errors="surrogateescape") == text
     own = Procfs().read("self/maps")
-    vmas = MapsParser().parse(own, SYSTEMS)
+    vmas = MapsParser().parse([own[:99], own[99:]], SYSTEMS)
     assert maps_text(vmas).encode(errors="surrogateescape") == own
 
 
 def test_lines_that_stay_give_the_same_objects_unless_the_mounts_changed():
     parser = MapsParser()
     text = line(b"/dev/shm/x", TMPFS, 7) + b"\n"
-    first = parser.parse(text, SYSTEMS)
-    again = parser.parse(text + line(b"[heap]") + b"\n", SYSTEMS, first)
+    first = parser.parse([text], SYSTEMS)
+    again = parser.parse([text + line(b"[heap]") + b"\n"], SYSTEMS, first)
     assert again[0] is first[0]
     assert [vma.name for vma in again] == ["/dev/shm/x", "[heap]"]
-    assert [vma.kind for vma in parser.parse(text, FileSystems(frozenset({TMPFS})), again)] == [VmaKind.FILE]
+    assert [vma.kind for vma in parser.parse([text], FileSystems(frozenset({TMPFS})), again)] == [VmaKind.FILE]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -119,7 +119,7 @@ def test_of_many_changes_those_lines_are_parsed_that_changed(seed):
     for _ in range(6):
         places = sorted(chance.sample(range(1, 40), chance.randrange(1, 20)))
         lines = [f"{place:07x}0-{place:07x}{chance.choice('68')} rw-p 00000000 00:00 0 \n".encode() for place in places]
-        vmas = parser.parse(b"".join(lines), SYSTEMS, vmas)
+        vmas = parser.parse(lines, SYSTEMS, vmas)
         assert maps_text(vmas).encode() == b"".join(lines)
         assert all(before[line] is vma for line, vma in zip(lines, vmas, strict=True) if line in before)
         before = dict(zip(lines, vmas, strict=True))
@@ -128,7 +128,7 @@ def test_of_many_changes_those_lines_are_parsed_that_changed(seed):
 @pytest.mark.parametrize("bad", [b"nonsense", b"1000-2000 rw-p 0 00:00", b"x-y rw-p 0 00:00 0 ", b""])
 def test_a_line_of_another_form_is_named(bad):
     with pytest.raises(ParseError, match=r"^/proc/7/maps:2: not a line of maps$"):
-        MapsParser().parse(line(b"") + b"\n" + bad + b"\n", SYSTEMS, file="/proc/7/maps")
+        MapsParser().parse([line(b"") + b"\n" + bad + b"\n"], SYSTEMS, file="/proc/7/maps")
 
 
 def test_mountinfo_with_optional_fields_and_escapes():

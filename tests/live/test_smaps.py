@@ -46,7 +46,7 @@ def test_an_old_kernel_is_refused_in_words():
 def test_every_figure_of_a_live_process_is_kept(child):
     text = Procfs().read(f"{child.pid}/smaps")
     lines, blocks = zip(*SmapsParser().parse([text]), strict=True)
-    parsed = MapsParser().parse(b"".join(lines), FileSystems())
+    parsed = MapsParser().parse(lines, FileSystems())
     vmas = [vma._replace(smaps=smaps, vm_flags=flags) for vma, (smaps, flags) in zip(parsed, blocks, strict=True)]
     assert smaps_text(vmas).encode(errors="surrogateescape") == text
 

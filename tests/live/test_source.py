@@ -203,17 +203,23 @@ def test_dear_readings_are_spaced_and_cheap_ones_are_not():
     pace = Pace(lambda: now[0])
     assert pace.due
     with pace.measured():
-        now[0] += 0.009
+        now[0] += 0.0009
     assert pace.due
     with pace.measured():
-        now[0] += 0.3
+        now[0] += 0.1
     assert not pace.due
     assert pace.why_old == ""
     now[0] += 9.9
     assert not pace.due
-    assert pace.why_old == "over 5 s old: reading them takes 300 ms"
+    assert pace.why_old == "over 5 s old: reading them takes 100 ms"
     now[0] += 0.2
     assert pace.due
+    small = Pace(lambda: now[0], share=0.002)
+    small.spent(0.01)
+    now[0] += 4.9
+    assert not small.due
+    now[0] += 0.2
+    assert small.due
     patient = Pace(lambda: now[0], longest=5.0)
     patient.spent(100.0)
     assert not patient.due
