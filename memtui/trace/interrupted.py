@@ -124,7 +124,8 @@ class Joiner:
         """
         calls = [self._cut(call) for call in self._open.pop(line.pid, [])]
         if superseded := _SUPERSEDED.match(line.text):
-            self._open[line.pid] = self._open.pop(int(superseded[1]), [])
+            moved = self._open.pop(int(superseded[1]), [])
+            self._open[line.pid] = [call._replace(line=call.line._replace(pid=line.pid)) for call in moved]
         return calls
 
     def all_left(self) -> list[Line]:

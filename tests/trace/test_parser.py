@@ -276,6 +276,19 @@ def test_exec_in_a_thread(open_end: str) -> None:
     assert execve.raw == 'execve("/bin/true", ["true"], 0x7ffe0000 /* 3 vars */) = 0'
 
 
+def test_exec_in_a_thread_of_a_terminal() -> None:
+    log = """\
+clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_SIGHAND, stack_size=0x7fff80} => {parent_tid=[5]}, 88) = 5
+[pid     5] execve("/bin/true", ["true"], 0x7ffe0000 /* 3 vars */ <unfinished ...>
+[pid     4] pause( <unfinished ...>
++++ superseded by execve in pid 5 +++
+<... execve resumed>)                   = 0
+brk(NULL)                               = 0x5000
+"""
+    statements = parse(log).statements
+    assert [one.pid for one in statements if "execve(" in one.raw or "brk" in one.raw] == [4, 4]
+
+
 def test_a_log_that_begins_inside_a_call() -> None:
     (one,) = parse('10  <... read resumed>"x", 1) = 1\n').statements
     assert isinstance(one.what, Call)
