@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PMD_SIZE
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Smaps, Vma, VmaKind
 from memtui.sim.kernel import vma as kernel_vma
@@ -45,7 +44,8 @@ class VmaExports:
         self._gate = VSYSCALL._replace(smaps=gate)
         self._areas: list[kernel_vma.Vma] = []
         self._exported: list[Vma] = []
-        self._tables: dict[int, tuple[object, ...]] = {}
+        self._tables: dict[tuple[int, int], tuple[object, ...]] = {}
+        """First table and the one behind, of each table and each run of equal ones."""
         self._files: Counter[OpenFile] = Counter()
         self._labels: dict[OpenFile, str] = {}
         self._marks = (0, 0, 0)
@@ -63,11 +63,13 @@ class VmaExports:
 
     def _changed_tables(self, mm: Mm) -> list[tuple[int, int]]:
         """The ranges of page tables that came, went, or are not what they were."""
-        tables = {index: _content(leaf) for index, leaf in mm.pages.leaves.items()}
+        leaves = mm.pages.leaves
+        tables = {(index, index + 1): _content(leaf) for index, leaf in leaves.items()}
+        tables |= {(run.first, run.behind): (run.marked, run.huge) for run in leaves.table_runs}
         before, self._tables = self._tables, tables
-        indexes = [index for index, content in tables.items() if before.get(index) != content]
-        indexes += [index for index in before if index not in tables]
-        return [(index << PMD_SHIFT, (index << PMD_SHIFT) + PMD_SIZE) for index in indexes]
+        ranges = [place for place, content in tables.items() if before.get(place) != content]
+        ranges += [place for place in before if place not in tables]
+        return [(first << PMD_SHIFT, behind << PMD_SHIFT) for first, behind in ranges]
 
     def _moved_labels(self, mm: Mm) -> list[tuple[int, int]]:
         """The ranges whose labels may differ though the VMAs do not."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.page_leaf import Frame, Leaf
+    from memtui.sim.kernel.table_run import TableRun
 
 
 def check(kernel: "Kernel") -> list[str]:
@@ -78,15 +79,34 @@ def _page_table(mm: "Mm") -> list[str]:
     counts = Counter[int]()
     for index, leaf in mm.pages.leaves.items():
         counts.update(leaf.state)
+        if mm.pages.leaves.run_at(index) is not None:
+            found.append(f"table {index << PMD_SHIFT:#x} is alone and in a run")
         if index >> (PUD_SHIFT - PMD_SHIFT) not in mm.pages.pmds:
             found.append(f"table {index << PMD_SHIFT:#x} has no PMD table")
         if leaf.huge and len(set(leaf.state)) != 1:
             found.append(f"table {index << PMD_SHIFT:#x} is huge with several states")
+    found += _table_runs(mm, counts)
     orphans = [pmd for pmd in mm.pages.pmds if pmd >> (PGDIR_SHIFT - PUD_SHIFT) not in mm.pages.puds]
     found += [f"PMD table {pmd << PUD_SHIFT:#x} has no PUD table" for pmd in orphans]
     wrong = [state for state in range(1, STATES) if counts[state] != mm.pages.counts[state]]
     found += [f"{counts[state]} pages in state {state}, but {mm.pages.counts[state]} counted" for state in wrong]
     return found + _outside(mm)
+
+
+def _table_runs(mm: "Mm", counts: "Counter[int]") -> list[str]:
+    """Runs of tables ascend without overlapping, below PMD tables, and know who has them."""
+    found, behind = [], 0
+    for run in mm.pages.leaves.table_runs:
+        counts[run.state] += run.pages
+        place = f"the run of {run.count} tables at {run.first << PMD_SHIFT:#x}"
+        if run.first < behind or run.count < 1:
+            found.append(f"{place} overlaps the one below")
+        behind = run.behind
+        if any(index >> (PUD_SHIFT - PMD_SHIFT) not in mm.pages.pmds for index in (run.first, run.behind - 1)):
+            found.append(f"{place} has no PMD table")
+        if mm.pages not in run.spaces:
+            found.append(f"{place} does not know its address space")
+    return found
 
 
 def _outside(mm: "Mm") -> list[str]:
@@ -113,11 +133,14 @@ def _frames(mms: "Iterable[Mm]") -> list[str]:
     """Each frame's mapcount equals its mappings, each leaf's owners the tables that have it."""
     frames: Counter[Frame] = Counter()
     leaves: Counter[Leaf] = Counter()
+    runs: Counter[TableRun] = Counter()
     for mm in mms:
+        runs.update(mm.pages.leaves.table_runs)
         for leaf in mm.pages.leaves.values():
             leaves[leaf] += 1
             frames.update(leaf.frames.values())
-    found = [f"a leaf has {leaf.owners} owners, not {count}" for leaf, count in leaves.items() if leaf.owners != count]
+    found = [f"{len(run.spaces)} have a run of tables, not {n}" for run, n in runs.items() if len(run.spaces) != n]
+    found += [f"a leaf has {leaf.owners} owners, not {count}" for leaf, count in leaves.items() if leaf.owners != count]
     return found + [
         f"a frame's mapcount is {frame.mapcount}, not {count}"
         for frame, count in frames.items()

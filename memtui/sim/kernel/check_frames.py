@@ -41,7 +41,8 @@ def _anonymous(kernel: "Kernel") -> tuple[int, int]:
     """Frames and slots of anonymous memory, each once."""
     leaves: dict[Leaf, None] = {leaf: None for mm in spaces_of(kernel) for leaf in mm.pages.leaves.values()}
     frames: dict[Frame, bool] = {}
-    resident = swapped = 0
+    runs = {run for mm in spaces_of(kernel) for run in mm.pages.leaves.table_runs}
+    resident, swapped = sum(run.anonymous for run in runs), 0
     for leaf in leaves:
         resident += leaf.state.count(ANON) + leaf.state.count(LAZY)
         swapped += leaf.state.count(SWAP)

@@ -7,6 +7,7 @@ from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.mman import CLONE_FILES, CLONE_PARENT, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.page_copy import copy_page_range
 from memtui.sim.kernel.task import FileTable, Task
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_COPY_ON_FORK, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from memtui.sim.kernel.vma import Vma
@@ -122,7 +123,7 @@ def dup_mmap(kernel: "Kernel", task: Task) -> Mm:
             copy.file.users += 1
         wiped = vma.flags & VM_WIPEONFORK
         if copy.anon_vma or (vma.flags & VM_COPY_ON_FORK and not wiped):
-            old.pages.copy_range(new.pages, vma.start, vma.end)
+            copy_page_range(old.pages, new.pages, vma.start, vma.end)
     new.tree = VmaTree(copies)
     new.hiwater_vm, new.hiwater_rss = new.total_vm, new.rss
     return new

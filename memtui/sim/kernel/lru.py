@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Union
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.page_leaf import Leaf
+    from memtui.sim.kernel.table_run import TableRun
 
 Owner = Union["Leaf", "Inode"]
 INACTIVE_ANON: Final = 0
@@ -40,7 +41,7 @@ class LruRun:
 
     __slots__ = ("flags", "high", "low", "lru", "next", "owner", "prev")
 
-    def __init__(self, owner: Owner, low: int, high: int, flags: Flags = NEW) -> None:
+    def __init__(self, owner: "Owner | TableRun", low: int, high: int, flags: Flags = NEW) -> None:
         self.owner = owner
         self.low = low
         self.high = high
@@ -48,11 +49,11 @@ class LruRun:
         self.lru: LruList | None = None
         self.prev = self.next = self
 
-    def __getstate__(self) -> tuple[Owner, int, int, Flags]:
+    def __getstate__(self) -> "tuple[Owner | TableRun, int, int, Flags]":
         """Without the links, which the list restores: they would be followed from run to run."""
         return self.owner, self.low, self.high, self.flags
 
-    def __setstate__(self, state: tuple[Owner, int, int, Flags]) -> None:
+    def __setstate__(self, state: "tuple[Owner | TableRun, int, int, Flags]") -> None:
         self.owner, self.low, self.high, self.flags = state
         self.lru = None
         self.prev = self.next = self
@@ -61,6 +62,15 @@ class LruRun:
     def pages(self) -> int:
         """How many."""
         return self.high - self.low
+
+    def part(self, at: int, owner: "TableRun") -> "LruRun":
+        """Cut it where a run of tables is cut: the pages from `at` on are the first of `owner`, and younger."""
+        assert self.lru is not None
+        rest = LruRun(owner, 0, self.high - at, self.flags)
+        self.lru.size -= rest.pages
+        self.high = at
+        self.lru.insert_younger(rest, self)
+        return rest
 
     def unlink(self) -> None:
         """Take it off its list; its owner still knows it."""
@@ -100,7 +110,7 @@ class LruList:
         """The run with the youngest page."""
         return None if self._ring.next is self._ring else self._ring.next
 
-    def oldest(self, accept: "Callable[[Owner], bool]") -> LruRun | None:
+    def oldest(self, accept: "Callable[[Owner | TableRun], bool]") -> LruRun | None:
         """The run nearest to the tail whose owner is accepted."""
         run = self._ring.prev
         while run is not self._ring:
@@ -177,7 +187,9 @@ class Lruvec:
             self.file_cost //= 2
             self.anon_cost //= 2
 
-    def add(self, number: int, owner: Owner, low: int, high: int, flags: Flags = NEW, *, tail: bool = False) -> None:
+    def add(
+        self, number: int, owner: "Owner | TableRun", low: int, high: int, flags: Flags = NEW, *, tail: bool = False
+    ) -> None:
         """Put pages that are on no list at the head (or tail) of one."""
         target = self.lists[number]
         run = target.head

@@ -19,9 +19,10 @@ from memtui.sim.kernel.lru import (
     Owner,
     Piece,
 )
-from memtui.sim.kernel.page_leaf import ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
+from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
 from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.rmap import spaces_of
+from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.vm_flags import VM_LOCKED
 from memtui.sim.kernel.workingset import forget, refaults
 
@@ -51,6 +52,10 @@ def lru_add_drain(kernel: "Kernel") -> None:
     for mm in spaces:
         mm.pages.sharing.orphaned = False
         for index in sorted(mm.pages.changed):
+            run = mm.pages.leaves.run_at(index)
+            if run is not None:
+                _drain_run(kernel, mm, run)
+                continue
             leaf = mm.pages.leaves.get(index)
             if leaf is not None:
                 leaf.index = index
@@ -87,6 +92,16 @@ def mark_accessed(kernel: "Kernel", owner: Owner, low: int, high: int) -> None:
 def _flag(owner: Owner, piece: Piece, flags: Flags, kernel: "Kernel") -> None:
     """Other flags for pages that stay where they are."""
     kernel.lruvec.split(owner, piece.low, piece.high).flags = flags
+
+
+def _drain_run(kernel: "Kernel", mm: "Mm", run: TableRun) -> None:
+    """All its new pages go to the head of one list; where something is locked each table is seen to alone."""
+    low, high = run.first << PMD_SHIFT, run.behind << PMD_SHIFT
+    if mm.locked_vm and any(vma.flags & VM_LOCKED for vma in mm.tree.span(low, high)):
+        for index in range(run.first, run.behind) if run.state != ABSENT else ():
+            _drain_leaf(kernel, mm, mm.pages.leaves[index])
+    elif run.anonymous and not run.runs:
+        kernel.lruvec.add(INACTIVE_ANON, run, 0, run.pages)
 
 
 def _drain_leaf(kernel: "Kernel", mm: "Mm", leaf: Leaf) -> None:

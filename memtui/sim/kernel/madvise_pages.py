@@ -74,6 +74,10 @@ def dontneed_locked(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end:
 def _discard(kernel: "Kernel", task: "Task", start: int, end: int) -> None:
     mm = task.mm
     mm.note_peaks()
+    if kernel.profile.pt_reclaim:
+        mm.pages.reclaim_runs(start, end)
+    else:
+        mm.pages.zap_runs(start, end)
     for index, low, high in list(mm.pages.pieces(start, end)):
         mm.pages.zap_entries(index, low, high)
         if index not in mm.pages.leaves:  # 2 MiB of a file, without a table

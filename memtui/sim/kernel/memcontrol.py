@@ -9,12 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.address import TASK_SIZE
 from memtui.sim.kernel import oom_kill
 from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, Owner
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.outcome import Fault
-from memtui.sim.kernel.page_leaf import ANON, LAZY, Leaf
+from memtui.sim.kernel.page_leaf import ANON, LAZY, PMD_SHIFT, Leaf
+from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.vmscan_folio import FolioScan
 
 if TYPE_CHECKING:
@@ -135,9 +137,13 @@ def total_pages(kernel: "Kernel", group: MemoryCgroup) -> tuple[int, str]:
 def reclaim(kernel: "Kernel", group: MemoryCgroup, pages: int) -> int:
     """try_to_free_mem_cgroup_pages(): pages freed of those that are charged to the group, the oldest first."""
     lru_add_drain(kernel)
+    for mm in spaces(group):
+        mm.pages.leaves.separate(0, TASK_SIZE >> PMD_SHIFT)
     tables = {id(leaf) for mm in spaces(group) for leaf in mm.pages.leaves.values()}
 
-    def charged(owner: Owner) -> bool:
+    def charged(owner: Owner | TableRun) -> bool:
+        if isinstance(owner, TableRun):
+            return False
         return id(owner) in tables if isinstance(owner, Leaf) else owner.memcg is group
 
     scan = FolioScan(kernel, Rmap(kernel), "direct", swap=True, only=charged)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
 from memtui.sim.kernel import filemap, page_alloc
+from memtui.sim.kernel.fault_tables import fault_tables, thp_allowed
 from memtui.sim.kernel.outcome import Errno, Fault, Outcome
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
@@ -34,8 +35,6 @@ from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
     VM_EXEC,
     VM_GROWSDOWN,
-    VM_HUGEPAGE,
-    VM_NOHUGEPAGE,
     VM_SHARED,
     VM_WRITE,
 )
@@ -161,23 +160,34 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
     Raises:
         Fault: at the first page that cannot be had; those before it are.
     """
-    first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
-    for index in range(first, last + 1):
+    index, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
+    while index <= last:
         low, high = entry_range(index, start, end)
-        guard = _guard(task, index, low, high)
-        if guard is not None:
-            high = guard
-        if high > low:
-            if write and not vma.flags & VM_SHARED:
-                vma = anon_vma_prepare(kernel, task.mm, vma)
-            for part_low, part_high in _parts(kernel, task, vma, index, low, high, write=write):
-                vma = _fault_entries(kernel, task, vma, index, part_low, part_high, write=write)
-                leaf = task.mm.pages.leaves.get(index)
-                if leaf is not None:
-                    leaf.touch(part_low, part_high)
-        if guard is not None:
-            raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
+        count = 0
+        if high - low == ENTRIES and vma.anonymous and not vma.name:
+            vma, count = fault_tables(kernel, task, vma, index, end >> PMD_SHIFT, write=write)
+        if not count:
+            vma = _fault_table(kernel, task, vma, index, low, high, write=write)
+        index += count or 1
     return end
+
+
+def _fault_table(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high: int, *, write: bool) -> Vma:
+    """The entries [low, high) of page table `index`; gives the VMA, which may have got an anon_vma."""
+    guard = _guard(task, index, low, high)
+    if guard is not None:
+        high = guard
+    if high > low:
+        if write and not vma.flags & VM_SHARED:
+            vma = anon_vma_prepare(kernel, task.mm, vma)
+        for part_low, part_high in _parts(kernel, task, vma, index, low, high, write=write):
+            vma = _fault_entries(kernel, task, vma, index, part_low, part_high, write=write)
+            leaf = task.mm.pages.leaves.get(index)
+            if leaf is not None:
+                leaf.touch(part_low, part_high)
+    if guard is not None:
+        raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
+    return vma
 
 
 def _parts(
@@ -303,8 +313,7 @@ def _huge_fits(kernel: "Kernel", task: "Task", vma: Vma, index: int, leaf: Leaf 
     """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to."""
     if leaf is not None and not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
         return False
-    enabled = kernel.facts.thp_enabled
-    if vma.flags & VM_NOHUGEPAGE or not (enabled == "always" or (enabled == "madvise" and vma.flags & VM_HUGEPAGE)):
+    if not thp_allowed(kernel, vma):
         return False
     base = index << PMD_SHIFT
     if vma.start > base or base + PMD_SIZE > vma.end:

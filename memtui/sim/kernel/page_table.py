@@ -7,9 +7,9 @@ in it an identity (`Frame`) that counts its mappings.
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from memtui.model.address import PAGE_SHIFT
+from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.model.pages import PageRun
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
@@ -29,16 +29,16 @@ from memtui.sim.kernel.page_leaf import (
     Sharing,
     table_of,
 )
+from memtui.sim.kernel.table_run import UNIFORM, Leaves, TableRun
 
 _DIRTY: Final = {ANON: True, LAZY: False, FILE: False, FILE_DIRTY: True}
 _RUN: Final = re.compile(rb"([^\0])\1*", re.DOTALL)
 _EMPTY: Final = bytes(ENTRIES)
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
-_UNIFORM: Final = tuple(bytes([state]) * ENTRIES for state in range(STATES))
 
 
 class Mark(NamedTuple):
-    """A run of pages of one state inside one leaf, with SHARED_BIT where it applies."""
+    """A run of pages of one state inside one leaf or run of leaves, with SHARED_BIT where it applies."""
 
     start: int
     pages: int
@@ -50,7 +50,7 @@ class PageTable:
     """The page tables of one mm; addresses in bytes, page aligned."""
 
     def __init__(self) -> None:
-        self.leaves: dict[int, Leaf] = {}
+        self.leaves = Leaves()
         """address >> 21 -> table."""
         self.pmds: set[int] = set()
         """address >> 30 of each PMD table."""
@@ -65,18 +65,27 @@ class PageTable:
         self._file_pmds: set[int] = set()
         """Where a PMD maps, or mapped once, 2 MiB of a file: there is a leaf, but no table behind it."""
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for run in self.leaves.table_runs:
+            run.spaces.append(self)
+
     @property
     def tables(self) -> int:
         """PTE, PMD and PUD tables: VmPTE in pages."""
-        without = sum(self._is_file_pmd(index) for index in self._file_pmds) if self._file_pmds else 0
-        return len(self.leaves) - without + len(self.pmds) + len(self.puds)
+        without = sum(self.is_file_pmd(index) for index in self._file_pmds) if self._file_pmds else 0
+        return self.leaves.count - without + len(self.pmds) + len(self.puds)
 
-    def _is_file_pmd(self, index: int) -> bool:
+    def is_file_pmd(self, index: int) -> bool:
+        """Whether a PMD maps 2 MiB of a file: there is no table then."""
         leaf = self.leaves.get(index)
         return leaf is not None and leaf.huge and leaf.state[0] in (FILE, FILE_DIRTY)
 
     def get(self, address: int) -> int:
         """The state of one page."""
+        run = self.leaves.run_at(address >> PMD_SHIFT)
+        if run is not None:
+            return run.state
         leaf = self.leaves.get(address >> PMD_SHIFT)
         return ABSENT if leaf is None else leaf.state[(address >> PAGE_SHIFT) % ENTRIES]
 
@@ -110,14 +119,19 @@ class PageTable:
         self.changed.add(index)
         return copy
 
-    def pieces(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Index and half-open entry range of each existing table in [start, end), by ascending address."""
+    def pieces(self, start: int, end: int, *, runs: bool = True) -> Iterator[tuple[int, int, int]]:
+        """Index and half-open entry range of each table in [start, end), by ascending address.
+
+        Those in runs are taken out of them, unless they are empty; with `runs` False only where the range cuts them.
+        """
         first, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
-        if last - first <= len(self.leaves):
-            indexes = [index for index in range(first, last + 1) if index in self.leaves]
-        else:
-            indexes = sorted(index for index in self.leaves if first <= index <= last)
-        for index in indexes:
+        if runs:
+            self.leaves.separate(first, last)
+        elif self.leaves.table_runs:
+            for index in (first, last):
+                if entry_range(index, start, end) != (0, ENTRIES):
+                    self.leaves.get(index)
+        for index in list(self.leaves.alone(first, last)):
             yield index, *entry_range(index, start, end)
 
     def translate(self, index: int, low: int, high: int, table: bytes) -> None:
@@ -145,10 +159,26 @@ class PageTable:
             self.alloc_upper(index)
         else:
             self._abandon(old)
-        leaf = self.leaves[index] = Leaf(bytearray(_UNIFORM[state]))
+        leaf = self.leaves[index] = Leaf(bytearray(UNIFORM[state]))
         self.counts[state] += ENTRIES
         self.changed.add(index)
         return leaf
+
+    def fill(self, first: int, count: int, state: int, *, huge: bool = False) -> None:
+        """Give `count` tables from `first` on, in runs or not there, pages of one state in place of all they map."""
+        for run in self.leaves.runs_in(first, first + count):
+            self._leave(run)
+        self.adopt(TableRun(first, count, state, huge=huge))
+
+    def adopt(self, run: TableRun) -> None:
+        """Have a run of tables, alone or as one of several address spaces; none of them was there."""
+        first, last = run.first, run.behind - 1
+        self.pmds.update(range(first >> 9, (last >> 9) + 1))
+        self.puds.update(range(first >> 18, (last >> 18) + 1))
+        self.leaves.insert(run)
+        run.spaces.append(self)
+        self.counts[run.state] += run.pages
+        self.changed.add(first)
 
     def refill_huge(self, index: int, state: int) -> None:
         """Map 2 MiB of a file by the PMD `index`: no table lies deposited behind it (do_set_pmd)."""
@@ -161,14 +191,14 @@ class PageTable:
         leaf = self.leaves.get(index) if inside else None
         if leaf is None or not leaf.huge:
             return
-        if self._is_file_pmd(index):
+        if self.is_file_pmd(index):
             self.split_file(index)
         elif leaf.owners == 1:
             leaf.huge = False
 
     def move_table(self, source: int, target: int) -> None:
         """Another PMD entry has what `source` had; where `target` is there was none."""
-        self.leaves[target] = self.leaves.pop(source)
+        self.leaves[target] = self.leaves.take(source)
         self.changed.add(target)
         if source in self._file_pmds:
             self._file_pmds.remove(source)
@@ -176,17 +206,18 @@ class PageTable:
 
     def split_file(self, index: int) -> bool:
         """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew; whether there were any."""
-        there = index in self._file_pmds and self._is_file_pmd(index)
+        there = index in self._file_pmds and self.is_file_pmd(index)
         if there:
-            self._abandon(self.leaves.pop(index))
+            self._abandon(self.leaves.take(index))
         self._file_pmds.discard(index)
         return there
 
     def zap(self, start: int, end: int) -> None:
         """Unmap the pages of [start, end); the tables stay (zap_page_range_single)."""
+        self.zap_runs(start, end)
         for index, low, high in list(self.pieces(start, end)):
             leaf = self.leaves[index]
-            if self._is_file_pmd(index):
+            if self.is_file_pmd(index):
                 self.split_file(index)
                 continue
             if high - low == ENTRIES:
@@ -199,6 +230,16 @@ class PageTable:
             leaf = self.leaves[index]
             leaf.huge = False
             self.drop_frames(leaf, low, high)
+
+    def zap_runs(self, start: int, end: int) -> None:
+        """`zap` of the runs of tables that lie whole in [start, end)."""
+        for run in self.runs_inside(start, end):
+            if run.state != ABSENT:
+                self.fill(run.first, run.count, ABSENT)
+
+    def runs_inside(self, start: int, end: int) -> list[TableRun]:
+        """The runs of tables that lie whole in [start, end)."""
+        return self.leaves.runs_in((start + PMD_SIZE - 1) >> PMD_SHIFT, end >> PMD_SHIFT)
 
     def zap_entries(self, index: int, low: int, high: int) -> None:
         """Unmap a range of one existing table but for its guard markers, which only munmap takes away."""
@@ -217,77 +258,43 @@ class PageTable:
 
     def free_tables(self, start: int, end: int, floor: int, ceiling: int | None) -> None:
         """free_pgtables(): drop the tables of [start, end) whose whole span lies in [floor, ceiling)."""
-        for shift, tables in ((PMD_SHIFT, self.leaves), (PUD_SHIFT, self.pmds), (PGDIR_SHIFT, self.puds)):
+        for shift, tables in ((PMD_SHIFT, None), (PUD_SHIFT, self.pmds), (PGDIR_SHIFT, self.puds)):
             first, last = start >> shift, (end - 1) >> shift
             if first << shift < floor:
                 first += 1
             if ceiling is not None and (last + 1) << shift > ceiling:
                 last -= 1
-            for index in _present(tables, first, last):
-                if isinstance(tables, dict):
-                    self._abandon(tables.pop(index))
-                else:
-                    tables.discard(index)
+            if tables is not None:
+                tables.difference_update(present(tables, first, last))
+                continue
+            for run in self.leaves.runs_in(first, last + 1):
+                self._leave(run)
+            for index in list(self.leaves.alone(first, last)):
+                self._abandon(self.leaves.take(index))
+
+    def reclaim_runs(self, start: int, end: int) -> None:
+        """`reclaim_table` of all that lie in runs whole in [start, end), with their pages."""
+        for run in self.runs_inside(start, end):
+            self._leave(run)
 
     def reclaim_table(self, index: int) -> None:
         """Free one PTE table that became empty under MADV_DONTNEED (CONFIG_PT_RECLAIM)."""
-        self._abandon(self.leaves.pop(index))
-
-    def copy_range(self, child: "PageTable", start: int, end: int) -> None:
-        """copy_page_range(): give the child what this table maps in [start, end), and the tables above it."""
-        child.puds.update(_present(self.puds, start >> PGDIR_SHIFT, (end - 1) >> PGDIR_SHIFT))
-        child.pmds.update(_present(self.pmds, start >> PUD_SHIFT, (end - 1) >> PUD_SHIFT))
-        child.sharing = self.sharing
-        for index, low, high in self.pieces(start, end):
-            leaf = self.leaves[index]
-            if self._is_file_pmd(index):
-                continue
-            inside = (high - low) - leaf.state.count(ABSENT, low, high)
-            if not inside:
-                child.alloc(index)
-                continue
-            whole = ENTRIES - leaf.state.count(ABSENT) == inside
-            if whole and index not in child.leaves:
-                child.alloc(index)
-                child.leaves[index] = leaf
-                leaf.owners += 1
-                resident, swapped = leaf.anonymous()
-                self.sharing.add(resident, swapped=False)
-                self.sharing.add(swapped, swapped=True)
-                for frame in leaf.frames.values():
-                    frame.mapcount += 1
-            else:
-                self._copy_part(child, index, low, high)
-            child.tally(leaf.state[low:high], 1)
-
-    def _copy_part(self, child: "PageTable", index: int, low: int, high: int) -> None:
-        leaf = self.leaves[index]
-        leaf.identify(low, high)
-        child.alloc(index)
-        copy = child.own(index)
-        copy.state[low:high] = leaf.state[low:high]
-        for entry in range(low, high):
-            frame = leaf.frames.get(entry)
-            if frame is not None:
-                frame.mapcount += 1
-                copy.frames[entry] = frame
-                self.sharing.add(1, swapped=frame.swapped)
+        self._abandon(self.leaves.take(index))
 
     def marks(self, start: int, end: int) -> Iterator[Mark]:
-        """Runs of pages that are not absent, leaf by leaf, with SHARED_BIT on anonymous pages mapped elsewhere."""
-        for index, low, high in self.pieces(start, end):
-            leaf = self.leaves[index]
-            state: bytes | bytearray = leaf.state
-            if leaf.owners > 1 or leaf.frames:
-                state = leaf.marked()
+        """Runs of pages that are not absent, table by table, with SHARED_BIT on anonymous pages mapped elsewhere."""
+        found = [Mark(run.first << PMD_SHIFT, run.pages, run.marked, run.huge) for run in self.runs_inside(start, end)]
+        whole = iter([mark for mark in found if mark.state])
+        following = next(whole, None)
+        for index, low, high in self.pieces(start, end, runs=False):
             base = index << PMD_SHIFT
-            if state.count(state[low], low, high) == high - low:
-                if state[low]:
-                    yield Mark(base + (low << PAGE_SHIFT), high - low, state[low], leaf.huge)
-                continue
-            for match in _RUN.finditer(state, low, high):
-                first, behind = match.span()
-                yield Mark(base + (first << PAGE_SHIFT), behind - first, state[first], leaf.huge)
+            while following is not None and following.start < base:
+                yield following
+                following = next(whole, None)
+            yield from _marks_of(self.leaves[index], base, low, high)
+        if following is not None:
+            yield following
+        yield from whole
 
     def runs(self, start: int, end: int) -> tuple[PageRun, ...]:
         """The pages of [start, end) that are not absent, as the screens draw them."""
@@ -304,11 +311,25 @@ class PageTable:
 
     def release(self) -> None:
         """exit_mmap(): give everything up."""
+        for run in list(self.leaves.table_runs):
+            self._leave(run)
         for leaf in self.leaves.values():
             self._abandon(leaf)
         self.leaves.clear()
         self.pmds.clear()
         self.puds.clear()
+
+    def _leave(self, run: TableRun) -> None:
+        """This address space no longer has the run of tables."""
+        self.leaves.remove(run)
+        self.counts[run.state] -= run.pages
+        if len(run.spaces) > 1:
+            self.sharing.add(-run.anonymous, swapped=False)
+        else:
+            for listed in run.runs:
+                listed.unlink()
+            run.runs.clear()
+        run.spaces.remove(self)
 
     def _abandon(self, leaf: Leaf) -> None:
         """This address space no longer has the leaf."""
@@ -336,6 +357,19 @@ class PageTable:
                 self.counts[state] += sign * states.count(state)
 
 
+def _marks_of(leaf: Leaf, base: int, low: int, high: int) -> Iterator[Mark]:
+    state: bytes | bytearray = leaf.state
+    if leaf.owners > 1 or leaf.frames:
+        state = leaf.marked()
+    if state.count(state[low], low, high) == high - low:
+        if state[low]:
+            yield Mark(base + (low << PAGE_SHIFT), high - low, state[low], leaf.huge)
+        return
+    for match in _RUN.finditer(state, low, high):
+        first, behind = match.span()
+        yield Mark(base + (first << PAGE_SHIFT), behind - first, state[first], leaf.huge)
+
+
 def entry_range(index: int, start: int, end: int) -> tuple[int, int]:
     """The entries of table `index` that [start, end) covers."""
     base = index << PMD_SHIFT
@@ -343,7 +377,8 @@ def entry_range(index: int, start: int, end: int) -> tuple[int, int]:
     return low, min((end - base) >> PAGE_SHIFT, ENTRIES)
 
 
-def _present(tables: dict[int, Leaf] | set[int], first: int, last: int) -> list[int]:
+def present(tables: set[int], first: int, last: int) -> list[int]:
+    """Which of [first, last] are there."""
     if last - first <= len(tables):
         return [index for index in range(first, last + 1) if index in tables]
     return [index for index in tables if first <= index <= last]

@@ -15,6 +15,7 @@ from memtui.sim.kernel.lru import (
 )
 from memtui.sim.kernel.page_leaf import LAZY, Leaf
 from memtui.sim.kernel.shmem_truncate import truncate_pages
+from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.workingset import evicted
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class FolioScan:
         who: str,
         *,
         swap: bool,
-        only: "Callable[[Owner], bool] | None" = None,
+        only: "Callable[[Owner | TableRun], bool] | None" = None,
     ) -> None:
         """Set up.
 
@@ -62,9 +63,12 @@ class FolioScan:
             run = lru.tail if self._only is None else lru.oldest(self._only)
             if run is None:
                 return
+            owner, flags = run.owner, run.flags
+            if isinstance(owner, TableRun):
+                owner = owner.table(owner.first)
+                run = owner.runs[0]
             low, high = run.low, min(run.high, run.low + count)
             count -= high - low
-            owner, flags = run.owner, run.flags
             if high == run.high:
                 run.unlink()
                 owner.runs.remove(run)
