@@ -326,6 +326,9 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
     pages = task.mm.pages
     leaf = pages.leaves[index]
     task.min_flt += leaf.state[low:high].translate(_FAULTS).count(1)
+    if leaf.huge and leaf.state[0] == HUGE_ZERO:  # no 2 MiB page in its place: __split_huge_zero_page_pmd()
+        leaf = pages.own(index)
+        leaf.huge = False
     if leaf.owners > 1 or leaf.frames:
         leaf = pages.own(index)
         task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)

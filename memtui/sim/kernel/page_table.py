@@ -5,9 +5,8 @@ child, as if the tables were copied; the first change in one of them copies the 
 in it an identity (`Frame`) that counts its mappings.
 """
 
-import re
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.model.pages import PageRun
@@ -18,32 +17,19 @@ from memtui.sim.kernel.page_leaf import (
     FILE,
     FILE_DIRTY,
     GUARD,
-    LAZY,
     PGDIR_SHIFT,
     PMD_SHIFT,
     PUD_SHIFT,
-    RESIDENCE,
-    SHARED_BIT,
     STATES,
     Leaf,
     Sharing,
     table_of,
 )
+from memtui.sim.kernel.page_marks import Mark, marks_of, page_runs
 from memtui.sim.kernel.table_run import UNIFORM, Leaves, TableRun
 
-_DIRTY: Final = {ANON: True, LAZY: False, FILE: False, FILE_DIRTY: True}
-_RUN: Final = re.compile(rb"([^\0])\1*", re.DOTALL)
 _EMPTY: Final = bytes(ENTRIES)
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
-
-
-class Mark(NamedTuple):
-    """A run of pages of one state inside one leaf or run of leaves, with SHARED_BIT where it applies."""
-
-    start: int
-    pages: int
-    state: int
-    huge: bool
 
 
 class PageTable:
@@ -148,6 +134,8 @@ class PageTable:
         self.tally(old, -1)
         self.tally(states, 1)
         leaf.state[low:high] = states
+        if len(states) < ENTRIES:
+            leaf.huge = False  # split: one entry of 2 MiB cannot tell them apart
         if leaf.mlocked:
             leaf.mlocked = {entry for entry in leaf.mlocked if leaf.state[entry] == ANON}
         self.changed.add(index)
@@ -291,23 +279,14 @@ class PageTable:
             while following is not None and following.start < base:
                 yield following
                 following = next(whole, None)
-            yield from _marks_of(self.leaves[index], base, low, high)
+            yield from marks_of(self.leaves[index], base, low, high)
         if following is not None:
             yield following
         yield from whole
 
     def runs(self, start: int, end: int) -> tuple[PageRun, ...]:
         """The pages of [start, end) that are not absent, as the screens draw them."""
-        found: list[PageRun] = []
-        last: Mark | None = None
-        for mark in self.marks(start, end):
-            if last is not None and last.start + (last.pages << PAGE_SHIFT) == mark.start and last[2:] == mark[2:]:
-                last = last._replace(pages=last.pages + mark.pages)
-                found[-1] = _page_run(last)
-            else:
-                last = mark
-                found.append(_page_run(mark))
-        return tuple(found)
+        return page_runs(self.marks(start, end))
 
     def release(self) -> None:
         """exit_mmap(): give everything up."""
@@ -357,19 +336,6 @@ class PageTable:
                 self.counts[state] += sign * states.count(state)
 
 
-def _marks_of(leaf: Leaf, base: int, low: int, high: int) -> Iterator[Mark]:
-    state: bytes | bytearray = leaf.state
-    if leaf.owners > 1 or leaf.frames:
-        state = leaf.marked()
-    if state.count(state[low], low, high) == high - low:
-        if state[low]:
-            yield Mark(base + (low << PAGE_SHIFT), high - low, state[low], leaf.huge)
-        return
-    for match in _RUN.finditer(state, low, high):
-        first, behind = match.span()
-        yield Mark(base + (first << PAGE_SHIFT), behind - first, state[first], leaf.huge)
-
-
 def entry_range(index: int, start: int, end: int) -> tuple[int, int]:
     """The entries of table `index` that [start, end) covers."""
     base = index << PMD_SHIFT
@@ -382,9 +348,3 @@ def present(tables: set[int], first: int, last: int) -> list[int]:
     if last - first <= len(tables):
         return [index for index in range(first, last + 1) if index in tables]
     return [index for index in tables if first <= index <= last]
-
-
-def _page_run(mark: Mark) -> PageRun:
-    state = mark.state & ~SHARED_BIT
-    shared = bool(mark.state & SHARED_BIT) if state in (ANON, LAZY) else None
-    return PageRun(mark.start, mark.pages, RESIDENCE[state], _DIRTY.get(state), shared, mark.huge)
