@@ -1,7 +1,7 @@
 """Models mm/oom_kill.c (6.18, and 2.6.32's rules by profile): who dies when no page can be freed.
 
 The victim's memory is free at once, as if it exited before anybody asks again; the reaper, which would take its private
-pages 2 s later if it were stuck, has nothing left to do.
+pages 2 s later if it were stuck, has nothing left to do. A note says what it could have taken.
 """
 
 from typing import TYPE_CHECKING, NoReturn
@@ -11,6 +11,7 @@ from memtui.model.oom import badness, rank, why_none
 from memtui.model.oom_legacy import LegacyTask, arithmetic, oom_adj_of, sacrifice, select
 from memtui.model.task import Task as Figures
 from memtui.sim.kernel import exit as kernel_exit
+from memtui.sim.kernel import oom_reap
 from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.task import CAP_SYS_ADMIN, CAP_SYS_RAWIO, CAP_SYS_RESOURCE, Task
 
@@ -178,6 +179,7 @@ def _kill(kernel: "Kernel", current: Task, victim: Task, why: "Sequence[str]", g
     if mm.rss_shmem:
         text += "; its shared memory stays while anything else refers to it"
     kernel.note(Event(EventKind.OOM_KILL, text))
+    kernel.note(Event(EventKind.NOTE, f"process {victim.pid} ({victim.comm}): {oom_reap.told(kernel.profile, mm)}"))
     for task in [task for task in kernel.tasks.values() if task.mm is mm]:
         task.killed = "the OOM killer"
         if task.mm is current.mm:

@@ -76,6 +76,10 @@ class Profile:
     """100 before 5.8."""
     legacy_badness: bool = False
     """The OOM killer's rules of 2.6.32 (before 2.6.36)."""
+    oom_reaper: bool = True
+    """The memory of an OOM victim can be taken before it exits (4.6)."""
+    reaps_mlocked: bool = True
+    """mlocked memory too, and only 2 s after the kill (5.18)."""
     large_folios: frozenset[str] = frozenset({"ext4", "xfs"})
     """File systems whose page cache has folios of more than one page: xfs since 5.18, ext4 since 6.16."""
     sealed_shows: bool = True
@@ -96,7 +100,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 10), lambda p: replace(p, mseal=False)),
     ((6, 7), lambda p: replace(p, anon_thp_aligned=False)),
     ((6, 1), lambda p: replace(p, collapse_advice=False)),
-    ((5, 18), lambda p: replace(p, large_folios=frozenset())),
+    ((5, 18), lambda p: replace(p, large_folios=frozenset(), reaps_mlocked=False)),
     ((5, 14), lambda p: replace(p, populate_advice=False)),
     ((5, 13), lambda p: replace(p, dontunmap_any=False)),
     ((5, 8), lambda p: replace(p, max_swappiness=100, min_free_kbytes_limit=65536)),
@@ -107,7 +111,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
     ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
     ((4, 9), lambda p: replace(p, pkeys=False)),
-    ((4, 6), lambda p: replace(p, watermark_scale=False)),
+    ((4, 6), lambda p: replace(p, watermark_scale=False, oom_reaper=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),
     ((3, 9), lambda p: replace(p, free_area_cache=True)),
