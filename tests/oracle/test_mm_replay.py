@@ -1,6 +1,7 @@
 """Random series as strace logs: what the running kernel answered, replayed from execve on as a user would do it."""
 
 import os
+import re
 from collections.abc import Sequence
 from errno import errorcode
 from pathlib import Path as FilePath
@@ -52,8 +53,16 @@ def log(runner: FilePath, before: Pages, steps: Sequence[Step], place: Place) ->
             text += f" = -1 {result.errno} ({os.strerror(ERRNOS.get(result.errno, 0))})"
         elif op.name not in UNTOLD:
             text += f" = {result.value:#x}" if op.name in ADDRESSES else f" = {result.value}"
-        rows.append(text if op.proc else f"[pid 1000] {text}")
+        rows += _by_descriptor(text if op.proc else f"[pid 1000] {text}", op.name)
     return "\n".join(rows) + "\n"
+
+
+def _by_descriptor(text: str, name: str) -> list[str]:
+    """The same where a call names its process by a descriptor, which the runner opens out of sight."""
+    if name != "process_madvise":
+        return [text]
+    who, pid, rest = re.match(r"(\[pid \d+\] )process_madvise\((\d+)(.*)", text, re.DOTALL).groups()
+    return [f"{who}pidfd = pidfd_open({pid}, 0)", f"{who}process_madvise(pidfd{rest}", f"{who}close(pidfd)"]
 
 
 def _concrete(arg: Arg, place: Place) -> Arg:
