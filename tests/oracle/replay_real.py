@@ -86,12 +86,14 @@ def descendants(pid: int) -> Iterator[int]:
 
 
 def map_at_exit(pid: int) -> dict[int, str]:
-    """The map of a process by the task that strace holds at its exit_group; none if it is not there."""
+    """The map of a process by the task that strace holds at its exit_group; none if it is not there, or went on."""
     try:
         for task in os.listdir(f"/proc/{pid}/task"):
-            if Path(f"/proc/{pid}/task/{task}/syscall").read_text().startswith(f"{EXIT_GROUP} "):
+            call = Path(f"/proc/{pid}/task/{task}/syscall")
+            if call.read_text().startswith(f"{EXIT_GROUP} "):
                 text = Path(f"/proc/{pid}/maps").read_text(errors="surrogateescape")
-                return {int(task): text} if text else {}
+                # On a busy machine the hold may end while the map is read, and then the map is torn.
+                return {int(task): text} if text and call.read_text().startswith(f"{EXIT_GROUP} ") else {}
     except OSError:
         pass
     return {}
