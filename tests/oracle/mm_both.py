@@ -35,6 +35,36 @@ class Mismatch(NamedTuple):
         return "\n".join([*lines(self.series)[:-1], *said, lines(self.series)[-1]]) + "\n"
 
 
+class Waits:
+    """Faults that count as major although their page was there: they waited for its lock (FAULT_FLAG_TRIED in
+    mm_account_fault(), mm/memory.c), which is a matter of the disk's time. pgmajfault counts no such fault.
+    """
+
+    def __init__(self, majflt: int) -> None:
+        self._majflt = majflt
+        self._misses = 0
+        self._waits = 0
+
+    def begin(self) -> None:
+        """Before a step."""
+        self._misses = _pgmajfault()
+
+    def end(self, majflt: int) -> int:
+        """After a step that brought the process to `majflt`: how many in all so far are known to be of this kind.
+
+        Others' misses are in pgmajfault, too, so that it may be more.
+        """
+        self._waits += max(majflt - self._majflt - (_pgmajfault() - self._misses), 0)
+        self._majflt = majflt
+        return self._waits
+
+
+def _pgmajfault() -> int:
+    """Misses of all processes since the start."""
+    text = FilePath("/proc/vmstat").read_text()
+    return int(text[text.index("\npgmajfault ") + 12 :].partition("\n")[0])
+
+
 class Both:
     """One series on the running and on the simulated kernel, side by side."""
 
@@ -50,7 +80,9 @@ class Both:
         """Processes that khugepaged may work on, at a time of its own."""
         self._collapsed: set[int] = set()
         """Of these, those whose pages it has put together."""
+        self._counted = seed.mix in COUNTED
         self._before = self.real.faults(0) | {"file": 0}
+        self._waits = Waits(self._before["majflt"])
 
     def __enter__(self) -> "Both":
         return self
@@ -106,6 +138,8 @@ class Both:
     def step(self, op: Op) -> tuple[Result, dict[int, Picture], Mismatch | None]:
         """Perform one step on both: the kernel's result and pictures, and where the simulator differs."""
         self._done.append(op)
+        if self._counted:
+            self._waits.begin()
         result = self.real.perform(op, self._known.resolve(op))
         self._known.note(op, result)
         pictures = look(self.real, op)
@@ -118,7 +152,7 @@ class Both:
             why = difference(op, result, simulated)
             if why is None:
                 why = next(filter(None, (self._apart(slot, picture) for slot, picture in pictures.items())), None)
-            if why is None and self._seed.mix in COUNTED and 0 in self.real.pids:
+            if why is None and self._counted and 0 in self.real.pids:
                 why = self._faults_apart()
             problems = self.sim.problems()
             if why is None and not simulated.why:
@@ -144,6 +178,9 @@ class Both:
     def _faults_apart(self) -> tuple[str, str] | None:
         real, sim = self.real.faults(0), self.sim.faults(0)
         told = {name: value - self._before[name] for name, value in real.items()}
+        waited = min(self._waits.end(real["majflt"]), max(told["majflt"] - sim["majflt"], 0))
+        told["majflt"] -= waited
+        told["minflt"] += waited
         if told == sim:
             return None
         same = told["file"] == sim["file"] and told["minflt"] + told["majflt"] == sim["minflt"] + sim["majflt"]

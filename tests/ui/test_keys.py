@@ -40,8 +40,8 @@ from memtui.ui.widgets.tree_pane import TreePane
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.draw.pictures import PROCESS
 from tests.draw.test_machine_rows import SYSTEM
-from tests.ui.conftest import COMPACT, WIDE, Run, settle
-from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, Live, Simulated
+from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
+from tests.ui.fake import HEAP, LIBC, PROGRAM, STACK, STEPS, Live, Simulated
 
 
 class Stage(NamedTuple):
@@ -116,16 +116,18 @@ async def seek(stage: Stage) -> None:
 
 async def play(stage: Stage) -> None:
     screen = cast("MainScreen", stage.app.screen)
+    screen._every = 60.0  # only the ticks made here
     await stage.press()
-    assert "playing" in header(stage)
+    await until(stage.pilot, lambda: "playing" in header(stage))
+    await stage.press()
+    await until(stage.pilot, lambda: "playing" not in header(stage))
+    await stage.press()
     # It stops by itself at the end.
-    while "playing" in header(stage):
+    while screen._pace():
         screen._tick()
         await settle(stage.pilot)
-    assert stage.source.seen.count(Step()) >= 10 - 3  # the timer goes on by itself, too
-    await stage.press()
-    await stage.press()
-    assert "playing" not in header(stage)
+    assert screen.trace is not None
+    assert screen.trace.cursor == STEPS
 
 
 async def pause(stage: Stage) -> None:
@@ -212,9 +214,9 @@ async def speed(stage: Stage) -> None:
     await stage.press("less_than_sign", "less_than_sign", "less_than_sign")  # it shall not end while it is looked at
     assert "5.6 s a step" in told()
     await stage.press("space")
-    assert "5.6 s a step" in header(stage)
+    await until(stage.pilot, lambda: "5.6 s a step" in header(stage))
     await stage.press("greater_than_sign")
-    assert "2.8 s a step" in header(stage)
+    await until(stage.pilot, lambda: "2.8 s a step" in header(stage))
     await stage.press("space", "greater_than_sign")
     assert "1.4 s a step" in told()
 
