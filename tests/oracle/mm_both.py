@@ -14,6 +14,8 @@ from tests.oracle.mm_real import Place, Real, RunnerDied
 from tests.oracle.mm_series import Bindings, Seed, generator, look
 from tests.oracle.mm_sim import Sim, host, real_pages
 
+REPEATED = 3
+"""How often a mismatch has to come again before the calls alone are held to be its cause."""
 SERIES_SECONDS = 300
 """How long a series may take: it has some hundred steps of milliseconds."""
 
@@ -256,7 +258,7 @@ def shrink(binary: FilePath, place: Place, found: Mismatch, limit: int = 400) ->
             return None
         return mismatch if mismatch is not None and mismatch.kind == found.kind else None
 
-    if still(found.series) is None:
+    if not all(still(found.series) for _ in range(REPEATED)):
         return found._replace(kind=f"{found.kind}, not repeated")
     size = max(len(found.series) // 2, 1)
     while tries < limit:

@@ -15,9 +15,9 @@ from tests.oracle.mm_series import Seed, generate, replay
 pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 SERIES, STEPS = 9, 150
 """A mix has two tests of so many series of so many calls: more than 40,000 calls in all."""
-BY_TIME = "majflt, not repeated"
-"""Whether a fault finds its page read already, or waits for the disk and counts as major, is a matter of time: as many
-faults, and as many pages, but parted otherwise into minor and major. All else that differs once fails."""
+BY_TIME = {"majflt, not repeated", "faults, not repeated"}
+"""What others do at the same time has a part in how many faults there are: a page that the disk still reads is waited
+for, and one that somebody else's sync wrote back is write-protected anew. All else that differs once fails."""
 
 
 @pytest.mark.parametrize("part", [0, 1])
@@ -29,7 +29,7 @@ def test_the_simulator_does_what_the_kernel_does(mix: str, part: int, runner: Fi
             calls = both.calls
         if found is None:
             assert calls == STEPS
-        elif (shrunk := shrink(runner, place, found)).kind != BY_TIME:
+        elif (shrunk := shrink(runner, place, found)).kind not in BY_TIME:
             pytest.fail(shrunk.trace(), pytrace=False)
 
 

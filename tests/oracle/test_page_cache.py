@@ -1,5 +1,6 @@
 """The page cache of a file of the test's own: cached and dirty pages by cachestat, beside the simulated file."""
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -17,6 +18,7 @@ from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mmap import sys_mmap
 from memtui.sim.kernel.profile import EXACT
+from tests.oracle.mm_machine import Machine
 
 DROP_CACHES = FilePath("/proc/sys/vm/drop_caches")
 CACHESTAT = 451
@@ -79,7 +81,8 @@ class Pair:
         read_write.sys_fsync(self.kernel, self.task, self.sim_fd)
 
     def drop(self, what: int) -> None:
-        DROP_CACHES.write_text(str(what))
+        with contextlib.closing(Machine()) as machine, machine.alone():  # other tests count on their pages, too
+            DROP_CACHES.write_text(str(what))
         drop_caches(self.kernel, what)
 
     def same(self) -> tuple[int, int]:
