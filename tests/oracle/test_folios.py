@@ -1,5 +1,7 @@
 """Large folios of a file of the test's own: made by writing, mapped whole or by one PMD, split by truncation."""
 
+import os
+
 import pytest
 
 from tests.oracle.conftest import Script
@@ -7,6 +9,7 @@ from tests.oracle.mm_both import Both
 from tests.oracle.mm_ops import HUGE, PAGE, Path
 from tests.oracle.mm_real import Place, missing
 from tests.oracle.mm_series import Seed
+from tests.oracle.test_page_cache import cachestat
 
 pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 READ, WRITE, SHARED, PRIVATE, FIXED = 0, 1, 1, 2, 0x10
@@ -97,3 +100,35 @@ def test_truncation_cuts_a_folio(script: Script, synced: bool, end: int):
         script.call("touch", AT, end // PAGE * PAGE, READ)
     script.call("ftruncate", fd, 80 * PAGE)
     script.call("touch", AT, PAGE, READ)
+
+
+@pytest.mark.parametrize("folios", [1, 3, 8, 20, 64, 70, 100, 200, 512])
+@pytest.mark.parametrize(("behind", "count"), [(0, 1), (0, 6), (1, 2), (30, 5)])
+def test_a_read_behind_large_folios(script: Script, folios: int, behind: int, count: int):
+    """xas_prev() loses step in folios: what lies before a miss counts as read in sequence, or not."""
+    fd = opened(script, folios * PAGE)
+    script.call("fsync", fd)
+    script.call("ftruncate", fd, 4 * HUGE)
+    script.call("pread64", fd, PAGE, (folios + behind) * PAGE + HUGE)
+    script.call("pread64", fd, count * PAGE, (folios - 1) * PAGE + 77)
+    script.call("pread64", fd, count * PAGE, (folios + behind) * PAGE)
+    script.call("mmap", AT, 4 * HUGE, 1, SHARED | FIXED, fd, 0)
+    for page in range(folios + 40):
+        script.call("touch", AT + page * PAGE, PAGE, READ)
+
+
+@pytest.mark.parametrize("inside", [0, 1, 3])
+def test_a_fault_in_the_middle_of_a_marked_folio(script: Script, inside: int):
+    """It is not at the index where the next window is expected, which is the folio's first."""
+    fd = opened(script, 1)
+    script.call("ftruncate", fd, 16 * HUGE)
+    for first, count in ((0, 20), (20, 14), (34, 4)):
+        script.call("pread64", fd, count * PAGE, first * PAGE)
+    inode = script.both.sim.tasks[0].files.open[fd].inode
+    marked = min(inode.pages.readahead)
+    assert inode.pages.large[marked] == 2
+    script.call("mmap", AT, 16 * HUGE, 1, SHARED | FIXED, fd, 0)
+    script.call("touch", AT + (marked + inside) * PAGE, PAGE, READ)
+    real = os.open(f"/proc/{script.both.real.pids[0]}/fd/{fd}", os.O_RDONLY)
+    assert cachestat(real)[0] == inode.pages.count
+    os.close(real)

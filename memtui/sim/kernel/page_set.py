@@ -83,6 +83,14 @@ class PageSet:
         """The numbers of the blocks with pages that meet a range."""
         return [number for number, _, _ in self._known(first, count)]
 
+    @property
+    def last(self) -> int:
+        """The highest page in the set; -1 if there is none."""
+        if not self._blocks:
+            return -1
+        number = max(self._blocks)
+        return number * BLOCK + self._blocks[number].rfind(1)
+
     def _known(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
         """The pieces of a range that have a block, by ascending page."""
         if count <= BLOCK * (len(self._blocks) + 1):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memtui.sim.kernel.page_set import MAX_ORDER
 from memtui.sim.kernel.pagemap import add_pages, get_folio, max_order
 from memtui.sim.kernel.vm_flags import VM_EXEC, VM_HUGEPAGE, VM_RAND_READ, VM_SEQ_READ
+from memtui.sim.kernel.xarray import ULONG_MAX, page_cache_next_miss, page_cache_prev_miss
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import OpenFile
@@ -38,7 +39,7 @@ def read_pages(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, cou
         marked = min((head for head in pages.readahead if low <= head < stop), default=None)
         if marked is not None:
             stop = sum(pages.folio(marked))
-            _async(kernel, task, file, marked, end - marked)
+            _async(kernel, task, file, marked, marked, end - marked)
         at = stop
 
 
@@ -82,7 +83,7 @@ def fault_found(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> bool:
     head = file.inode.pages.folio(page)[0]
     if head not in file.inode.pages.readahead:
         return False
-    _async(kernel, task, file, head, most)
+    _async(kernel, task, file, head, page, most)
     return True
 
 
@@ -108,34 +109,35 @@ def _sync(kernel: "Kernel", task: "Task", file: "OpenFile", index: int, wanted: 
         file.ra_start, file.ra_size = index, _init_size(wanted, most)
         file.ra_async_size = file.ra_size - wanted if file.ra_size > wanted else file.ra_size >> 1
     else:
-        run = _cached_before(file, index, most)
+        miss = page_cache_prev_miss(file.inode, index - 1, most)
+        run = index - 1 - miss & ULONG_MAX
         if run <= wanted:
             _submit(kernel, task, file, index, wanted, 0)
             return
-        if run == index:  # cached from the start of the file
+        if miss == ULONG_MAX:  # cached from the start of the file
             run *= 2
         file.ra_start, file.ra_size, file.ra_async_size = index, min(run + wanted, most), 1
     file.ra_order = 0
     _submit_window(kernel, task, file)
 
 
-def _async(kernel: "Kernel", task: "Task", file: "OpenFile", head: int, wanted: int) -> None:
-    """page_cache_async_ra(): the reader reached the mark on folio `head`, so the next window is read meanwhile."""
+def _async(kernel: "Kernel", task: "Task", file: "OpenFile", head: int, index: int, wanted: int) -> None:
+    """page_cache_async_ra(): page `index` is in the marked folio `head`, so the next window is read meanwhile."""
     inode, most = file.inode, _ra_pages(kernel)
     if not most or head in inode.writeback:
         return
     inode.pages.readahead.discard(head)
     count = inode.pages.folio(head)[1]
     expected = (file.ra_start + file.ra_size - file.ra_async_size) & -count
-    if head == expected:
+    if index == expected:
         file.ra_start += file.ra_size
         file.ra_size = max(file.ra_size, _next_size(file.ra_size, most))
     else:
-        miss = inode.pages.mask(head + 1, most).find(0)
-        if miss < 0:
+        miss = page_cache_next_miss(inode, index + 1, most)
+        if miss - index > most:
             return
-        file.ra_start = head + 1 + miss
-        file.ra_size = _next_size(miss + 1 + wanted, most)
+        file.ra_start = miss
+        file.ra_size = _next_size(miss - index + wanted, most)
     file.ra_order = min(file.ra_order + 2, (most & -most).bit_length() - 1)
     end = file.ra_start + file.ra_size
     aligned = end & -(1 << file.ra_order)
@@ -196,12 +198,6 @@ def _submit(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count:
 
 def _read_in(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count: int) -> None:
     kernel.vmevents["pgpgin"] += 4 * add_pages(kernel, task, file.inode, first, count)
-
-
-def _cached_before(file: "OpenFile", index: int, most: int) -> int:
-    """How many pages directly before `index` are in memory, at most `most`."""
-    first = max(index - most, 0)
-    return index - first - 1 - file.inode.pages.mask(first, index - first).rfind(0)
 
 
 def _init_size(wanted: int, most: int) -> int:
