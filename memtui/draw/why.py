@@ -46,7 +46,10 @@ _FREED: Final = {
     Residence.GUARD: "markers, no memory",
     Residence.UNKNOWN: "present, but what they are cannot be told here",
 }
-_MAKERS: Final = ("mmap", "brk", "shmat", "mremap", "execve", "sbrk", "malloc", "calloc", "realloc", "memalign")
+_MAKERS: Final = (
+    *("mmap", "brk", "shmat", "mremap", "execve", "execveat"),
+    *("sbrk", "malloc", "calloc", "realloc", "memalign"),
+)
 
 
 def vma_answer(mm: MmSnapshot, vma: Vma, *, address: int | None = None, log: StepLog | None = None) -> Answer:

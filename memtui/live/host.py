@@ -126,7 +126,15 @@ class LiveHost:
             is_dir=stat.S_ISDIR(facts.st_mode),
             mode=stat.S_IMODE(facts.st_mode),
             path=os.path.realpath(path),
+            noexec=_noexec(path),
         )
+
+    def link(self, path: str) -> str:
+        """What the symbolic link at `path` itself says, or "" if there is none."""
+        try:
+            return os.readlink(path)
+        except (OSError, ValueError):
+            return ""
 
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes of the file at `path` from byte `offset` on; none if it cannot be read."""
@@ -175,6 +183,13 @@ class LiveHost:
         except SourceError:
             return "never"  # a kernel without huge pages has no such file
         return match[1] if match else usual
+
+
+def _noexec(path: str) -> bool:
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOEXEC)
+    except OSError:
+        return False
 
 
 def _cwd(usual: str) -> str:

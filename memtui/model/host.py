@@ -29,6 +29,8 @@ class FileFacts(NamedTuple):
     mode: int = 0o644
     path: str = ""
     """The file's own path, links followed, as maps shows it; "" if it is the one that was asked for."""
+    noexec: bool = False
+    """Its mount has the option noexec: nothing on it is executed or mapped with PROT_EXEC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Host(Protocol):
 
     def file(self, path: str) -> FileFacts | None:
         """Size, place and kind of the file at `path`, or None if there is none."""
+        ...
+
+    def link(self, path: str) -> str:
+        """What the symbolic link at `path` itself says, or "" if there is none."""
         ...
 
     def read(self, path: str, offset: int, length: int) -> bytes:

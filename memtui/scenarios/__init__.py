@@ -126,6 +126,10 @@ class ScenarioHost:
         """A file of the recorded machine, or None."""
         return _FILES.get(_LINKS.get(path, path))
 
+    def link(self, path: str) -> str:
+        """What a link of the recorded machine says, or ""."""
+        return _LINKS.get(path, "")
+
     def read(self, path: str, offset: int, length: int) -> bytes:
         """Bytes of a file: of ld.so.cache all, of ELF files the header, of others none."""
         return _CONTENTS.get(_LINKS.get(path, path), b"")[offset : offset + length]

@@ -4,28 +4,34 @@ from memtui.model.address import page_down, page_up
 from memtui.model.elf import PF_R, PF_W, PF_X, ElfImage, Segment
 from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.exec import Program, do_execve
+from memtui.sim.kernel.file import AT_FDCWD
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.process import Process
-from memtui.sim.programs import find_program
+from memtui.sim.programs import ContentsUnknown, Exec, find_program
 from memtui.sim.syscall_table import ULONG_MAX
 from memtui.sim.world import Effect, World
-from memtui.trace.line import Arg, Array, Call, Number, Text
+from memtui.trace.constants import value_of
+from memtui.trace.environment import ENVP
+from memtui.trace.line import Arg, Array, Call, Fd, Number, Text
 
 
 def handler(world: World, process: Process, call: Call) -> Effect:
-    """execve(path, argv, envp).
+    """execve(path, argv, envp), execveat(dirfd, path, argv, envp, flags).
 
     A path that the host does not have is ENOENT; but if the log says that it succeeded, the program ran on another
     machine, and nothing is known of its mappings.
     """
-    filename = call.args[0].value if call.args and isinstance(call.args[0], Text) else b""
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
-    argv, envp = (_strings(call.args[index]) if index < len(call.args) else () for index in (1, 2))
+    asked = _arguments(world, call)
     try:
-        program = find_program(world, process, filename, argv, envp)
+        program = find_program(world, process, asked)
     except Errno as failure:
-        return _missing(process, call, filename, failure)
+        return _missing(process, call, asked.filename, failure)
+    except ContentsUnknown as problem:
+        return _unknown(process, f"{problem}: its mappings are unknown")
+    if program is None:
+        return Effect(0, "", "AT_EXECVE_CHECK: it could be executed, and nothing is")
     outcome = do_execve(world.kernel, process.task, program)
     if outcome.signal:
         world.end(process, f"was killed by {outcome.signal}: {outcome.why}")
@@ -35,6 +41,18 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         return Effect(outcome.value, outcome.errno, outcome.why)
     process.start_program(program)
     return Effect(outcome.value, "", outcome.why, _notes(world, program, call), _mappings(process, program))
+
+
+def _arguments(world: World, call: Call) -> Exec:
+    args, dirfd, flags, directory = call.args, AT_FDCWD, 0, ""
+    if call.name == "execveat":
+        first, args = args[:1], args[1:]
+        dirfd = value_of(first[0], world.variables) if first else AT_FDCWD
+        directory = first[0].path if first and isinstance(first[0], Fd) else ""
+        flags = value_of(args[3], world.variables) if len(args) > 3 else 0
+    filename = args[0].value if args and isinstance(args[0], Text) else b""
+    argv, envp = (_strings(args[index]) if index < len(args) else () for index in (1, 2))
+    return Exec(filename, argv, envp, dirfd, flags, directory)
 
 
 def _mappings(process: Process, program: Program) -> tuple[str, ...]:
@@ -66,6 +84,10 @@ def _missing(process: Process, call: Call, filename: bytes, failure: Errno) -> E
         return Effect(-1, failure.name, failure.why)
     reason = "is not on this machine" if failure.name == "ENOENT" else "is no program that this machine can read"
     text = f"the program {_decode(filename)} {reason}: its mappings are unknown"
+    return _unknown(process, text)
+
+
+def _unknown(process: Process, text: str) -> Effect:
     process.missing = text
     return Effect(None, why=text, events=(Event(EventKind.NO_EFFECT, text),), recorded=True)
 
@@ -80,7 +102,8 @@ def _strings(arg: Arg) -> tuple[bytes, ...]:
 def _notes(world: World, program: Program, call: Call) -> tuple[Event, ...]:
     """What the trace leaves open."""
     texts = []
-    envp = call.args[2] if len(call.args) > 2 else None
+    place = ENVP[call.name]
+    envp = call.args[place] if len(call.args) > place else None
     if isinstance(envp, Number) and envp.value:
         texts.append("the trace does not tell the environment; the stack is that of an empty one")
     if program.image.set_id and world.aslr is None:

@@ -34,6 +34,7 @@ from memtui.sim.prediction import adopt, divergence
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE
 from memtui.sim.world import Effect, Handlers, World
+from memtui.trace.constants import EXECS
 from memtui.trace.line import Call, Echo, Exited, Mode, NotUnderstood, Result, Signal, Statement
 from memtui.trace.printer import reprint
 
@@ -48,7 +49,7 @@ _HANDLERS: Handlers = {
     **memory_calls.HANDLERS,
     **life_calls.HANDLERS,
     **process_calls.HANDLERS,
-    "execve": execve.handler,
+    **dict.fromkeys(EXECS, execve.handler),
 }
 
 
@@ -169,17 +170,18 @@ class Machine:
             why = "the simulator gives this call no effect"
             event = Event(EventKind.NO_EFFECT, f"{call.name}: {why}")
             effect = Effect(None, why=why, events=(event,), recorded=True)
-        elif process.ended or (process.foreign and call.name != "execve"):
+        elif process.ended or (process.foreign and call.name not in EXECS):
             event = Event(EventKind.NO_EFFECT, f"process {process.pid} {process.ended or process.foreign}")
             effect = Effect(None, why=event.text, events=(event,), recorded=True)
         else:
+            program = process.program
             effect = handler(self.world, process, call)
             if process.task.killed:
                 effect = effect._replace(value=None, errno="", recorded=False)
             effect = self._compared(call, process, effect)
             if note := order_note(self.world, process, statement):
                 effect = effect._replace(events=(*effect.events, Event(EventKind.NOTE, note)))
-            if call.name == "execve" and not effect.errno and effect.value == 0:
+            if process.program is not program:
                 effect = self._with_linker(statement, process, effect)
         text = reprint(statement, _shown(call, effect), self.world.variables)
         if call.bind:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from memtui.model.errors import ParseError
+from memtui.trace.constants import EXECS
 from memtui.trace.line import Call, Mode, Statement
 
 _ELSEWHERE: Final = frozenset({"mmap2", "old_mmap", "mmap_pgoff", "fstat64", "_llseek", "cacheflush"})
@@ -26,7 +27,7 @@ def of_x86_64(statements: Sequence[Statement], file: str) -> list[Statement]:
         what = statement.what
         if isinstance(what, Mode):
             (narrow.add if what.bits != 64 else narrow.discard)(statement.pid)
-        elif isinstance(what, Call) and what.name == "execve":
+        elif isinstance(what, Call) and what.name in EXECS:
             programs[statement.pid] = len(named)
             narrow.discard(statement.pid)
         elif isinstance(what, Call) and statement.pid not in narrow and (why := _foreign(what)):

@@ -183,6 +183,7 @@ AT: Final = {
     "AT_NO_AUTOMOUNT": 0x800,
     "AT_EMPTY_PATH": 0x1000,
 }
+_AT_MORE: Final = {"AT_EXECVE_CHECK": 0x10000}
 ARCH: Final = _numbered("ARCH_SET_GS ARCH_SET_FS ARCH_GET_FS ARCH_GET_GS", 0x1001)
 PR: Final = {"PR_SET_VMA": 0x53564D41, "PR_SET_VMA_ANON_NAME": 0, "PR_SET_NAME": 15, "PR_SET_THP_DISABLE": 41}
 WAIT: Final = {"WNOHANG": 1, "WUNTRACED": 2, "WSTOPPED": 2, "WEXITED": 4, "WCONTINUED": 8, "__WALL": 0x4000_0000}
@@ -204,6 +205,8 @@ FILE_TYPES: Final = {
     "S_ISGID": 0o2000,
     "S_ISVTX": 0o1000,
 }
+EXECS: Final = frozenset({"execve", "execveat"})
+"""Calls that start another program in the same process."""
 ACCESS_KINDS: Final = {"READ": 1, "WRITE": 2, "EXEC": 4}
 """How touch(addr, len, ...) accesses memory; the bits of PROT_*."""
 
@@ -222,6 +225,7 @@ CONSTANTS: Final[Mapping[str, int]] = MappingProxyType(
         **FALLOC,
         **ACCESS,
         **AT,
+        **_AT_MORE,
         **ARCH,
         **PR,
         **WAIT,

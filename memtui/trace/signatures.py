@@ -176,6 +176,7 @@ SIGNATURES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "shmdt": (pointer,),
         "shmctl": (_int, _one_of(names.SHMCTL, "SHM_???"), pointer),
         "execve": (pointer, pointer, pointer),
+        "execveat": (_directory, pointer, pointer, pointer, _AT),
         "fork": (),
         "vfork": (),
         "exit": (_int,),

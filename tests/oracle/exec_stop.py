@@ -1,8 +1,9 @@
 """Starts programs with ASLR off and tells what the kernel mapped before their first instruction.
 
-Reads one JSON list a line from stdin: [file name, argv, environment, soft RLIMIT_STACK or null]. Answers each with one
-line of JSON: {"maps": text, "start_brk": n, "start_stack": n, "RssAnon": KiB}, {"errno": name}, or {"signal": name} for
-a program that exec itself killed. The program never runs: it is killed at its exec stop.
+Reads one JSON list a line from stdin: [file name, argv, environment, soft RLIMIT_STACK or null], and for execveat also
+[what to open as DIRFD or null, flags of open, flags of execveat]. Answers each with one line of JSON: {"maps": text,
+"start_brk": n, "start_stack": n, "RssAnon": KiB, "comm": name}, {"errno": name, "0" for AT_EXECVE_CHECK}, or
+{"signal": name} for a program that exec itself killed. The program never runs: it is killed at its exec stop.
 """
 
 import ctypes
@@ -16,14 +17,26 @@ from pathlib import Path
 
 ADDR_NO_RANDOMIZE = 0x0040000
 PTRACE_TRACEME = 0
+SYS_EXECVEAT = 322
+DIRFD = 100
 LIBC = ctypes.CDLL(None, use_errno=True)
+At = tuple[str | None, int, int]
 
 
 def strings_of(texts: list[str]) -> ctypes.Array[ctypes.c_char_p]:
     return (ctypes.c_char_p * (len(texts) + 1))(*map(os.fsencode, texts), None)
 
 
-def start(filename: str, argv: list[str], env: dict[str, str], stack: int | None, answer: int) -> None:
+def execute(filename: bytes, at: At | None, *strings: ctypes.Array[ctypes.c_char_p]) -> int:
+    if at is None:
+        return LIBC.execve(filename, *strings)  # os.execve refuses an empty argv
+    path, how, flags = at
+    if path is not None:
+        os.dup2(os.open(path, how), DIRFD, inheritable=not how & os.O_CLOEXEC)
+    return LIBC.syscall(SYS_EXECVEAT, DIRFD, filename, *strings, flags)
+
+
+def start(filename: str, argv: list[str], env: dict[str, str], stack: int | None, at: At | None, answer: int) -> None:
     """The child's side: becomes the program, or writes why not."""
     try:
         if stack is not None:
@@ -31,8 +44,8 @@ def start(filename: str, argv: list[str], env: dict[str, str], stack: int | None
         LIBC.personality(ADDR_NO_RANDOMIZE)
         LIBC.ptrace(PTRACE_TRACEME, 0, 0, 0)
         strings = strings_of(argv), strings_of([f"{name}={value}" for name, value in env.items()])
-        LIBC.execve(os.fsencode(filename), *strings)  # os.execve refuses an empty argv
-        os.write(answer, errno.errorcode[ctypes.get_errno()].encode())
+        done = execute(os.fsencode(filename), at, *strings)
+        os.write(answer, b"0" if done == 0 else errno.errorcode[ctypes.get_errno()].encode())
     finally:
         os._exit(127)
 
@@ -46,14 +59,17 @@ def look(pid: int) -> dict[str, object]:
         "start_stack": int(fields[28 - 3]),
         "start_brk": int(fields[47 - 3]),
         "RssAnon": int(status["RssAnon"].split()[0]),
+        "comm": (proc / "comm").read_text(errors="surrogateescape").rstrip("\n"),
     }
 
 
-def attempt(filename: str, argv: list[str], env: dict[str, str], stack: int | None) -> dict[str, object]:
+def attempt(
+    filename: str, argv: list[str], env: dict[str, str], stack: int | None, at: At | None = None
+) -> dict[str, object]:
     reading, writing = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        start(filename, argv, env, stack, writing)
+        start(filename, argv, env, stack, at, writing)
     os.close(writing)
     _, status = os.waitpid(pid, 0)
     with os.fdopen(reading) as stream:

@@ -23,8 +23,10 @@ from memtui.model.elf import ElfImage
 from memtui.model.host import MachineFacts
 from memtui.sim.export import Exporter
 from memtui.sim.machine import Machine
-from memtui.trace.line import Array, Call, Number, Statement, Text
+from memtui.trace.line import Array, Call, Flags, Number, Statement, Text
+from memtui.trace.parser import parse_line
 from memtui.trace.printer import format_call
+from tests.oracle.exec_stop import DIRFD, At
 
 pytestmark = [
     pytest.mark.oracle,
@@ -33,6 +35,7 @@ pytestmark = [
 ]
 FOLDERS = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
 SEED = 618
+AT_EXECVE_CHECK = 0x10000
 PT_GNU_STACK = bytes.fromhex("51e57464")
 Ask = Callable[..., dict[str, object]]
 
@@ -87,15 +90,21 @@ def text(value: str) -> Text:
     return Text(os.fsencode(value))
 
 
-def predict(path: str, argv: list[str], env: dict[str, str], stack: int | None) -> dict[str, object]:
+def predict(
+    path: str, argv: list[str], env: dict[str, str], stack: int | None, at: At | None = None
+) -> dict[str, object]:
     strings = Array(tuple(text(arg) for arg in argv))
     variables = Array(tuple(text(f"{name}={value}") for name, value in env.items()))
     call = Call("execve", (text(path), strings, variables if env else Number(0, "0")))
-    machine = Machine(Asked(stack), [Statement(call, format_call("execve", call.args))])
-    record = machine.step()
+    before = []
+    if at is not None:
+        call = Call("execveat", (Number(DIRFD, "100"), *call.args, Flags((), at[2])))
+        before = [] if at[0] is None else [parse_line(f'openat(AT_FDCWD, "{at[0]}", {at[1]}) = {DIRFD}')]
+    machine = Machine(Asked(stack), [*before, Statement(call, format_call(call.name, call.args))])
+    record = [machine.step() for _ in range(len(before) + 1)][-1]
     machine.check()
-    if " = -1 " in record.text:
-        return {"errno": record.text.rpartition(" = -1 ")[2].split()[0]}
+    if " = -1 " in record.text or (record.text.endswith("= 0") and at is not None and at[2] & AT_EXECVE_CHECK):
+        return {"errno": record.text.removesuffix(")").rpartition(" = ")[2].removeprefix("-1 ").split()[0]}
     snapshot = Exporter("").export(machine, None)
     mm = snapshot.mm
     if mm is None:
@@ -105,6 +114,7 @@ def predict(path: str, argv: list[str], env: dict[str, str], stack: int | None) 
         "start_stack": mm.start_stack,
         "start_brk": mm.start_brk,
         "RssAnon": mm.counters.rss_anon,
+        "comm": machine.current.task.comm if machine.current is not None else "",
     }
 
 

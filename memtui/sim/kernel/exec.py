@@ -9,7 +9,14 @@ from memtui.model.elf import ElfImage
 from memtui.sim.kernel.binfmt_elf import LoadedImage, load_interpreter, load_program, start_brk
 from memtui.sim.kernel.brk import brk_region
 from memtui.sim.kernel.exec_mm import VDSO_FLAGS, VVAR_FLAGS, exec_mmap, install_special_mapping, setup_stack
-from memtui.sim.kernel.exec_stack import ExecOffsets, StackLayout, StringsTooLong, final_argv, stack_layout
+from memtui.sim.kernel.exec_stack import (
+    ExecOffsets,
+    StackLayout,
+    StackOffsets,
+    StringsTooLong,
+    final_argv,
+    stack_layout,
+)
 from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file_table import fput, open_inode
 from memtui.sim.kernel.fs import Inode
@@ -20,9 +27,7 @@ from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno, Outcome
 from memtui.sim.kernel.personality import MMAP_PAGE_ZERO
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
-from memtui.sim.kernel.vm_flags import (
-    VM_EXEC,
-)
+from memtui.sim.kernel.vm_flags import VM_EXEC
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -45,6 +50,8 @@ class Program(NamedTuple):
     interpreter: ElfImage | None = None
     interpreter_file: Inode | None = None
     offsets: ExecOffsets = ExecOffsets()
+    comm: bytes = b""
+    """What names the task, if it is not the last part of `filename`."""
     scripts: Sequence[Sequence[bytes]] = ()
     """What took the place of argv[0], for each script that led to the program (`exec_stack.final_argv`)."""
 
@@ -56,7 +63,8 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
         0; E2BIG with the old program still there; SIGSEGV when a mapping fails later: the task is dead.
     """
     try:
-        layout = _layout(task, program)
+        strings = program.filename, program.argv, program.envp
+        layout = arguments_fit(task, *strings, program.scripts, program.offsets.stack)
     except Errno as failure:
         return Outcome(-1, failure.name, failure.why)
     _begin_new_exec(kernel, task, program)
@@ -69,10 +77,21 @@ def do_execve(kernel: "Kernel", task: "Task", program: Program) -> Outcome:
     return Outcome(0, "", _why(program, loaded, interpreter, task))
 
 
-def _layout(task: "Task", program: Program) -> StackLayout:
+def arguments_fit(
+    task: "Task",
+    filename: bytes,
+    argv: Sequence[bytes],
+    envp: Sequence[bytes],
+    scripts: Sequence[Sequence[bytes]] = (),
+    offsets: StackOffsets = StackOffsets(),  # noqa: B008 - an immutable value
+) -> StackLayout:
+    """The stack with the strings of a new program, and with those of the scripts that are known so far.
+
+    Raises:
+        Errno: E2BIG.
+    """
     try:
-        limit, offsets = task.rlimit("STACK"), program.offsets.stack
-        return stack_layout(program.filename, program.argv, program.envp, limit, offsets, program.scripts)
+        return stack_layout(filename, argv, envp, task.rlimit("STACK"), offsets, scripts)
     except StringsTooLong:
         raise Errno("E2BIG", "the arguments and the environment do not fit") from None
 
@@ -85,7 +104,8 @@ def _begin_new_exec(kernel: "Kernel", task: "Task", program: Program) -> None:
     offsets = program.offsets
     mm = exec_mmap(kernel, task, offsets.mmap_pages, randomize=offsets.randomize)
     mm.exe = program.image.path
-    task.comm = program.filename.rpartition(b"/")[2][:COMM_LENGTH].decode("utf-8", "surrogateescape")
+    name = program.comm or program.filename.rpartition(b"/")[2]
+    task.comm = name[:COMM_LENGTH].decode("utf-8", "surrogateescape")
     task.cmdline = tuple(text.decode("utf-8", "surrogateescape") for text in final_argv(program.argv, program.scripts))
 
 

@@ -79,6 +79,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         regular=not facts.is_dir and facts.fs_type != "devtmpfs",
         zero_device=path == ZERO_PATH,
         shmem=facts.fs_type in SHMEM_TYPES and path != ZERO_PATH,
+        noexec=facts.noexec,
     )
     kernel.paths[path] = kernel.add_inode(inode)
     warm(kernel, inode)
@@ -128,6 +129,7 @@ def _create(kernel: "Kernel", path: str) -> Inode:
         fs_type=fs_type,
         label=path,
         shmem=fs_type in SHMEM_TYPES,
+        noexec=facts is not None and facts.noexec,
     )
     kernel.paths[path] = kernel.add_inode(inode)
     return inode

@@ -44,6 +44,8 @@ class Inode:
     is_dir: bool = False
     mappable: bool = True
     """Whether its file operations have mmap."""
+    noexec: bool = False
+    """It lies on a mount with the option noexec (path_noexec)."""
     regular: bool = True
     """A regular file: no device, no directory."""
     zero_device: bool = False

@@ -84,7 +84,9 @@ def do_mmap(
     kernel: "Kernel", task: "Task", file: OpenFile | None, addr: int, length: int, prot: int, flags: int, pgoff: int
 ) -> tuple[int, int]:
     """The checks of mmap in the kernel's order, then the mapping; gives its address and VM_* bits."""
-    mm, prot = task.mm, implied_prot(task, prot)
+    mm = task.mm
+    if file is None or not file.inode.noexec:
+        prot = implied_prot(task, prot)
     if flags & MAP_FIXED_NOREPLACE:
         flags |= MAP_FIXED
     if not flags & MAP_FIXED:

@@ -22,8 +22,10 @@ from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.vm_flags import (
     VM_DONTDUMP,
     VM_DROPPABLE,
+    VM_EXEC,
     VM_GROWSDOWN,
     VM_LOCKED,
+    VM_MAYEXEC,
     VM_MAYSHARE,
     VM_MAYWRITE,
     VM_NOHUGEPAGE,
@@ -62,6 +64,10 @@ def file_flags(file: OpenFile, prot: int, flags: int, vm_flags: int, pgoff: int,
         raise Errno("EINVAL", "neither MAP_SHARED nor MAP_PRIVATE")
     if not file.readable:
         raise Errno("EACCES", "a mapping needs a descriptor that is open for reading")
+    if file.inode.noexec:
+        if vm_flags & VM_EXEC:
+            raise Errno("EPERM", "the file lies on a mount with the option noexec")
+        vm_flags &= ~VM_MAYEXEC
     if not file.inode.mappable:
         raise Errno("ENODEV", "such a file cannot be mapped")
     if vm_flags & VM_GROWSDOWN:

@@ -70,4 +70,6 @@ def warm(kernel: "Kernel", inode: "Inode") -> None:
     if kernel.facts.cold_cache and not inode.shmem:
         return
     if inode.shmem or mmzone.room(kernel, "low") >= inode.size_pages:
-        inode.pages.add(0, inode.size_pages)
+        added = inode.pages.add(0, inode.size_pages)
+        if inode.shmem:
+            kernel.committed += added  # charged when they were written, before the simulation

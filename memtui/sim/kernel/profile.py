@@ -82,6 +82,8 @@ class Profile:
     """mlocked memory too, and only 2 s after the kill (5.18)."""
     large_folios: frozenset[str] = frozenset({"ext4", "xfs"})
     """File systems whose page cache has folios of more than one page: xfs since 5.18, ext4 since 6.16."""
+    execve_check: bool = True
+    """AT_EXECVE_CHECK; execveat of a descriptor names the task by the file instead of the number (6.14)."""
     sealed_shows: bool = True
     """VM_SEALED prints as "sl" (6.15)."""
 
@@ -94,7 +96,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
     ((6, 16), lambda p: replace(p, large_folios=p.large_folios - {"ext4"})),
     ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False)),
-    ((6, 14), lambda p: replace(p, pt_reclaim=False)),
+    ((6, 14), lambda p: replace(p, pt_reclaim=False, execve_check=False)),
     ((6, 13), lambda p: replace(p, guard_regions=False, anon_thp_any_size=True)),
     ((6, 11), lambda p: replace(p, map_droppable=False)),
     ((6, 10), lambda p: replace(p, mseal=False)),
