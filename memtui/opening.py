@@ -148,12 +148,13 @@ def _app(screen: Screen, *, on_terminal: bool = True, **options: Any) -> "Memtui
     """The app, not yet running; garbage is not looked for until it shows what the hundreds of modules are there for."""
     gc.disable()
     from memtui.ui.app import MemtuiApp
-    from memtui.ui.themes import load
+    from memtui.ui.themes import for_terminal, load_first
 
-    themes, preferred = load(), read().values.get("theme")
+    preferred, usual = read().values.get("theme"), for_terminal() if on_terminal else None
+    themes = load_first(screen.theme or preferred or usual)
     if screen.theme is None and preferred is not None and preferred not in themes.palettes:
         there_are = ", ".join(sorted(themes.palettes))
         problem = f"{settings_path()}: no theme named {preferred} (there are {there_are})"
         themes, preferred = themes._replace(problems=(*themes.problems, problem)), None
-    name = screen.theme or preferred or (themes.for_terminal() if on_terminal else None)
+    name = screen.theme or preferred or (usual if usual in themes.palettes else None)
     return MemtuiApp(themes, theme_name=name, interval=screen.interval, elf=elf_of, **options)

@@ -16,6 +16,7 @@ def main() -> None:
             frame = look(pid)
         from memtui.cli import main as run
 
+        gc.freeze()
         gc.enable()
         run(frame=frame)
     except KeyboardInterrupt:

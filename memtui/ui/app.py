@@ -33,7 +33,7 @@ class MemtuiApp(App[None]):
     """Shows one source, or first lets the user pick one. A source that it is given is closed when it is done with.
 
     Args:
-        themes: all themes.
+        themes: all themes, or as many as are needed at the start.
         theme_name: the one to start with; None is the default.
         source: what to show; None: `home` lets the user pick.
         home: what there is to pick from.
@@ -79,6 +79,10 @@ class MemtuiApp(App[None]):
         self._generation = 0
         """How often the themes were read again."""
         super().__init__()
+        self._use_palette()
+        self._variables = self.get_css_variables()
+        """Those that the styles are first read with."""
+        self.stylesheet.set_variables(self._variables)
         self.set_reactive(MemtuiApp.snapshot, snapshot)
         self.home = home
         self.interval = interval
@@ -96,10 +100,6 @@ class MemtuiApp(App[None]):
         self._said = ""
         self._elf_of = elf
 
-    def on_load(self) -> None:
-        """Know the themes before anything is drawn."""
-        self._use_palette()
-
     def get_default_screen(self) -> Screen[None]:
         """What is shown first: the source, or what there is to pick from."""
         if self._source is not None:
@@ -114,6 +114,12 @@ class MemtuiApp(App[None]):
         from memtui.ui.screens.home import HomeScreen
 
         return HomeScreen(self.home)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Textual reads all styles again for the first theme, which they have been read with."""
+        known, self._variables = self._variables, {}
+        if self.get_css_variables() != known:
+            super().refresh_css(animate)
 
     def on_ready(self) -> None:
         """The first frame stands."""
@@ -211,6 +217,8 @@ class MemtuiApp(App[None]):
 
     def next_theme(self) -> None:
         """Change to the theme that follows by name."""
+        if self.themes.partial:
+            self.themes = self._load_themes()
         names = sorted(self.themes.palettes)
         if names:
             later = [name for name in names if name > self.palette.name]

@@ -62,11 +62,13 @@ class Palette(NamedTuple):
 
 
 class Themes(NamedTuple):
-    """All that could be loaded, and what was wrong with the others."""
+    """What could be loaded, and what was wrong with the others."""
 
     palettes: Mapping[str, Palette]
     problems: tuple[str, ...]
     """One line each: file, line, what."""
+    partial: bool = False
+    """There are more that were not read yet."""
 
     def get(self, name: str | None) -> Palette:
         """The theme of this name, the default one for None.
@@ -81,10 +83,29 @@ class Themes(NamedTuple):
             raise NotSupported(f"no theme named {name}{broken}", hint="there are " + ", ".join(sorted(self.palettes)))
         return self.palettes[name]
 
-    def for_terminal(self) -> str | None:
-        """The name of the theme to start with on this terminal: one of sixteen colours gets theirs; None: any."""
-        few = Console(file=sys.__stdout__).color_system == "standard"
-        return SIXTEEN if few and SIXTEEN in self.palettes else None
+
+def for_terminal() -> str | None:
+    """The name of the theme to start with on this terminal: one of sixteen colours gets theirs; None: any."""
+    return SIXTEEN if Console(file=sys.__stdout__).color_system == "standard" else None
+
+
+def load_first(name: str | None, user: Path | None = None, built_in: Path | None = None) -> Themes:
+    """The theme to start with alone, if no other is needed for it; else all, as `load` does.
+
+    Args:
+        name: of the theme; None: the default one.
+        user: the folder of the user's themes.
+        built_in: the folder of the built-in ones.
+    """
+    own, path = user or _users(), (built_in or _built_in()) / f"{name or DEFAULT}.toml"
+    if next(own.glob("*.toml"), None) is None and path.is_file():
+        try:
+            palette = _read(path)
+        except ParseError:
+            return load(user, built_in)
+        if palette.name == (name or DEFAULT) and palette.own.keys() == ROLES.keys():
+            return Themes({palette.name: _completed(palette, {})}, (), partial=True)
+    return load(user, built_in)
 
 
 def load(user: Path | None = None, built_in: Path | None = None) -> Themes:
@@ -98,7 +119,7 @@ def load(user: Path | None = None, built_in: Path | None = None) -> Themes:
     """
     problems: list[str] = []
     palettes: dict[str, Palette] = {}
-    for folder in (built_in or _built_in(), user or user_config_path("memtui") / "themes"):
+    for folder in (built_in or _built_in(), user or _users()):
         for path in sorted(folder.glob("*.toml")):
             try:
                 palette = _read(path)
@@ -129,6 +150,10 @@ def _built_in() -> Path:
     package = Path(__file__).parents[1]
     installed = package / "_themes"
     return installed if installed.is_dir() else package.parent / "themes"
+
+
+def _users() -> Path:
+    return user_config_path("memtui") / "themes"
 
 
 def _read(path: Path) -> Palette:

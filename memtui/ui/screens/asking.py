@@ -1,28 +1,29 @@
 """What asks something of the source or of the user, and greys the keys that the source has no answer to."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, cast
-
-from textual.binding import BindingType
+from typing import TYPE_CHECKING, cast
 
 from memtui.model.request import Request
 from memtui.model.snapshot import Snapshot
-from memtui.ui.keys import bindings, keys_of
+from memtui.ui.keys import keys_of
 from memtui.ui.screens.fitting import FittingScreen
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
+    from memtui.ui.widgets.pane import Pane
 
 
 class AskingScreen(FittingScreen):
-    """The keys of the table, and the ways to ask. What it shows is its subclasses' concern."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    """The ways to ask. What it shows, and its keys, are its subclasses' concern."""
 
     @property
     def memtui(self) -> "MemtuiApp":
         """The app, by its own type."""
         return cast("MemtuiApp", self.app)
+
+    def pane(self, name: str) -> "Pane":
+        """The pane of this name; one that was not shown yet is made."""
+        raise NotImplementedError
 
     @property
     def address(self) -> int | None:

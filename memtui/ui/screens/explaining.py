@@ -5,7 +5,6 @@ from typing import Final
 from memtui.draw.answer import Answer
 from memtui.ui.screens.asking import AskingScreen
 from memtui.ui.widgets.detail_pane import DetailPane
-from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
 
@@ -42,8 +41,8 @@ class ExplainingScreen(AskingScreen):
             detail.tell(None)
             return
         here = self.focused
-        if isinstance(here, HeapDetailPane):
-            here = self.query_one(HeapPane)
+        if here is not None and here.id == "heap-detail":
+            here = self.pane("heap")
         if isinstance(here, Pane) and here is not detail:
             self._asked = here
         detail.tell((self._asked or self.query_one(MapPane)).answer() or _NOTHING)

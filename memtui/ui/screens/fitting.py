@@ -14,6 +14,7 @@ class FittingScreen(Screen[None]):
     """Hides everything below a least size, and comes back when the terminal grows."""
 
     BLANK = True
+    AUTO_FOCUS = ""
 
     def compose(self) -> ComposeResult:
         """The words; subclasses add what they show."""

@@ -1,11 +1,13 @@
 """The part of the main screen that is about the heap: it stands where the map does, and is read only then."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from memtui.model.request import ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.ui.screens.asking import AskingScreen
-from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapPane
+
+if TYPE_CHECKING:
+    from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapPane
 
 HEAP_PANES: Final = frozenset({"heap", "heap-detail"})
 _IN_ITS_PLACE: Final = frozenset({"map", "detail"})
@@ -15,9 +17,9 @@ class HeapScreen(AskingScreen):
     """Asks the source for the heap as long as it can be seen."""
 
     @property
-    def heap(self) -> HeapPane:
+    def heap(self) -> "HeapPane":
         """The pane."""
-        return self.query_one(HeapPane)
+        return cast("HeapPane", self.pane("heap"))
 
     def next_sight(self) -> None:
         """The next way to look at the heap."""
@@ -41,11 +43,12 @@ class HeapScreen(AskingScreen):
     def point_heap(self) -> None:
         """Show what is known of the chunk under the cursor."""
         if self.has_class("-heap"):
-            self.query_one(HeapDetailPane).look_at(self.heap.address, self.heap.last)
+            detail = cast("HeapDetailPane", self.pane("heap-detail"))
+            detail.look_at(self.heap.address, self.heap.last)
 
     def find_chunk(self, wanted: str) -> bool:
         """Go to the chunk that holds an address; False: the heap has not the focus, or it is no address of a chunk."""
         try:
-            return self.focused is self.heap and self.heap.go(int(wanted, 16))
+            return self.has_class("-heap") and self.focused is self.heap and self.heap.go(int(wanted, 16))
         except ValueError:
             return False

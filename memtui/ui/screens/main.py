@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult, SystemCommand
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from memtui.model.request import Peek, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
-from memtui.ui.keys import KEYS
+from memtui.ui.keys import KEYS, bindings
 from memtui.ui.line_view import LineView
 from memtui.ui.mouse_view import MouseView
 from memtui.ui.save import save_svg
@@ -23,19 +24,11 @@ from memtui.ui.screens.trying import TryingScreen
 from memtui.ui.widgets.bars import HeaderBar, LegendBar
 from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.divider import Divider
-from memtui.ui.widgets.files_pane import FilesPane
-from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.key_bar import KeyBar
-from memtui.ui.widgets.libraries_pane import LibrariesPane
-from memtui.ui.widgets.machine_pane import MachinePane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
 from memtui.ui.widgets.residence_pane import ResidencePane
-from memtui.ui.widgets.sharing_pane import SharingPane
-from memtui.ui.widgets.steps_pane import StepsPane
-from memtui.ui.widgets.tree_pane import TreePane
-from memtui.ui.widgets.usage_pane import UsagePane
 
 _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
@@ -52,6 +45,9 @@ class _BlankColumn(Vertical):
 class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, PlacingScreen, DividingScreen):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
+    # Not of a class below: each of them would merge all the keys into its own, which takes its time.
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+
     def __init__(self, pane: str = "map") -> None:
         super().__init__()
         self._start = pane
@@ -67,26 +63,23 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
         return self.query_one(MapPane).vma
 
     def compose(self) -> ComposeResult:
-        """The panes."""
+        """The panes that are seen at first. What their style depends on is known before they are there."""
+        self.set_class(not self.memtui.accepts(Step), "-no-steps")
+        self.set_class(self.app.size.width < _WIDE, "-compact")
+        self.place(self._start, self._beside)
         yield HeaderBar(id="header")
         with _Blank(id="body"):
             with _BlankColumn(id="left"):
                 yield MapPane(id="map")
-                yield HeapPane(id="heap")
                 yield DetailPane(id="detail")
-                yield HeapDetailPane(id="heap-detail")
-                yield HeapLegend(id="heap-legend")
             yield Divider(id="divider")
             with _BlankColumn(id="right"):
                 yield ResidencePane(id="residence")
                 yield OomPane(id="oom")
-                yield StepsPane(id="steps")
-                yield UsagePane(id="usage")
-                yield LibrariesPane(id="libraries")
-                yield FilesPane(id="files")
-                yield SharingPane(id="sharing")
-                yield MachinePane(id="machine")
-                yield TreePane(id="tree")
+                if self.memtui.accepts(Step):
+                    from memtui.ui.widgets.steps_pane import StepsPane
+
+                    yield StepsPane(id="steps")
         yield LegendBar(id="legend")
         yield KeyBar(self.memtui.accepts, id="keys")
         yield from super().compose()
@@ -94,8 +87,7 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
     def on_mount(self) -> None:
         """Watch the app's snapshot; a live source is looked at again and again."""
         self.query_one(MapPane).peeks = self.memtui.accepts(Peek)
-        self.set_class(not self.memtui.accepts(Step), "-no-steps")
-        self.bring(self._start, beside="steps" if self.memtui.accepts(Step) else "residence")
+        self.bring(self._start, beside=self._beside)
         self._paint()
         self.watch(self.app, "snapshot", self._on_snapshot)
         self.watch(self.app, "theme", self._paint, init=False)
@@ -104,6 +96,11 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
             self.memtui.tour = False
             self.call_after_refresh(self.action_tour)
 
+    @property
+    def _beside(self) -> str:
+        """The pane that a narrow screen shows under the map."""
+        return "steps" if self.memtui.accepts(Step) else "residence"
+
     def _say_pace(self, status: str) -> None:
         header = self.query_one(HeaderBar)
         header.status = status
@@ -111,7 +108,8 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
 
     # Drawing
 
-    def _on_snapshot(self, snapshot: Snapshot | None) -> None:
+    def _on_snapshot(self, before: Snapshot | None, snapshot: Snapshot | None) -> None:
+        self.before = before
         if snapshot is not None:
             self.set_class(snapshot.mm is None and snapshot.steps is None, "-no-mm")
             for pane in self.query(Pane):
@@ -168,16 +166,13 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
 
     def on_mouse_view_zoomed(self, event: MouseView.Zoomed) -> None:
         """The wheel was turned with Ctrl."""
-        (event.view if isinstance(event.view, HeapPane) else self.query_one(MapPane)).zoom(event.direction)
+        (event.view if isinstance(event.view, Pane) and event.view.ZOOMS else self.query_one(MapPane)).zoom(
+            event.direction
+        )
         self.point()
 
-    def on_usage_pane_chosen(self, event: UsagePane.Chosen) -> None:
-        """A VMA of the roll-up: to its place on the map."""
-        self.bring("map")
-        self.go(event.address)
-
-    def on_libraries_pane_chosen(self, event: LibrariesPane.Chosen) -> None:
-        """A library: to its place on the map."""
+    def on_pane_chosen(self, event: Pane.Chosen) -> None:
+        """Something with a place on the map: there."""
         self.bring("map")
         self.go(event.address)
 
@@ -218,9 +213,9 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
         if direction < 0 and self.asks_why:
             self.action_why()
             return
-        if direction < 0 and isinstance(self.here, UsagePane) and self.here.leave():
+        if direction < 0 and self.here.leave():
             return
-        if isinstance(self.here, HeapPane):
+        if self.here.ZOOMS:
             self.here.zoom(direction)
         elif self.query_one(MapPane).zoom(direction):
             self.point()

@@ -1,12 +1,18 @@
 """Which panes can be seen, and which of them has the focus."""
 
-from typing import Final
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from memtui.model.request import Request, ShowHeap, Step
 from memtui.ui.screens.heap import HEAP_PANES, HeapScreen
+from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.screens.sharing import SharingScreen
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from memtui.model.snapshot import Snapshot
 
 PANES: Final = (
     "map",
@@ -24,11 +30,41 @@ PANES: Final = (
 )
 _ALONE: Final = frozenset({"usage", "libraries", "files", "sharing", "machine", "tree"})
 """Panes that have the right column to themselves."""
+_LATER: Final[Mapping[str, Mapping[str, str]]] = {
+    **{name: {name: f"{name.capitalize()}Pane"} for name in _ALONE},
+    "heap": {"heap": "HeapPane", "heap-detail": "HeapDetailPane", "heap-legend": "HeapLegend"},
+}
+"""Panes that are made, and their module imported, when one is first wanted: most are never looked at."""
 _LEFT: Final = frozenset({"map", "detail"}) | HEAP_PANES
 
 
-class PlacingScreen(HeapScreen, SharingScreen):
+class PlacingScreen(HeapScreen, SharingScreen, KnowingScreen):
     """Expects a pane of each of these names on the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Snapshot | None = None
+        """The picture before the one that is shown: what a pane that comes now tells the difference from."""
+
+    def pane(self, name: str) -> Pane:
+        """The pane of this name; one that was not shown yet is made."""
+        found = self.query(f"#{name}")
+        return found.first(Pane) if found else self._make(name)
+
+    def _make(self, name: str) -> Pane:
+        module = import_module(f"memtui.ui.widgets.{name}_pane")
+        first, *more = made = [getattr(module, kind)(id=id) for id, kind in _LATER[name].items()]
+        column = self.query_one("#left" if name == "heap" else "#right")
+        column.mount(first, after="#map" if name == "heap" else None)
+        column.mount_all(more)
+        for view in made:
+            view.paint_with(self.memtui.palette.styles)
+            if isinstance(view, Pane):
+                view.learn(self.desk.known)
+                for snapshot in (self.before, self.memtui.snapshot):
+                    if snapshot is not None:
+                        view.update_from(snapshot)
+        return first
 
     @property
     def here(self) -> Pane:
@@ -56,15 +92,22 @@ class PlacingScreen(HeapScreen, SharingScreen):
 
     def bring(self, name: str, beside: str = "") -> None:
         """Focus a pane; where there is room for one beside the map, it is this one, or `beside` if it is the map."""
+        pane = self.pane(name)
         self.make_room(name)
-        self.set_class(name not in _LEFT, "-right-front")
-        side = "" if name in HEAP_PANES else name if name != "map" else beside
+        side = self.place(name, beside)
         if side:
-            for pane in PANES[1:]:
-                self.set_class(pane == side, f"-side-{pane}")
-            self.set_class(side in _ALONE, "-alone")
             self.want_sharing(side)
-        self.query_one(f"#{name}").focus()
+        pane.focus()
+
+    def place(self, name: str, beside: str) -> str:
+        """Say in classes which pane is in front, for the styles; gives the one at the side, "" if that stays."""
+        side = "" if name in HEAP_PANES else name if name != "map" else beside
+        classes = {"-right-front": name not in _LEFT}
+        if side:
+            classes |= {f"-side-{pane}": pane == side for pane in PANES[1:]}
+            classes["-alone"] = side in _ALONE
+        self.update_classes(classes)
+        return side
 
     def action_expand(self) -> None:
         """The pane over the whole screen, and back."""

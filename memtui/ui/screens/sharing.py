@@ -1,10 +1,12 @@
 """The part of the main screen that is about memory which several processes use, and about single files."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from memtui.model.request import ShowSharing, WatchFile
 from memtui.ui.screens.asking import AskingScreen
-from memtui.ui.widgets.machine_pane import MachinePane
+
+if TYPE_CHECKING:
+    from memtui.ui.widgets.machine_pane import MachinePane
 
 _SHARING_PANES: Final = frozenset({"sharing", "files"})
 
@@ -40,7 +42,7 @@ class SharingScreen(AskingScreen):
         """Ask for a size, and show what each mode of overcommit would answer."""
 
         def given(size: str) -> None:
-            if self.query_one(MachinePane).promise(size):
+            if cast("MachinePane", self.pane("machine")).promise(size):
                 self.action_show("machine")
             else:
                 self.notify(f"{size!r} is no size: 4096, 100M, 3G", severity="warning", markup=False)

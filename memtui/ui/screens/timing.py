@@ -1,17 +1,18 @@
 """The keys of time: steps of a simulation, its chapters and bookmarks; looks at a live source."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from memtui.model.request import Back, Measure, Refresh, Seek, Step
 from memtui.model.step import StepLog
 from memtui.ui.places import Places
 from memtui.ui.screens.asking import AskingScreen
 from memtui.ui.screens.choosing import ChoosingScreen
-from memtui.ui.widgets.steps_pane import StepsPane
 
 if TYPE_CHECKING:
     from textual.timer import Timer
+
+    from memtui.ui.widgets.steps_pane import StepsPane
 
 _A_STEP: Final = 0.7
 """Seconds a step while a simulation plays, at first."""
@@ -164,4 +165,4 @@ class TimingScreen(AskingScreen):
         self._show_marks()
 
     def _show_marks(self) -> None:
-        self.query_one(StepsPane).mark(self.places.marks)
+        cast("StepsPane", self.pane("steps")).mark(self.places.marks)

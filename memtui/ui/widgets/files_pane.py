@@ -9,7 +9,6 @@ from memtui.draw.lines import RowLines
 from memtui.draw.run import Run
 from memtui.draw.why_file import file_answer
 from memtui.model.snapshot import Snapshot
-from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.pane import Pane
 
 
@@ -53,4 +52,4 @@ class FilesPane(Pane):
         """To the file on the map."""
         file = self._files.file_at(self.cursor) if self._files is not None and self.cursor is not None else None
         if file is not None and file.start is not None:
-            self.post_message(LibrariesPane.Chosen(file.start))
+            self.post_message(self.Chosen(file.start))

@@ -35,6 +35,7 @@ class HeapPane(Pane):
     """Its cursor is a chunk, by address: it survives another sight, another scale and the next picture."""
 
     TITLE: ClassVar[str] = "Heap"
+    ZOOMS: ClassVar[bool] = True
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -128,12 +129,13 @@ class HeapPane(Pane):
         self.sight = sights[(sights.index(self.sight) + 1) % len(sights)]
         self.redraw()
 
-    def zoom(self, direction: int) -> None:
+    def zoom(self, direction: int) -> bool:
         """Fewer bytes in a cell (1) or more (-1)."""
         if isinstance(self._drawing, HeapPicture):
             self.shift = max(self._drawing.shift - direction * _CLOSER, 4)
             self.redraw()
             self.shift = self._drawing.shift
+        return True
 
     def go(self, address: int) -> bool:
         """Choose the chunk that holds a byte; False: none does."""

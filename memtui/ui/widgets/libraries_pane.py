@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-from textual.message import Message
-
 from memtui.draw.answer import Answer
 from memtui.draw.library_list import HEAD, LibraryList
 from memtui.draw.lines import RowLines
@@ -17,13 +15,6 @@ class LibrariesPane(Pane):
     """Its cursor is an object."""
 
     TITLE: ClassVar[str] = "Libraries"
-
-    class Chosen(Message):
-        """An object was entered: the map is to show it."""
-
-        def __init__(self, address: int) -> None:
-            self.address = address
-            super().__init__()
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)

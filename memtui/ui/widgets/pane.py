@@ -17,6 +17,15 @@ class Pane(LineView):
     """A view of a part of the snapshot. Subclasses say which part, and how it is drawn."""
 
     TITLE: ClassVar[str] = ""
+    ZOOMS: ClassVar[bool] = False
+    """Whether zooming is a matter of this pane; else it is the map's."""
+
+    class Chosen(Message):
+        """Something was entered that has a place on the map."""
+
+        def __init__(self, address: int) -> None:
+            self.address = address
+            super().__init__()
 
     class Wanted(Message):
         """What the user chose in the pane has to be asked of the source."""
@@ -43,8 +52,8 @@ class Pane(LineView):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw if the part or the width is another one than what stands there."""
-        if self.snapshot is None or not self.size:
+        """Draw if the part or the width is another one than what stands there; what cannot be seen is not drawn."""
+        if self.snapshot is None or not self.region:
             return
         parts = (*self.parts(self.snapshot), self.room.width)
         if len(parts) != len(self._drawn) or not all(map(_same, parts, self._drawn)):
@@ -66,9 +75,21 @@ class Pane(LineView):
     def enter(self) -> None:
         """The user wants what the cursor is on."""
 
+    def leave(self) -> bool:
+        """Out of what was entered; False: nothing was."""
+        return False
+
+    def zoom(self, direction: int) -> bool:
+        """Closer (1) or further away (-1); False where there is nothing closer or further."""
+        return False
+
     def answer(self) -> Answer | None:
         """Why what the cursor is on is as it is; None: nothing is, or nothing can be said."""
         return None
+
+    def on_show(self) -> None:
+        """Catch up with what came while it could not be seen."""
+        self.redraw()
 
     def on_resize(self) -> None:
         """Draw for the new width."""

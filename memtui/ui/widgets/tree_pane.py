@@ -8,7 +8,6 @@ from memtui.draw.run import Run
 from memtui.draw.vma_tree import TreePair
 from memtui.draw.why import vma_answer
 from memtui.model.snapshot import Snapshot
-from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -69,4 +68,4 @@ class TreePane(Pane):
         """To the VMA on the map."""
         vma = self._tree.vma_at(self.cursor) if self._tree is not None and self.cursor is not None else None
         if vma is not None:
-            self.post_message(LibrariesPane.Chosen(vma.start))
+            self.post_message(self.Chosen(vma.start))

@@ -2,8 +2,6 @@
 
 from typing import ClassVar
 
-from textual.message import Message
-
 from memtui.draw.answer import Answer
 from memtui.draw.lines import RowLines
 from memtui.draw.usage import UsageTable
@@ -18,13 +16,6 @@ class UsagePane(Pane):
     """Its cursor is a kind, or a VMA of the kind that was entered."""
 
     TITLE: ClassVar[str] = "Where memory goes"
-
-    class Chosen(Message):
-        """A VMA was entered: the map is to show it."""
-
-        def __init__(self, address: int) -> None:
-            self.address = address
-            super().__init__()
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
