@@ -9,12 +9,12 @@ from memtui.live.page_flags import examine
 from memtui.live.procfs import Procfs
 from memtui.live.status import printable
 from memtui.model.errors import ProcessGone, SourceError
-from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Examined
 
 if TYPE_CHECKING:
     from memtui.live.heap import HeapReader
+    from memtui.model.heap import HeapView
 
 
 class Extras:
@@ -85,7 +85,7 @@ class Extras:
         self._last = mm, given
         return given
 
-    def _read_heap(self, mm: MmSnapshot) -> tuple[HeapView | None, str]:
+    def _read_heap(self, mm: MmSnapshot) -> "tuple[HeapView | None, str]":
         if self._heap is None:
             return None, ""
         try:

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from memtui.live.heap_layout import HEAP_MAX
 from memtui.live.heap_memory import ProcessMemory
@@ -13,9 +13,11 @@ from memtui.live.heap_python import pymalloc_labels
 from memtui.live.pace import Pace
 from memtui.live.procfs import Procfs
 from memtui.model.errors import SourceError
-from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.vma import Vma, VmaKind
+
+if TYPE_CHECKING:
+    from memtui.model.heap import HeapView
 
 _PYTHON: Final = re.compile(r"/(?:lib)?python(\d+)\.(\d+)[^/]*$")
 _NOTHING: Final[Mapping[int, str]] = MappingProxyType({})
@@ -35,7 +37,7 @@ class HeapLabels:
         self._heap: HeapView | None = None
         """What was seen last."""
 
-    def of(self, mm: MmSnapshot, heap: HeapView | None) -> Mapping[int, str]:
+    def of(self, mm: MmSnapshot, heap: "HeapView | None") -> Mapping[int, str]:
         """Start of a VMA -> what is in it; the same object as long as nothing changed."""
         if mm.vmas is self._looked and heap is self._heap:
             return self._all
@@ -69,7 +71,7 @@ def python_version(mm: MmSnapshot) -> tuple[int, int] | None:
     return None
 
 
-def _heap_labels(heap: HeapView | None, vmas: tuple[Vma, ...]) -> dict[int, str]:
+def _heap_labels(heap: "HeapView | None", vmas: tuple[Vma, ...]) -> dict[int, str]:
     """The heaps of glibc's arenas of threads, once the heap was read."""
     if heap is None:
         return {}

@@ -9,11 +9,9 @@ from memtui.live.content import read_content
 from memtui.live.extras import Extras
 from memtui.live.machine import Rates
 from memtui.live.meminfo import read_system
-from memtui.live.old_rule import read_legacy
 from memtui.live.pace import SMALL_SHARE, Pace
 from memtui.live.processes import out_of_sight
 from memtui.live.procfs import Procfs
-from memtui.live.shared_memory import SharingReader
 from memtui.live.status import printable
 from memtui.live.task_reader import TaskReader
 from memtui.model.content import Content
@@ -40,6 +38,7 @@ from memtui.model.task import Task
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from memtui.live.shared_memory import SharingReader
     from memtui.model.oom_legacy import LegacyTask
 
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
@@ -136,12 +135,17 @@ class LiveSource:
             case ShowHeap(wanted=wanted) if self._extras is not None:
                 self._extras.want_heap(wanted=wanted)
             case ShowSharing(wanted=wanted):
-                self._sharing = (self._sharing or SharingReader(self._procfs)) if wanted else None
+                self._want_sharing(wanted=wanted)
             case ShowOldRule(wanted=wanted):
                 self._old_rule, self._tasks_pace = wanted, Pace(longest=_LONGEST, share=SMALL_SHARE)
             case WatchFile(path=path):
                 others = tuple(file for file in self._files if file != path)
                 self._files = others if path in self._files else (*self._files, path)
+
+    def _want_sharing(self, *, wanted: bool) -> None:
+        from memtui.live.shared_memory import SharingReader
+
+        self._sharing = (self._sharing or SharingReader(self._procfs)) if wanted else None
 
     def _focus(self, pid: int) -> MmSnapshot:
         """Another process; the former one stays if this one cannot be had."""
@@ -173,7 +177,7 @@ class LiveSource:
         if read:
             with self._tasks_pace.measured():
                 self._tasks = self._read_tasks()
-                self._legacy = read_legacy(self._procfs, self._tasks) if self._old_rule else NO_LEGACY
+                self._legacy = self._read_legacy() if self._old_rule else NO_LEGACY
         notes = [note for note in (self._out_of_sight, "" if read else self._tasks_pace.why_old) if note]
         if notes:
             unknown["tasks"] = "; ".join(notes)
@@ -209,6 +213,11 @@ class LiveSource:
         tasks = self._task_reader.read(pids)
         unchanged = len(tasks) == len(self._tasks) and all(a is b for a, b in zip(tasks, self._tasks, strict=True))
         return self._tasks if unchanged else tasks
+
+    def _read_legacy(self) -> "Mapping[int, LegacyTask]":
+        from memtui.live.old_rule import read_legacy
+
+        return read_legacy(self._procfs, self._tasks)
 
     def _read_domain(self, system: SystemSnapshot) -> OomDomain | None:
         if self._cgroup is not None:

@@ -1,8 +1,9 @@
 """How much of a mapped file is in the page cache, whoever brought it there."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from memtui.model.sharing import FileId
+if TYPE_CHECKING:
+    from memtui.model.sharing import FileId
 
 
 class FileCache(NamedTuple):
@@ -19,6 +20,6 @@ class FileCache(NamedTuple):
     evicted: int | None = None
     """Dropped since it was cached, as far as the kernel remembers."""
     why: str = ""
-    file: FileId | None = None
+    file: "FileId | None" = None
     asked: bool = False
     """Whether the user asked for it by its path."""

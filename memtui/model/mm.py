@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from memtui.model.file_cache import FileCache
-from memtui.model.heap import HeapView
-from memtui.model.pages import Examined
-from memtui.model.vma import Vma
+if TYPE_CHECKING:
+    from memtui.model.file_cache import FileCache
+    from memtui.model.heap import HeapView
+    from memtui.model.pages import Examined
+    from memtui.model.vma import Vma
 
 
 class MmCounters(NamedTuple):
@@ -60,7 +61,7 @@ class MmSnapshot:
 
     pid: int
     comm: str
-    vmas: tuple[Vma, ...]
+    vmas: "tuple[Vma, ...]"
     """By ascending address; [vsyscall], which is no VMA of the mm, is last if maps shows it."""
     counters: MmCounters = NOT_COUNTED
     start_brk: int | None = None
@@ -72,9 +73,9 @@ class MmSnapshot:
     """What could not be had -> why: keys such as "smaps", "runs", "cmdline", "heap"."""
     labels: Mapping[int, str] = field(default_factory=dict)
     """Start of a VMA that the kernel has no name for -> what is known to be in it: "pymalloc: 3 arenas"."""
-    heap: HeapView | None = None
+    heap: "HeapView | None" = None
     """The allocator's heap; None: nobody asked for it (`ShowHeap`), or unknown["heap"] says why."""
-    files: tuple[FileCache, ...] = ()
+    files: "tuple[FileCache, ...]" = ()
     """What of each mapped file is in the page cache; empty: none is mapped, or unknown["files"]."""
-    examined: Examined | None = None
+    examined: "Examined | None" = None
     """Pages that were looked at one by one; None: nobody asked (`Examine`), or the address is not mapped any more."""

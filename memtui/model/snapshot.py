@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from memtui.model.content import Content
-from memtui.model.event import Event
-from memtui.model.mm import MmSnapshot
-from memtui.model.oom import OomDomain
-from memtui.model.oom_legacy import LegacyTask
-from memtui.model.sharing import Sharing
-from memtui.model.step import StepLog
-from memtui.model.system import SystemSnapshot
-from memtui.model.task import Task
+if TYPE_CHECKING:
+    from memtui.model.content import Content
+    from memtui.model.event import Event
+    from memtui.model.mm import MmSnapshot
+    from memtui.model.oom import OomDomain
+    from memtui.model.oom_legacy import LegacyTask
+    from memtui.model.sharing import Sharing
+    from memtui.model.step import StepLog
+    from memtui.model.system import SystemSnapshot
+    from memtui.model.task import Task
 
-NO_LEGACY: Final[Mapping[int, LegacyTask]] = MappingProxyType({})
+NO_LEGACY: Final["Mapping[int, LegacyTask]"] = MappingProxyType({})
 """Always the same object, so that nothing is drawn again for it."""
 
 
@@ -27,16 +28,16 @@ class Snapshot:
     """ "live" or "sim"."""
     title: str
     """What is looked at: "4242 postgres", "first-malloc"."""
-    system: SystemSnapshot
-    tasks: tuple[Task, ...] = ()
+    system: "SystemSnapshot"
+    tasks: "tuple[Task, ...]" = ()
     """Every process, in the order of the kernel's walk (creation)."""
-    domain: OomDomain | None = None
+    domain: "OomDomain | None" = None
     """Whom the OOM ranking is about; None: the machine's total is unknown."""
-    mm: MmSnapshot | None = None
+    mm: "MmSnapshot | None" = None
     """The process in focus; None: none chosen, or it has no address space (see unknown["mm"])."""
-    steps: StepLog | None = None
+    steps: "StepLog | None" = None
     """None for a live source."""
-    events: tuple[Event, ...] = ()
+    events: "tuple[Event, ...]" = ()
     """Of the step that led here."""
     stale: str | None = None
     """Why this picture is no longer current ("process 4242 exited"), or None."""
@@ -44,9 +45,9 @@ class Snapshot:
     """What taking it cost."""
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why."""
-    sharing: Sharing | None = None
+    sharing: "Sharing | None" = None
     """What processes share; None: nobody asked (`request.ShowSharing`), or unknown["sharing"] says why."""
-    content: Content | None = None
+    content: "Content | None" = None
     """The bytes of the page that was asked for (`request.Peek`)."""
-    legacy: Mapping[int, LegacyTask] = field(default_factory=lambda: NO_LEGACY)
+    legacy: "Mapping[int, LegacyTask]" = field(default_factory=lambda: NO_LEGACY)
     """By pid, what badness() of 2.6.32 would read; empty: nobody asked (`request.ShowOldRule`)."""

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, cast
 from memtui.model.request import Request
 from memtui.model.snapshot import Snapshot
 from memtui.ui.keys import keys_of
-from memtui.ui.screens.fitting import FittingScreen
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from memtui.ui.app import MemtuiApp
     from memtui.ui.widgets.pane import Pane
 
+    _Screen = Screen[None]
+else:
+    # A part of the main screen, as all that derive from it: what makes a screen of them comes with the whole.
+    # Textual looks through every class of a screen when it is made, which takes its time.
+    _Screen = object
 
-class AskingScreen(FittingScreen):
+
+class AskingScreen(_Screen):
     """The ways to ask. What it shows, and its keys, are its subclasses' concern."""
 
     @property

@@ -14,10 +14,10 @@ from memtui.model.vma import Vma
 from memtui.ui.keys import KEYS, bindings
 from memtui.ui.line_view import LineView
 from memtui.ui.mouse_view import MouseView
-from memtui.ui.save import save_svg
 from memtui.ui.screens.dividing import DividingScreen
 from memtui.ui.screens.explaining import ExplainingScreen
 from memtui.ui.screens.finding import FindingScreen
+from memtui.ui.screens.fitting import FittingScreen
 from memtui.ui.screens.placing import PlacingScreen
 from memtui.ui.screens.ranking import RankingScreen
 from memtui.ui.screens.trying import TryingScreen
@@ -42,7 +42,9 @@ class _BlankColumn(Vertical):
     BLANK = True
 
 
-class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, PlacingScreen, DividingScreen):
+class MainScreen(
+    FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, PlacingScreen, DividingScreen, FittingScreen
+):
     """Hands the app's snapshot to the panes, and the user's keys to the panes or the app."""
 
     # Not of a class below: each of them would merge all the keys into its own, which takes its time.
@@ -237,6 +239,8 @@ class MainScreen(FindingScreen, RankingScreen, TryingScreen, ExplainingScreen, P
 
     def action_save(self) -> None:
         """The screen as an SVG file in the current folder."""
+        from memtui.ui.save import save_svg
+
         save_svg(self.memtui)
 
     def action_theme(self) -> None:

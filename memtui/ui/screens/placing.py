@@ -13,6 +13,7 @@ from memtui.ui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from memtui.model.snapshot import Snapshot
+    from memtui.ui.line_view import LineView
 
 PANES: Final = (
     "map",
@@ -53,7 +54,8 @@ class PlacingScreen(HeapScreen, SharingScreen, KnowingScreen):
 
     def _make(self, name: str) -> Pane:
         module = import_module(f"memtui.ui.widgets.{name}_pane")
-        first, *more = made = [getattr(module, kind)(id=id) for id, kind in _LATER[name].items()]
+        made: list[LineView] = [getattr(module, kind)(id=id) for id, kind in _LATER[name].items()]
+        first, *more = made
         column = self.query_one("#left" if name == "heap" else "#right")
         column.mount(first, after="#map" if name == "heap" else None)
         column.mount_all(more)
@@ -64,6 +66,7 @@ class PlacingScreen(HeapScreen, SharingScreen, KnowingScreen):
                 for snapshot in (self.before, self.memtui.snapshot):
                     if snapshot is not None:
                         view.update_from(snapshot)
+        assert isinstance(first, Pane)
         return first
 
     @property

@@ -7,7 +7,6 @@ from memtui.model.request import Back, Measure, Refresh, Seek, Step
 from memtui.model.step import StepLog
 from memtui.ui.places import Places
 from memtui.ui.screens.asking import AskingScreen
-from memtui.ui.screens.choosing import ChoosingScreen
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -149,6 +148,8 @@ class TimingScreen(AskingScreen):
         """Pick a chapter or a bookmark from a list."""
         if self.trace is None:
             return
+        from memtui.ui.screens.choosing import ChoosingScreen
+
         entries = self.places.entries(self.trace)
 
         def chosen(nth: int | None) -> None:

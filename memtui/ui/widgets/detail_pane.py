@@ -5,7 +5,6 @@ from typing import ClassVar, Final
 from memtui.draw.answer import Answer
 from memtui.draw.fit import indented, safe
 from memtui.draw.lines import RowLines
-from memtui.draw.oom_old_table import legacy_of, old_arithmetic
 from memtui.draw.oom_table import arithmetic
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.run import Row
@@ -110,10 +109,12 @@ class DetailPane(Pane):
             return indented(hole_rows(subject, width)[1:]), "Hole", ""
         totalpages = snapshot.system.totalpages
         if subject is not None and snapshot.domain is not None and totalpages:
-            old = legacy_of(snapshot, subject)
             rows = arithmetic(subject, snapshot.domain, totalpages, width)[1:]
-            if old is not None:
-                rows += old_arithmetic(old, width)
+            if snapshot.legacy:
+                from memtui.draw.oom_old_table import legacy_of, old_arithmetic
+
+                old = legacy_of(snapshot, subject)
+                rows += old_arithmetic(old, width) if old is not None else ()
             return indented(rows), _process(subject), "why this score"
         return (), self.TITLE, ""
 

@@ -15,7 +15,6 @@ from memtui.draw.minimap import minimap
 from memtui.draw.page_grid import PageGrid, shift_to_fit
 from memtui.draw.regions import Region, first_look, fold_to_fit, region_at
 from memtui.draw.run import Row, Run
-from memtui.draw.why import hole_answer, vma_answer
 from memtui.draw.zoom import Level, Zoom
 from memtui.model.address import PAGE_SIZE, Range, page_down
 from memtui.model.content import Content
@@ -213,6 +212,8 @@ class MapPane(Pane):
 
     def answer(self) -> Answer | None:
         """Why the VMA, its page or the hole is there."""
+        from memtui.draw.why import hole_answer, vma_answer
+
         mm, vma = self._mm, self.vma
         if mm is None:
             return None

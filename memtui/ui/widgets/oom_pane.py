@@ -1,18 +1,19 @@
 """The OOM ranking: who dies first, and who would with another oom_score_adj."""
 
 from dataclasses import replace
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from memtui.draw.answer import Answer
 from memtui.draw.fit import safe
-from memtui.draw.oom_old_table import OldOomTable
 from memtui.draw.oom_table import OomTable
 from memtui.draw.sizes import signed
-from memtui.draw.why_verdict import verdict_answer
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, Verdict
 from memtui.model.request import Focus
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from memtui.draw.oom_old_table import OldOomTable
 
 STEP: Final = 100
 """By how much a key changes the oom_score_adj that is tried."""
@@ -44,7 +45,7 @@ class OomPane(Pane):
     def draw(self, snapshot: Snapshot) -> None:
         """The ranking; the cursor stays on its process, on whatever place that is now."""
         chosen, tried = self.verdict, self._with_tried(snapshot)
-        table = OldOomTable(tried, self.room.width) if self.old else OomTable(tried, self.room.width)
+        table = self._old_table(tried) if self.old else OomTable(tried, self.room.width)
         row = table.row_of(chosen.task.pid) if chosen is not None else None
         name = snapshot.domain.name if snapshot.domain else None
         self._table = table
@@ -55,6 +56,11 @@ class OomPane(Pane):
         self._say()
         if row is not None:
             self.move_to(row)
+
+    def _old_table(self, snapshot: Snapshot) -> "OldOomTable":
+        from memtui.draw.oom_old_table import OldOomTable
+
+        return OldOomTable(snapshot, self.room.width)
 
     def _with_tried(self, snapshot: Snapshot) -> Snapshot:
         if not self.tried:
@@ -102,6 +108,8 @@ class OomPane(Pane):
         verdict, now = self.verdict, self.snapshot
         if verdict is None or now is None or self._table is None:
             return None
+        from memtui.draw.why_verdict import verdict_answer
+
         return verdict_answer(verdict, self._table.verdicts, now.domain)
 
     def enter(self) -> None:

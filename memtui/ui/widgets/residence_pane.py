@@ -8,7 +8,6 @@ from memtui.draw.history import History
 from memtui.draw.lines import RowLines
 from memtui.draw.residence_bars import residence_rows
 from memtui.draw.sizes import plural
-from memtui.draw.why_figure import figure_answer
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane
 
@@ -48,4 +47,6 @@ class ResidencePane(Pane):
         """Why the figure is what it is."""
         if self.snapshot is None or self.cursor is None:
             return None
+        from memtui.draw.why_figure import figure_answer
+
         return figure_answer(self.lines, self.cursor, self.snapshot)
