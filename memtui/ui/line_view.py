@@ -44,6 +44,10 @@ class LineView(MouseView, can_focus=True, inherit_bindings=False):
         self._painted: dict[int, Look] = {}
         """What stands on the screen, by line."""
         self._rows: dict[int, Row] = {}
+        self._expected = Size(0, 0)
+        """What it will measure, as long as it measures nothing."""
+        self._held = False
+        """Whoever shows a drawing now paints it himself."""
 
     # What it shows
 
@@ -63,6 +67,8 @@ class LineView(MouseView, can_focus=True, inherit_bindings=False):
         self.top = min(self.top, self.last_top)
         if self.cursor is not None and len(lines):
             self.cursor = self._within(self.cursor)
+        if self._held:
+            return
         if taller:
             self.refresh(layout=True)
         else:
@@ -76,7 +82,8 @@ class LineView(MouseView, can_focus=True, inherit_bindings=False):
     def room(self) -> Size:
         """Cells and rows that are left for the drawing."""
         edge = self.EDGE if self.FRAMED else 0
-        return Size(max(self.size.width - edge, 0), max(self.size.height - self.FRAMED, 0))
+        width, height = self.size or self._expected
+        return Size(max(width - edge, 0), max(height - self.FRAMED, 0))
 
     @property
     def rows(self) -> int:

@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widgets import Input
 
 from memtui.model.content import Content
@@ -26,9 +28,11 @@ from memtui.ui.widgets.bars import HeaderBar
 from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
+from memtui.ui.widgets.pane import Pane
 from memtui.ui.widgets.picks import Picks
 from memtui.ui.widgets.residence_pane import ResidencePane
 from memtui.ui.widgets.steps_pane import StepsPane
+from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
 from tests.ui.fake import HEAP, LIBC, PROGRAM, TASKS, Live, Simulated
 
@@ -37,6 +41,36 @@ def text(app: MemtuiApp) -> str:
     """What stands on the screen."""
     update = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in update)
+
+
+class _Noting(ResidencePane):
+    """Notes what it paints."""
+
+    painted: ClassVar[list[str]] = []
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        strips = super().render_lines(crop)
+        self.painted.append("\n".join(strip.text for strip in strips))
+        return strips
+
+
+async def test_the_first_frame_is_a_whole_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memtui.ui.screens.main.ResidencePane", _Noting)
+    source = Live()
+    async with run(source, snapshot=source.apply(Refresh())) as pilot:
+        first = _Noting.painted[0]
+        assert "page cache" in first
+        assert first.count("\n") == pilot.app.screen.query_one(_Noting).size.height - 1
+
+
+async def test_what_is_not_looked_at_is_not_there(run: Run) -> None:
+    async with run(Live()) as pilot:
+        there = {widget.id for widget in pilot.app.screen.query(Pane)}
+        assert there == {"header", "map", "detail", "residence", "oom"}
+        await pilot.press("u")
+        await settle(pilot)
+        assert pilot.app.screen.query_one(UsagePane).lines
+        assert pilot.app.focused is pilot.app.screen.query_one(UsagePane)
 
 
 def said(app: MemtuiApp) -> list[str]:

@@ -37,7 +37,7 @@ async def test_it_stands_where_the_map_does_and_gives_way_to_it(run: Run, size: 
     source = Simulated(at=6)
     async with run(source, size=size) as pilot:
         assert ShowHeap() not in source.seen
-        assert not pane_of(pilot).display
+        assert not pilot.app.screen.query(HeapPane)
         await press(pilot, "H")
         assert pane_of(pilot).region.height > 5
         assert pilot.app.screen.query_one(HeapDetailPane).region.height > 5

@@ -14,8 +14,8 @@ from memtui.model.errors import NotSupported
 from memtui.ui.app import MemtuiApp
 from memtui.ui.line_view import LineView
 from memtui.ui.no_color import Colourless
-from memtui.ui.themes import DEFAULT, SIXTEEN, Themes, load
-from tests.ui.conftest import Run
+from memtui.ui.themes import DEFAULT, SIXTEEN, Themes, for_terminal, load, load_first
+from tests.ui.conftest import Run, settle
 from tests.ui.fake import Simulated
 
 LINUX_CONSOLE = TerminalTheme(
@@ -155,13 +155,38 @@ async def test_an_edited_theme_is_seen_at_a_key(run: Run, own: Path) -> None:
         assert app.palette.name == DEFAULT
 
 
-def test_a_terminal_of_sixteen_colours_starts_with_theirs(themes: Themes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_of_sixteen_colours_starts_with_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COLORTERM", "NO_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     for term, wanted in (("linux", SIXTEEN), ("screen", SIXTEEN), ("tmux-256color", None), ("xterm-256color", None)):
         monkeypatch.setenv("TERM", term)
-        assert themes.for_terminal() == wanted
+        assert for_terminal() == wanted
+
+
+def test_only_the_theme_to_start_with_is_read_where_that_is_enough(themes: Themes, tmp_path: Path) -> None:
+    first = load_first("slate", user=tmp_path)
+    assert (list(first.palettes), first.partial) == (["slate"], True)
+    assert first.get("slate").styles == themes.get("slate").styles
+    assert list(load_first(None, user=tmp_path).palettes) == [DEFAULT]
+    # A theme that is not there, or that the user may have made, can only be told from all of them.
+    assert load_first("slaty", user=tmp_path).palettes.keys() == themes.palettes.keys()
+    (tmp_path / "mine.toml").write_text('background = "#123456"\n')
+    assert "mine" in load_first("slate", user=tmp_path).palettes
+    (tmp_path / "mine.toml").unlink()
+    built_in = tmp_path / "built-in"
+    built_in.mkdir()
+    (built_in / "slate.toml").write_text("background = 3\n")
+    assert load_first("slate", user=tmp_path, built_in=built_in).problems
+
+
+async def test_the_theme_after_the_first_is_read_when_it_is_wanted(run: Run, tmp_path: Path) -> None:
+    first = load_first("slate", user=tmp_path)
+    async with run(Simulated(), themes=first, theme_name="slate", load_themes=lambda: load(tmp_path)) as pilot:
+        await pilot.press("T")
+        await settle(pilot)
+        assert isinstance(pilot.app, MemtuiApp)
+        assert pilot.app.palette.name == "ansi16"
 
 
 def test_the_sixteen_colour_theme_has_no_other_colours(themes: Themes) -> None:

@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
+from textual.geometry import Region, Size
 from textual.message import Message
+from textual.strip import Strip
 
 from memtui.draw.answer import Answer
 from memtui.draw.lines import Lines
@@ -53,7 +55,11 @@ class Pane(LineView):
 
     def redraw(self) -> None:
         """Draw if the part or the width is another one than what stands there; what cannot be seen is not drawn."""
-        if self.snapshot is None or not self.region:
+        if self.region:
+            self._redraw()
+
+    def _redraw(self) -> None:
+        if self.snapshot is None:
             return
         parts = (*self.parts(self.snapshot), self.room.width)
         if len(parts) != len(self._drawn) or not all(map(_same, parts, self._drawn)):
@@ -86,6 +92,25 @@ class Pane(LineView):
     def answer(self) -> Answer | None:
         """Why what the cursor is on is as it is; None: nothing is, or nothing can be said."""
         return None
+
+    # Textual lays out and paints a widget before it tells it of its size: the first frame would be an empty one.
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """All rows, where the style says `height: auto`; at first they are drawn for it."""
+        if not self.size:
+            self._expected = Size(width, 1)
+            self._hold()
+        return super().get_content_height(container, viewport, width)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of the crop, of what is to be seen now."""
+        self._hold()
+        return super().render_lines(crop)
+
+    def _hold(self) -> None:
+        self._held = True
+        self._redraw()
+        self._held = False
 
     def on_show(self) -> None:
         """Catch up with what came while it could not be seen."""
