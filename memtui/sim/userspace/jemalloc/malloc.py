@@ -28,21 +28,18 @@ from memtui.sim.userspace.jemalloc.sizes import (
 from memtui.sim.userspace.jemalloc.tcache import BYTES as TCACHE_BYTES
 from memtui.sim.userspace.jemalloc.tcache import Tcache
 from memtui.sim.userspace.jemalloc.view import view
-from memtui.sim.userspace.page_writes import Accessed, PageWrites, unseen
+from memtui.sim.userspace.page_writes import Accessed, unseen
+from memtui.sim.userspace.preloaded import LIBSTDCXX_POOL, Preloaded
+from memtui.sim.userspace.sbrk import WORD
 from memtui.sim.userspace.syscalls import Syscalls
 
-EINVAL: Final = 22
-ENOMEM: Final = 12
-LIBSTDCXX_POOL: Final = 72704
-"""What libstdc++, which the library needs, allocates before main for its emergency exceptions (gcc 12); bytes."""
-_WORD: Final = (1 << 64) - 1
 _ARENA_BYTES: Final = 78 << 10
 """sizeof(arena_t) with its bins, nearly."""
 SOME_TSD: Final = 0x7FFF_F7D8_0000
 """Where a thread's data might lie, for programs whose thread-local storage is not simulated."""
 
 
-class Jemalloc:
+class Jemalloc(Preloaded):
     """The allocator of one program with the default options.
 
     The first thread's addresses are the real ones. Further threads get arenas and caches of their own by the
@@ -55,29 +52,22 @@ class Jemalloc:
         tid: of the first thread.
     """
 
+    NAME = "jemalloc"
+
     def __init__(self, syscalls: Syscalls, accessed: Accessed = unseen, tsd: int = SOME_TSD, tid: int = 0) -> None:
-        self._syscalls = syscalls
-        self._writes = PageWrites(accessed)
-        self.pages = Pages(syscalls, self._writes)
+        super().__init__(syscalls, accessed, tid)
+        self.pages = Pages(syscalls, self._writes, self._sbrk)
         self._chance = Chance(tsd)
         self.emap = ExtentMap()
         self.bases: list[Base] = []
         self.arenas: dict[int, Arena] = {}
         """By number; the one of very large blocks comes behind those of threads."""
-        self._tid = tid
         self.tcaches: dict[int, Tcache] = {}
         """By thread."""
         self._chosen: dict[int, int] = {}
         """Thread -> number of its arena."""
         self._huge = 1
         """Number of the arena of very large blocks: there are four arenas for each CPU before it."""
-        self.started = False
-        self.why = ""
-        """The rule that decided the last call, in a sentence."""
-        self.own: list[int] = []
-        """Blocks that libstdc++ and the library itself hold."""
-        self._first = ""
-        """What happened first, in the call that found the allocator not started."""
 
     def start(self) -> None:
         """What the constructors of libstdc++ and of the library do before main; nothing when it was done."""
@@ -108,7 +98,7 @@ class Jemalloc:
         """Zeroed memory; recycled extents are zeroed by madvise, what a thread had cached by writing."""
         self.start()
         total = count * size
-        if total > _WORD:
+        if total > WORD:
             return self._nothing("count times size overflows")
         return self._end(self._allocate(total, zero=True))
 
@@ -162,28 +152,10 @@ class Jemalloc:
         """The same as memalign, but that nothing is taken for one byte."""
         return self.memalign(alignment, size or 1)
 
-    def posix_memalign(self, alignment: int, size: int) -> tuple[int, int]:
-        """0 or an errno, and the address (0 if there is none)."""
-        if not alignment or alignment % 8 or alignment & (alignment - 1):
-            self.why = "EINVAL: the alignment must be a power of two and a multiple of 8"
-            return EINVAL, 0
-        pointer = self.aligned_alloc(alignment, size)
-        return (0, pointer) if pointer else (ENOMEM, 0)
-
     def valloc(self, size: int) -> int:
         """Memory that starts at a page."""
         self.start()
         return self._end(self._aligned(PAGE, size))
-
-    def mallopt(self, option: int, value: int) -> int:
-        """The library has no mallopt: glibc's own sets glibc's options."""
-        self.why = f"mallopt({option}, {value}) is glibc's and does not concern jemalloc"
-        return 1
-
-    def malloc_trim(self, pad: int) -> int:
-        """The library has no malloc_trim: glibc's own trims glibc's heap, which is empty."""
-        self.why = f"malloc_trim({pad}) is glibc's and knows nothing of jemalloc's memory"
-        return 0
 
     def malloc_usable_size(self, pointer: int) -> int:
         """How many bytes of the block may be used: its size class; 0 for NULL.
@@ -192,14 +164,6 @@ class Jemalloc:
             HeapCorruption: `pointer` is no block.
         """
         return SIZES[self._extent(pointer, "malloc_usable_size").index or 0] if pointer else 0
-
-    def sbrk(self, increment: int) -> int:
-        """Libc's sbrk, which the program may call too: the break before, or -1 (ENOMEM)."""
-        return self.pages.sbrk(increment)
-
-    def brk_moved(self, brk: int) -> None:
-        """The program called libc's brk(), and this is the break now."""
-        self.pages.brk_moved(brk)
 
     def heap_view(self) -> HeapView:
         """Extents, slabs and caches as they are now. O(blocks)."""
@@ -212,9 +176,6 @@ class Jemalloc:
         if tid != self._tid:
             self._chance.switch(self._tid, tid)
             self._tid = tid
-
-    def thread_start(self, tid: int) -> None:
-        """The program started a thread; it gets its cache with its first call."""
 
     def thread_exit(self, tid: int) -> None:
         """The thread returned: what it cached goes back to the arenas, and so does the cache itself."""
@@ -367,12 +328,6 @@ class Jemalloc:
         return extent
 
     def _end(self, block: int) -> int:
-        self._writes.tell()
         if not block:
             self._nothing("the kernel gives no more")
-        self.why, self._first = f"{self._first}{self.why}", ""
-        return block
-
-    def _nothing(self, why: str) -> int:
-        self.why = f"ENOMEM: {why}"
-        return 0
+        return super()._end(block)

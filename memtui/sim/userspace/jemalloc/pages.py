@@ -4,9 +4,9 @@ from typing import Final
 
 from memtui.sim.userspace.jemalloc.sizes import PAGE
 from memtui.sim.userspace.page_writes import PageWrites
+from memtui.sim.userspace.sbrk import WORD, Sbrk
 from memtui.sim.userspace.syscalls import Syscalls
 
-_WORD: Final = (1 << 64) - 1
 _PROT_READ_WRITE: Final = 3
 _MAP_PRIVATE_ANONYMOUS: Final = 0x22
 _MAP_NORESERVE: Final = 0x4000
@@ -20,11 +20,11 @@ class Pages:
     With overcommit_memory 2 jemalloc commits and decommits by mmap(MAP_FIXED); that is not modelled.
     """
 
-    def __init__(self, syscalls: Syscalls, writes: PageWrites) -> None:
+    def __init__(self, syscalls: Syscalls, writes: PageWrites, sbrk: Sbrk) -> None:
         self._syscalls = syscalls
         self._writes = writes
         self._flags = _MAP_PRIVATE_ANONYMOUS
-        self._break: int | None = None
+        self._sbrk = sbrk
         self._dss_exhausted = False
         self.how = ""
         """How the last memory came, in words."""
@@ -45,7 +45,7 @@ class Pages:
 
     def boot_dss(self) -> None:
         """extent_dss_boot: where the break is."""
-        self.sbrk(0)
+        self._sbrk.move(0)
 
     def map(self, size: int, alignment: int) -> int:
         """The address of a new mapping; 0 when there is none."""
@@ -56,7 +56,7 @@ class Pages:
             return max(0, start)
         self._syscalls.munmap(start, size)
         wide = size + alignment - PAGE
-        start = self._mmap(wide) if wide <= _WORD else 0
+        start = self._mmap(wide) if wide <= WORD else 0
         if start <= 0:
             return 0
         lead = -start % alignment
@@ -70,9 +70,9 @@ class Pages:
         """The break moves up, after mmap was refused; 0: it does not. Not tried again once it failed."""
         if self._dss_exhausted or size >= 1 << 63:
             return 0
-        before = self.sbrk(0)
+        before = self._sbrk.move(0)
         start = (before + alignment - 1) & -alignment
-        if start + size > _WORD or self.sbrk(start + size - before) < 0:
+        if start + size > WORD or self._sbrk.move(start + size - before) < 0:
             self._dss_exhausted = True
             return 0
         self.how = f"mmap was refused: brk up by {start + size - before} bytes"
@@ -82,23 +82,6 @@ class Pages:
         """The pages are dropped, the mapping stays."""
         self._writes.tell()
         self._syscalls.madvise(address, size, _MADV_DONTNEED)
-
-    def sbrk(self, increment: int) -> int:
-        """Libc's sbrk (glibc 2.36, misc/sbrk.c): the break before, or -1."""
-        if self._break is None:
-            self._break = self._syscalls.brk(0)
-        before = self._break
-        if not increment:
-            return before
-        if before + increment > _WORD:
-            return -1
-        self._writes.tell()
-        self._break = self._syscalls.brk(before + increment)
-        return before if self._break >= before + increment else -1
-
-    def brk_moved(self, brk: int) -> None:
-        """The program called libc's brk(), and this is the break now."""
-        self._break = brk
 
     def _mmap(self, size: int) -> int:
         return self._syscalls.mmap(0, size, _PROT_READ_WRITE, self._flags)

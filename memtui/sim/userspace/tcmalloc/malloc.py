@@ -4,27 +4,25 @@ from typing import Final
 
 from memtui.model.heap import HeapView
 from memtui.sim.userspace.allocator import HeapCorruption
-from memtui.sim.userspace.page_writes import Accessed, PageWrites, unseen
+from memtui.sim.userspace.page_writes import Accessed, unseen
+from memtui.sim.userspace.preloaded import LIBSTDCXX_POOL, Preloaded
+from memtui.sim.userspace.sbrk import WORD
 from memtui.sim.userspace.syscalls import Syscalls
 from memtui.sim.userspace.tcmalloc.central import CentralLists
 from memtui.sim.userspace.tcmalloc.page_heap import Location, PageHeap, Span
 from memtui.sim.userspace.tcmalloc.sizes import CLASSES, MAX_SIZE, PAGE_SHIFT, PAGE_SIZE, class_of, pages
-from memtui.sim.userspace.tcmalloc.system import WORD, Metadata, ObjectPool, System
+from memtui.sim.userspace.tcmalloc.system import Metadata, ObjectPool, System
 from memtui.sim.userspace.tcmalloc.thread_cache import BYTES, Budget, ThreadCache
 from memtui.sim.userspace.tcmalloc.view import view
 
-EINVAL: Final = 22
-ENOMEM: Final = 12
 _MACHINE_PAGE: Final = 4096
-LIBSTDCXX_POOL: Final = 72704
-"""What libstdc++, which the library needs, allocates before main for its emergency exceptions (gcc 12); bytes."""
 _ONLINE_CPUS: Final = "/sys/devices/system/cpu/online"
 """glibc's get_nprocs reads it for the spin locks, which only spin where there are several CPUs."""
 _EXTENSIONS: Final = (8, 16)
 """The library's own two objects (MallocExtension, TCMallocImplementation); bytes."""
 
 
-class Tcmalloc:
+class Tcmalloc(Preloaded):
     """The allocator of one program.
 
     Threads have caches of their own. Heap profiling, sampling and the heap limit are off, as they are by default.
@@ -35,22 +33,15 @@ class Tcmalloc:
         tid: of the first thread.
     """
 
+    NAME = "tcmalloc"
+
     def __init__(self, syscalls: Syscalls, accessed: Accessed = unseen, tid: int = 0) -> None:
-        self._syscalls = syscalls
-        self._writes = PageWrites(accessed)
-        self._system = System(syscalls, self._writes)
+        super().__init__(syscalls, accessed, tid)
+        self._system = System(syscalls, self._writes, self._sbrk)
         self._metadata = Metadata(self._system, self._writes)
         self._budget = Budget()
-        self._tid = tid
         self.caches: dict[int, ThreadCache] = {}
         """By thread."""
-        self.started = False
-        self.why = ""
-        """The rule that decided the last call, in a sentence."""
-        self.own: list[int] = []
-        """Blocks that libstdc++ and the library itself hold."""
-        self._first = ""
-        """What happened first, in the call that found the allocator not started."""
 
     def start(self) -> None:
         """What the constructors of libstdc++ and of the library do before main; nothing when it was done.
@@ -154,14 +145,6 @@ class Tcmalloc:
         """The same as memalign."""
         return self.memalign(alignment, size)
 
-    def posix_memalign(self, alignment: int, size: int) -> tuple[int, int]:
-        """0 or an errno, and the address (0 if there is none)."""
-        if not alignment or alignment % 8 or alignment & (alignment - 1):
-            self.why = "EINVAL: the alignment must be a power of two and a multiple of 8"
-            return EINVAL, 0
-        pointer = self.memalign(alignment, size)
-        return (0, pointer) if pointer else (ENOMEM, 0)
-
     def valloc(self, size: int) -> int:
         """Memory that starts at a page of the machine."""
         return self.memalign(_MACHINE_PAGE, size)
@@ -171,16 +154,6 @@ class Tcmalloc:
         size = ((size or _MACHINE_PAGE) + _MACHINE_PAGE - 1) & WORD & -_MACHINE_PAGE
         return self.memalign(_MACHINE_PAGE, size)
 
-    def mallopt(self, option: int, value: int) -> int:
-        """Tcmalloc has no such options: it takes none and says 1."""
-        self.why = f"tcmalloc ignores mallopt({option}, {value})"
-        return 1
-
-    def malloc_trim(self, pad: int) -> int:
-        """The library has no malloc_trim: glibc's own trims glibc's heap, which is empty."""
-        self.why = f"malloc_trim({pad}) is glibc's and knows nothing of tcmalloc's memory"
-        return 0
-
     def malloc_usable_size(self, pointer: int) -> int:
         """How many bytes of the block may be used; 0 for NULL.
 
@@ -188,14 +161,6 @@ class Tcmalloc:
             HeapCorruption: `pointer` lies in no span.
         """
         return self._checked_size(pointer, "malloc_usable_size") if pointer else 0
-
-    def sbrk(self, increment: int) -> int:
-        """Libc's sbrk, which the program may call too: the break before, or -1 (ENOMEM)."""
-        return self._system.sbrk(increment)
-
-    def brk_moved(self, brk: int) -> None:
-        """The program called libc's brk(), and this is the break now."""
-        self._system.brk_moved(brk)
 
     def heap_view(self) -> HeapView:
         """Spans, objects and lists as they are now. O(objects)."""
@@ -206,9 +171,6 @@ class Tcmalloc:
     def run_as(self, tid: int) -> None:
         """The next calls are made by this thread."""
         self._tid = tid
-
-    def thread_start(self, tid: int) -> None:
-        """The program started a thread; it gets its cache with its first call."""
 
     def thread_exit(self, tid: int) -> None:
         """The thread returned: what it cached goes to the central lists."""
@@ -301,15 +263,6 @@ class Tcmalloc:
                 else f"{function}: {pointer:#x} is no block"
             )
         return span.size_class.size if span.size_class is not None else span.size
-
-    def _end(self, address: int) -> int:
-        self._writes.tell()
-        self.why, self._first = f"{self._first}{self.why}", ""
-        return address
-
-    def _nothing(self, why: str) -> int:
-        self.why = f"ENOMEM: {why}"
-        return 0
 
 
 def _align_size_up(size: int, alignment: int) -> int:

@@ -5,8 +5,9 @@ from typing import Final
 
 from sortedcontainers import SortedKeyList
 
+from memtui.sim.userspace.sbrk import WORD
 from memtui.sim.userspace.tcmalloc.sizes import PAGE_SHIFT, PAGE_SIZE, SizeClass
-from memtui.sim.userspace.tcmalloc.system import WORD, Metadata, ObjectPool, System
+from memtui.sim.userspace.tcmalloc.system import Metadata, ObjectPool, System
 
 MAX_PAGES: Final = 1 << (20 - PAGE_SHIFT)
 """Spans of up to 1 MiB have a list for each length; it is also the least that the heap grows by. Pages."""

@@ -5,9 +5,9 @@ from typing import Final
 from memtui.model.address import PAGE_SIZE as MACHINE_PAGE
 from memtui.model.address import page_up
 from memtui.sim.userspace.page_writes import PageWrites
+from memtui.sim.userspace.sbrk import WORD, Sbrk
 from memtui.sim.userspace.syscalls import Syscalls
 
-WORD: Final = (1 << 64) - 1
 _PTRDIFF_MAX: Final = (1 << 63) - 1
 _PROT_READ_WRITE: Final = 3
 _MAP_PRIVATE_ANONYMOUS: Final = 0x22
@@ -20,32 +20,15 @@ METADATA_ALIGNMENT: Final = 64
 class System:
     """SbrkSysAllocator first; once it has failed MmapSysAllocator, until that fails too."""
 
-    def __init__(self, syscalls: Syscalls, writes: PageWrites) -> None:
+    def __init__(self, syscalls: Syscalls, writes: PageWrites, sbrk: Sbrk) -> None:
         self._syscalls = syscalls
         self._writes = writes
-        self._break: int | None = None
+        self._sbrk = sbrk
         self._sbrk_failed = False
         self.regions: list[tuple[int, int]] = []
         """Start and end of what the page heap got, one after another."""
         self.how = ""
         """How the last memory came, in words."""
-
-    def sbrk(self, increment: int) -> int:
-        """Libc's sbrk (glibc 2.36, misc/sbrk.c): the break before, or -1."""
-        if self._break is None:
-            self._break = self._syscalls.brk(0)
-        before = self._break
-        if not increment:
-            return before
-        if before + increment > WORD:
-            return -1
-        self._writes.tell()
-        self._break = self._syscalls.brk(before + increment)
-        return before if self._break >= before + increment else -1
-
-    def brk_moved(self, brk: int) -> None:
-        """The program called libc's brk(), and this is the break now."""
-        self._break = brk
 
     def alloc(self, size: int, alignment: int) -> tuple[int, int]:
         """Address and length of at least `size` bytes; (0, 0) when the kernel has none."""
@@ -72,19 +55,19 @@ class System:
         if size + alignment > _PTRDIFF_MAX:
             return 0
         size = -(-size // alignment) * alignment
-        if self.sbrk(0) + size > WORD:
+        if self._sbrk.move(0) + size > WORD:
             return 0
-        start = self.sbrk(size)
+        start = self._sbrk.move(size)
         if start < 0:
             return 0
         self.how = f"sbrk of {size} bytes"
         lead = -start % alignment
         if not lead:
             return start
-        if self.sbrk(lead) == start + size:
+        if self._sbrk.move(lead) == start + size:
             self.how += f" and {lead} more for the alignment to tcmalloc's pages"
             return start + lead
-        start = self.sbrk(size + alignment - 1)
+        start = self._sbrk.move(size + alignment - 1)
         return 0 if start < 0 else start + -start % alignment
 
     def _by_mmap(self, size: int, alignment: int) -> int:
