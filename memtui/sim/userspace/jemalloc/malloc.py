@@ -1,17 +1,13 @@
 """malloc, free and their family as libjemalloc.so.2 has them (jemalloc 5.3.0, src/jemalloc.c)."""
 
-from collections import Counter
 from typing import Final
 
 from memtui.model.heap import HeapView
 from memtui.sim.userspace.allocator import HeapCorruption
-from memtui.sim.userspace.jemalloc.arena import Arena
-from memtui.sim.userspace.jemalloc.base import Base
+from memtui.sim.userspace.jemalloc.arenas import Arenas
 from memtui.sim.userspace.jemalloc.chance import Chance
 from memtui.sim.userspace.jemalloc.extent import Extent, ExtentMap
-from memtui.sim.userspace.jemalloc.pac import Pac
 from memtui.sim.userspace.jemalloc.pages import Pages
-from memtui.sim.userspace.jemalloc.rtree import Rtree
 from memtui.sim.userspace.jemalloc.sizes import (
     CACHED_CLASSES,
     CACHELINE,
@@ -33,8 +29,6 @@ from memtui.sim.userspace.preloaded import LIBSTDCXX_POOL, Preloaded
 from memtui.sim.userspace.sbrk import WORD
 from memtui.sim.userspace.syscalls import Syscalls
 
-_ARENA_BYTES: Final = 78 << 10
-"""sizeof(arena_t) with its bins, nearly."""
 SOME_TSD: Final = 0x7FFF_F7D8_0000
 """Where a thread's data might lie, for programs whose thread-local storage is not simulated."""
 
@@ -59,15 +53,9 @@ class Jemalloc(Preloaded):
         self.pages = Pages(syscalls, self._writes, self._sbrk)
         self._chance = Chance(tsd)
         self.emap = ExtentMap()
-        self.bases: list[Base] = []
-        self.arenas: dict[int, Arena] = {}
-        """By number; the one of very large blocks comes behind those of threads."""
+        self.arenas = Arenas(self.pages, self._writes, self.emap, self._chance)
         self.tcaches: dict[int, Tcache] = {}
         """By thread."""
-        self._chosen: dict[int, int] = {}
-        """Thread -> number of its arena."""
-        self._huge = 1
-        """Number of the arena of very large blocks: there are four arenas for each CPU before it."""
 
     def start(self) -> None:
         """What the constructors of libstdc++ and of the library do before main; nothing when it was done."""
@@ -76,14 +64,9 @@ class Jemalloc(Preloaded):
         self.started = True
         self._syscalls.read_link("/etc/malloc.conf")
         self.pages.boot()
-        base = Base(self.pages, self._writes)
-        self.bases.append(base)
-        self._rtree = Rtree(base, self._writes)
-        self.pages.boot_dss()
-        base.alloc(2 * CACHED_CLASSES, CACHELINE)
-        self.arenas[0] = self._new_arena(0, base)
+        self.arenas.boot()
         self._new_tcache()
-        self._huge = 4 * max(1, self._syscalls.sched_getaffinity())
+        self.arenas.limit(self._syscalls.sched_getaffinity())
         self.own.append(self._allocate(LIBSTDCXX_POOL))
         self._first = "before main the library's constructors set it up; then: "
 
@@ -183,15 +166,15 @@ class Jemalloc(Preloaded):
             self.run_as(tid)
             tcache = self.tcaches.pop(tid)
             tcache.flush_all()
-            del self._chosen[tid]
-            self.arenas[0].free_large(self._extent(tcache.stacks, "thread_exit"))
+            self.arenas.leave(tid)
+            self.arenas.by_number[0].free_large(self._extent(tcache.stacks, "thread_exit"))
             self.own.remove(tcache.stacks)
             self._writes.tell()
 
     def forked(self, tid: int) -> None:
         """This allocator is the copy in a child that `tid` forked: no other thread exists there."""
         self.run_as(tid)
-        self._chosen = {thread: number for thread, number in self._chosen.items() if thread == tid}
+        self.arenas.forked(tid)
 
     @property
     def tcache(self) -> Tcache:
@@ -224,7 +207,7 @@ class Jemalloc(Preloaded):
         return block
 
     def _large(self, usable: int, alignment: int, zero: bool, size: int) -> int:
-        arena = self._huge_arena() if size >= OVERSIZE_THRESHOLD else self.tcache.arena
+        arena = self.arenas.huge() if size >= OVERSIZE_THRESHOLD else self.tcache.arena
         if arena is None:
             return 0
         block = arena.large(usable, alignment, zero)
@@ -251,7 +234,7 @@ class Jemalloc(Preloaded):
             self.why = "the size class stays the same"
             return pointer
         if old >= LARGE_MINCLASS and usable >= LARGE_MINCLASS:
-            arena = self.arenas[extent.arena]
+            arena = self.arenas.by_number[extent.arena]
             if old == usable:
                 self._chance.tick()
                 self.why = "the size class stays the same"
@@ -276,50 +259,19 @@ class Jemalloc(Preloaded):
             self.tcache.put(index, pointer)
             self.why = self.tcache.why
             return
-        arena = self.arenas[extent.arena]
+        arena = self.arenas.by_number[extent.arena]
         arena.free_large(extent)
         self._chance.tick()
         self.why = arena.why
 
     def _new_tcache(self) -> Tcache:
         """The first call of a thread: its cache, from arena 0, and its arena."""
-        stacks = self.arenas[0].large(sa2u(TCACHE_BYTES, PAGE), PAGE, zero=True)
+        stacks = self.arenas.by_number[0].large(sa2u(TCACHE_BYTES, PAGE), PAGE, zero=True)
         self.own.append(stacks)
-        number = self._choose_arena()
-        self._chosen[self._tid] = number
-        tcache = Tcache(self.arenas, number, self.emap, self._chance, stacks)
+        number = self.arenas.choose(self._tid)
+        tcache = Tcache(self.arenas.by_number, number, self.emap, self._chance, stacks)
         self.tcaches[self._tid] = tcache
         return tcache
-
-    def _choose_arena(self) -> int:
-        """arena_choose_hard: one without threads, else a new one, else the one with the fewest."""
-        loads = Counter(self._chosen.values())
-        least = min((number for number in self.arenas if number < self._huge), key=lambda number: loads[number])
-        unused = next((number for number in range(self._huge) if number not in self.arenas), None)
-        if not loads[least] or unused is None:
-            return least
-        base = Base(self.pages, self._writes)
-        if not base.works:
-            return least
-        self.bases.append(base)
-        self.arenas[unused] = self._new_arena(unused, base)
-        return unused
-
-    def _new_arena(self, number: int, base: Base) -> Arena:
-        base.alloc(_ARENA_BYTES, CACHELINE)
-        return Arena(Pac(number, self.pages, base, self.emap, self._rtree), self.emap, self._chance)
-
-    def _huge_arena(self) -> Arena | None:
-        """The arena of blocks of OVERSIZE_THRESHOLD and more, made when it is first needed."""
-        arena = self.arenas.get(self._huge)
-        if arena is None:
-            base = Base(self.pages, self._writes)
-            if not base.works:
-                return None
-            self.bases.append(base)
-            arena = self.arenas[self._huge] = self._new_arena(self._huge, base)
-            arena.pac.purges_at_once = True
-        return arena
 
     def _extent(self, pointer: int, function: str) -> Extent:
         extent = self.emap.find(pointer)

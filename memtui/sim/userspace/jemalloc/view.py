@@ -32,12 +32,13 @@ def view(malloc: "Jemalloc") -> HeapView:
     for tcache in malloc.tcaches.values():
         for held in tcache.bins:
             states |= dict.fromkeys(held.blocks, ChunkState.TCACHE)
-    extents: dict[int, list[Extent]] = {number: [] for number in malloc.arenas}
+    arenas = malloc.arenas.by_number
+    extents: dict[int, list[Extent]] = {number: [] for number in arenas}
     for _, extent in sorted(malloc.emap.starts.items()):
         extents[extent.arena].append(extent)
     return HeapView(
         allocator=NAME,
-        arenas=tuple(_arena(number, malloc.arenas[number], extents[number], states) for number in malloc.arenas),
+        arenas=tuple(_arena(number, arenas[number], extents[number], states) for number in arenas),
         tcache=caches[0].bins if caches else (),
         mmapped=(),
         thresholds=None,
