@@ -4,31 +4,20 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#include "malloc_calls.h"
 
 #define PAGE 4096
 #define THREADS 64
 #define STACK (64 * 1024)
-
-/* As in malloc_series.py. */
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK, BLOCK, CLEAR, FORK, FREE_AT, START, JOIN, LIMIT, ALIGNED_ALLOC, CHILD, LIMIT_DATA };
-struct op {
-    uint16_t kind, thread;
-    uint32_t slot;
-    uint64_t a, b;
-};
 
 static struct thread {
     pthread_t id;
@@ -41,22 +30,6 @@ static struct op ops[200000];
 static uint64_t out[3 * 200000];
 static void *slots[200000];
 static char *obstacle;
-
-static void read_all(void *target, size_t length) {
-    for (char *at = target; length;) {
-        ssize_t n = read(0, at, length);
-        if (n <= 0) _exit(3);
-        at += n, length -= n;
-    }
-}
-
-static void write_all(const void *source, size_t length) {
-    for (const char *at = source; length;) {
-        ssize_t n = write(1, at, length);
-        if (n <= 0) _exit(3);
-        at += n, length -= n;
-    }
-}
 
 static void *block_the_break(uint64_t distance) {
     char *at = (char *)(((uintptr_t)sbrk(0) + PAGE - 1) & -PAGE) + distance;
@@ -87,26 +60,6 @@ static void *go_on_in_a_child(void) {
     pid_t child = fork();
     if (child == 0) return NULL;
     _exit(waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 4);
-}
-
-static void *allocate(const struct op *op, void **slot) {
-    void *result = NULL;
-    switch (op->kind) {
-    case MALLOC: return *slot = malloc(op->a);
-    case CALLOC: return *slot = calloc(op->a, op->b);
-    case MEMALIGN: return *slot = memalign(op->a, op->b);
-    case ALIGNED_ALLOC: return *slot = aligned_alloc(op->a, op->b);
-    case VALLOC: return *slot = valloc(op->a);
-    case PVALLOC: return *slot = pvalloc(op->a);
-    case POSIX_MEMALIGN: return (void *)(intptr_t)posix_memalign(slot, op->a, op->b);
-    case FREE:
-        free(*slot);
-        return *slot = NULL;
-    default:
-        result = realloc(*slot, op->a);
-        if (result || !op->a) *slot = result;
-        return result;
-    }
 }
 
 /* So many bytes more than /proc/self/status counts now; 0: no limit. */
@@ -140,10 +93,6 @@ static void *join(uint32_t number) {
     pthread_join(threads[number].id, NULL);
     ending = 0;
     return NULL;
-}
-
-static int allocates(const struct op *op) {
-    return op->kind < TRIM || op->kind == ALIGNED_ALLOC;
 }
 
 static void *perform(const struct op *op) {

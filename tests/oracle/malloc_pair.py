@@ -16,8 +16,7 @@ from memtui.live.host import LiveHost
 from memtui.live.procfs import Procfs
 from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.mm import MmSnapshot
-from memtui.model.pages import PageRun, Residence
-from memtui.model.vma import VmaKind
+from memtui.model.pages import Residence
 from memtui.sim.kernel import import_mm
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
@@ -26,6 +25,7 @@ from memtui.sim.kernel.task import RLIM_INFINITY
 from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ptmalloc import Profile, Ptmalloc, Tunables
 from memtui.sim.userspace.ptmalloc.profile import GLIBC_2_36
+from tests.oracle.malloc_blocks import Blocks, new_pages, new_simulated_pages, packed, spans
 from tests.oracle.malloc_series import WORD, Kind, Op
 from tests.oracle.mm_machine import Machine
 
@@ -55,11 +55,6 @@ def build(directory: Path, libc: Path | None = None) -> Path:
     return program
 
 
-def by_page(runs: Iterable[PageRun]) -> dict[int, Residence]:
-    """Residence of each page that is not absent."""
-    return {run.start + n * PAGE_SIZE: run.residence for run in runs for n in range(run.pages)}
-
-
 class Real:
     """The driver, stopped before its first call, then after its last. Under strace if a log is given."""
 
@@ -81,10 +76,7 @@ class Real:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
-        self._send(
-            struct.pack("<Q", self._count)
-            + b"".join(struct.pack("<HHIQQ", op.kind, op.thread, op.slot, op.a, op.b) for op in ops)
-        )
+        self._send(packed(ops))
         (self.pid,) = struct.unpack("<I", self._stdout.read(4))
         self.before = self.look()
 
@@ -125,15 +117,7 @@ class Real:
 
     def pages(self) -> dict[int, Residence]:
         """The pages of the heap and of anonymous mappings that are new since the start."""
-        old = [(vma.start, vma.end) for vma in self.before.vmas]
-        found: dict[int, Residence] = {}
-        for vma in self.look().vmas:
-            if vma.kind in (VmaKind.HEAP, VmaKind.ANON):
-                found |= by_page(vma.runs or ())
-        for start, end in old:
-            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
-                found.pop(page, None)
-        return found
+        return new_pages(self.look(), spans(self.before))
 
     def shared_with_a_child(self, pages: Iterable[int]) -> set[int]:
         """Those of the pages that are present and not exclusively mapped."""
@@ -173,8 +157,8 @@ class Model:
         """Pages written since the last fork."""
         self.at_fork: set[int] = set()
         """Pages that were there at the last fork."""
-        self._before = [(vma.start, vma.end) for vma in real.before.vmas]
-        self._slots: dict[int, int] = {}
+        self._before = spans(real.before)
+        self._blocks = Blocks(self.malloc)
         self._obstacle = 0
         self._dtvs: dict[int, int] = {}
         """What pthread_create allocated for each thread."""
@@ -188,37 +172,9 @@ class Model:
     def perform(self, op: Op) -> tuple[int, int, int]:
         """One call: result, usable size, break."""
         self.malloc.run_as(op.thread)
-        result = self._allocate(op) if op.allocates else self._other(op)
-        block = self._slots.get(op.slot, 0) if op.allocates else 0
+        result = self._blocks.allocate(op) if op.allocates else self._other(op)
+        block = self._blocks.at(op.slot) if op.allocates else 0
         return result & WORD, self.malloc.malloc_usable_size(block), self.malloc.sbrk(0)
-
-    def _allocate(self, op: Op) -> int:
-        malloc, slots = self.malloc, self._slots
-        block = slots.get(op.slot, 0)
-        match op.kind:
-            case Kind.FREE:
-                malloc.free(block)
-                slots[op.slot] = 0
-                return 0
-            case Kind.REALLOC:
-                given = malloc.realloc(block, op.a)
-                if given or not op.a:
-                    slots[op.slot] = given
-                return given
-            case Kind.POSIX_MEMALIGN:
-                error, given = malloc.posix_memalign(op.a, op.b)
-                slots[op.slot] = given
-                return error
-            case Kind.CALLOC:
-                given = malloc.calloc(op.a, op.b)
-            case Kind.MEMALIGN | Kind.ALIGNED_ALLOC:
-                given = (malloc.memalign if op.kind is Kind.MEMALIGN else malloc.aligned_alloc)(op.a, op.b)
-            case _:
-                given = {Kind.MALLOC: malloc.malloc, Kind.VALLOC: malloc.valloc, Kind.PVALLOC: malloc.pvalloc}[op.kind](
-                    op.a
-                )
-        slots[op.slot] = given
-        return given
 
     def _other(self, op: Op) -> int:
         match op.kind:
@@ -229,7 +185,7 @@ class Model:
             case Kind.SBRK:
                 return self.malloc.sbrk(op.a)
             case Kind.FREE_AT:
-                self.malloc.free(self._slots[op.slot] + op.a)
+                self.malloc.free(self._blocks.at(op.slot) + op.a)
                 return 0
             case Kind.START:
                 # allocate_dtv of elf/dl-tls.c: one module and 14 spare entries, and two more.
@@ -269,15 +225,7 @@ class Model:
 
     def pages(self) -> dict[int, Residence]:
         """As `Real.pages`."""
-        mm = self.task.mm
-        found: dict[int, Residence] = {}
-        for vma in mm.tree.span(0, 1 << 47):
-            if vma.anonymous and not vma.name:
-                found |= by_page(mm.pages.runs(vma.start, vma.end))
-        for start, end in self._before:
-            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
-                found.pop(page, None)
-        return found
+        return new_simulated_pages(self.task, self._before)
 
     def system_calls(self) -> list[str]:
         """What was asked of the kernel, as strace would print it."""

@@ -2,40 +2,14 @@
  * and the break. It stops first before any constructor has run, then before the first call. Its own memory is static. */
 #define _GNU_SOURCE
 #include <link.h>
-#include <malloc.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
-#include <unistd.h>
-
-/* As in malloc_series.py. */
-enum { MALLOC, FREE, CALLOC, REALLOC, MEMALIGN, POSIX_MEMALIGN, VALLOC, PVALLOC, TRIM, MALLOPT, SBRK };
-struct op {
-    uint32_t kind, slot;
-    uint64_t a, b;
-};
+#include "malloc_calls.h"
 
 static struct op ops[400000];
 static uint64_t out[3 * 400000];
 static void *slots[400000];
 static uint64_t count;
-
-static void read_all(void *target, size_t length) {
-    for (char *at = target; length;) {
-        ssize_t n = read(0, at, length);
-        if (n <= 0) _exit(3);
-        at += n, length -= n;
-    }
-}
-
-static void write_all(const void *source, size_t length) {
-    for (const char *at = source; length;) {
-        ssize_t n = write(1, at, length);
-        if (n <= 0) _exit(3);
-        at += n, length -= n;
-    }
-}
 
 /* jemalloc seeds its random offsets with the address of its thread-local data. */
 static int find_tls(struct dl_phdr_info *info, size_t size, void *found) {
@@ -61,25 +35,6 @@ static void before_constructors(int argc, char **argv, char **envp) {
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*preinit)(int, char **, char **) = before_constructors;
-
-static void *allocate(const struct op *op, void **slot) {
-    void *result = NULL;
-    switch (op->kind) {
-    case MALLOC: return *slot = malloc(op->a);
-    case CALLOC: return *slot = calloc(op->a, op->b);
-    case MEMALIGN: return *slot = memalign(op->a, op->b);
-    case VALLOC: return *slot = valloc(op->a);
-    case PVALLOC: return *slot = pvalloc(op->a);
-    case POSIX_MEMALIGN: return (void *)(intptr_t)posix_memalign(slot, op->a, op->b);
-    case FREE:
-        free(*slot);
-        return *slot = NULL;
-    default:
-        result = realloc(*slot, op->a);
-        if (result || !op->a) *slot = result;
-        return result;
-    }
-}
 
 static void *perform(const struct op *op) {
     switch (op->kind) {
@@ -110,7 +65,7 @@ int main(int argc, char **argv) {
     write_all("r", 1);
     read_all(&go, 1);
     for (uint64_t i = 0; i < count; i++) {
-        void *result = perform(&ops[i]), *block = ops[i].kind < TRIM ? slots[ops[i].slot] : NULL;
+        void *result = perform(&ops[i]), *block = allocates(&ops[i]) ? slots[ops[i].slot] : NULL;
         out[3 * i] = (uint64_t)result;
         out[3 * i + 1] = block ? malloc_usable_size(block) : 0;
         out[3 * i + 2] = (uint64_t)sbrk(0);

@@ -13,17 +13,16 @@ from memtui.elf_reader import read_elf
 from memtui.live.address_space import AddressSpaceReader
 from memtui.live.host import LiveHost
 from memtui.live.procfs import Procfs
-from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
-from memtui.model.vma import VmaKind
 from memtui.sim.kernel import import_mm
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.jemalloc import Jemalloc
 from memtui.sim.userspace.tcmalloc import Tcmalloc
-from tests.oracle.malloc_pair import MMAP_BASE, by_page
+from tests.oracle.malloc_blocks import Blocks, new_pages, new_simulated_pages, packed, spans
+from tests.oracle.malloc_pair import MMAP_BASE
 from tests.oracle.malloc_series import WORD, Kind, Op
 from tests.oracle.mm_machine import Machine
 
@@ -85,11 +84,7 @@ class Real:
 
     def start(self) -> None:
         """The constructors run."""
-        self._send(
-            b"c"
-            + struct.pack("<Q", len(self._ops))
-            + b"".join(struct.pack("<IIQQ", op.kind, op.slot, op.a, op.b) for op in self._ops)
-        )
+        self._send(b"c" + packed(self._ops))
         assert self._stdout.read(1) == b"r"
 
     def run(self) -> Iterator[tuple[int, ...]]:
@@ -103,15 +98,7 @@ class Real:
 
     def pages(self) -> dict[int, Residence]:
         """The pages of the heap and of anonymous mappings that are new since the start."""
-        old = [(vma.start, vma.end) for vma in self.before.vmas]
-        found: dict[int, Residence] = {}
-        for vma in self.look().vmas:
-            if vma.kind in (VmaKind.HEAP, VmaKind.ANON):
-                found |= by_page(vma.runs or ())
-        for start, end in old:
-            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
-                found.pop(page, None)
-        return found
+        return new_pages(self.look(), spans(self.before))
 
     def system_calls(self) -> list[str]:
         """Those of the start and of the series, once it is over."""
@@ -140,8 +127,8 @@ class Model:
             if library == JEMALLOC
             else Tcmalloc(self.calls, self._accessed)
         )
-        self._before = [(vma.start, vma.end) for vma in real.before.vmas]
-        self._slots: dict[int, int] = {}
+        self._before = spans(real.before)
+        self._blocks = Blocks(self.malloc)
 
     def _accessed(self, address: int, length: int, write: bool) -> None:
         self.calls.accessed(address, length, write)
@@ -149,40 +136,9 @@ class Model:
 
     def perform(self, op: Op) -> tuple[int, int, int]:
         """One call: result, usable size, break."""
-        if op.kind < Kind.TRIM:
-            result = self._allocate(op)
-            block = self._slots.get(op.slot, 0)
-        else:
-            result, block = self._other(op), 0
+        result = self._blocks.allocate(op) if op.allocates else self._other(op)
+        block = self._blocks.at(op.slot) if op.allocates else 0
         return result & WORD, self.malloc.malloc_usable_size(block), self.malloc.sbrk(0)
-
-    def _allocate(self, op: Op) -> int:
-        malloc, slots = self.malloc, self._slots
-        block = slots.get(op.slot, 0)
-        match op.kind:
-            case Kind.FREE:
-                malloc.free(block)
-                slots[op.slot] = 0
-                return 0
-            case Kind.REALLOC:
-                given = malloc.realloc(block, op.a)
-                if given or not op.a:
-                    slots[op.slot] = given
-                return given
-            case Kind.POSIX_MEMALIGN:
-                error, given = malloc.posix_memalign(op.a, op.b)
-                slots[op.slot] = given
-                return error
-            case Kind.CALLOC | Kind.MEMALIGN:
-                given = (malloc.calloc if op.kind is Kind.CALLOC else malloc.memalign)(op.a, op.b)
-            case _:
-                given = {Kind.VALLOC: malloc.valloc, Kind.PVALLOC: self._pvalloc}.get(op.kind, malloc.malloc)(op.a)
-        slots[op.slot] = given
-        return given
-
-    def _pvalloc(self, size: int) -> int:
-        assert isinstance(self.malloc, Tcmalloc), "jemalloc has no pvalloc"
-        return self.malloc.pvalloc(size)
 
     def _other(self, op: Op) -> int:
         match op.kind:
@@ -195,15 +151,7 @@ class Model:
 
     def pages(self) -> dict[int, Residence]:
         """As `Real.pages`."""
-        mm = self.task.mm
-        found: dict[int, Residence] = {}
-        for vma in mm.tree.span(0, 1 << 47):
-            if vma.anonymous and not vma.name:
-                found |= by_page(mm.pages.runs(vma.start, vma.end))
-        for start, end in self._before:
-            for page in range(start, end, PAGE_SIZE) if end - start < 1 << 30 else ():
-                found.pop(page, None)
-        return found
+        return new_simulated_pages(self.task, self._before)
 
     def system_calls(self) -> list[str]:
         """What was asked of the kernel, as strace would print it."""
