@@ -6,7 +6,7 @@ from typing import Final
 
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.personality import sys_personality
-from memtui.sim.kernel.prctl import PR_SET_NAME, sys_prctl
+from memtui.sim.kernel.prctl import OF_MEMORY, PR_SET_NAME, sys_prctl
 from memtui.sim.kernel.vmscan import balanced, wakeup_kswapd
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import numbers
@@ -28,9 +28,13 @@ def _kswapd(world: World, process: Process, call: Call) -> Effect:
 
 
 def _prctl(world: World, process: Process, call: Call) -> Effect:
-    """prctl(PR_SET_NAME, "name"): what the OOM killer's report calls the process; other options change no memory."""
+    """prctl(2): what the OOM killer's report calls the process, and options of memory; others change nothing in it."""
     name = next((arg.value for arg in call.args[1:2] if isinstance(arg, Text)), None)
-    if name is None or numbers(call, 1, world.variables) != [PR_SET_NAME]:
+    (option,) = numbers(call, 1, world.variables)
+    if option in OF_MEMORY:
+        outcome = sys_prctl(world.kernel, process.task, *numbers(call, len(call.args), world.variables))
+        return Effect(outcome.value, outcome.errno, outcome.why)
+    if name is None or option != PR_SET_NAME:
         return Effect(0, why="this option changes nothing in memory", recorded=call.result is not None)
     outcome = sys_prctl(world.kernel, process.task, PR_SET_NAME, name)
     return Effect(outcome.value, outcome.errno, f"the process is called {process.task.comm} from now on")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tests.oracle.mm_machine import time_limit
 from tests.oracle.mm_mixes import COUNTED
 from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
-from tests.oracle.mm_real import Place, Real, RunnerDied
+from tests.oracle.mm_real import HUGE_PAGES, Place, Real, RunnerDied, collapsed
 from tests.oracle.mm_series import Bindings, Seed, generator, look
 from tests.oracle.mm_sim import Sim, host, real_pages
 
@@ -82,6 +82,7 @@ class Both:
         """Processes that khugepaged may work on, at a time of its own."""
         self._collapsed: set[int] = set()
         """Of these, those whose pages it has put together."""
+        self._collapses = collapsed()
         self._counted = seed.mix in COUNTED
         self._before = self.real.faults(0) | {"file": 0}
         self._waits = Waits(self._before["majflt"])
@@ -172,10 +173,14 @@ class Both:
             self._huge.add(slot)
         exact = picture._replace(counters={}) if slot in self._collapsed else picture
         why = apart(exact, self.sim.picture(slot), slot)
-        if why is not None and why[0] in ("RssAnon", "VmPTE") and slot in self._huge:
+        if why is not None and why[0] in ("RssAnon", "VmPTE", HUGE_PAGES) and self._khugepaged(slot):
             self._collapsed.add(slot)
             return None
         return why
+
+    def _khugepaged(self, slot: int) -> bool:
+        """Whether khugepaged may have put pages of the process together meanwhile."""
+        return slot in self._huge and collapsed() != self._collapses
 
     def _faults_apart(self) -> tuple[str, str] | None:
         real, sim = self.real.faults(0), self.sim.faults(0)
@@ -197,7 +202,7 @@ class Both:
         for slot in spaces.values():
             pid = self.real.pids[slot]
             real, sim = real_pages(pid), self.sim.pages(slot)
-            if real != sim and slot not in self._huge:
+            if real != sim and not self._khugepaged(slot):
                 rows = [
                     f"kernel    {start:x}-{end:x} {kind}" for start, end, kind in real if (start, end, kind) not in sim
                 ]

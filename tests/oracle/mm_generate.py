@@ -7,6 +7,7 @@ from typing import Final
 from tests.oracle import mm_steps_map as maps
 from tests.oracle import mm_steps_process as process
 from tests.oracle import mm_steps_range as ranges
+from tests.oracle import mm_steps_tables as tables
 from tests.oracle.mm_mixes import weights
 from tests.oracle.mm_ops import Op, Picture, Result
 from tests.oracle.mm_scene import Made, Scene
@@ -23,7 +24,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "unlink": process.unlink,
     "brk": process.brk, "setrlimit": process.setrlimit, "fork": process.fork, "exit": process.leave,
     "shmget": process.shmget, "shmat": process.shmat, "shmdt": process.shmdt, "shmctl": process.shmctl,
-    "personality": process.personality,
+    "personality": process.personality, "prctl": process.prctl,
     "pkey_alloc": process.pkey_alloc, "pkey_free": process.pkey_free, "pkey_set": process.pkey_set,
     "pkey_mprotect": ranges.pkey_mprotect,
     "munmap": ranges.munmap, "mprotect": ranges.mprotect, "mremap": ranges.mremap, "madvise": ranges.madvise,
@@ -32,6 +33,11 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "msync": ranges.msync, "mincore": ranges.mincore, "mseal": ranges.mseal, "touch": ranges.touch,
     "pageout": ranges.pageout,
     "grow": ranges.grow, "wrong": wrong,
+    "tables_map": tables.tables_map, "tables_touch": tables.tables_touch, "tables_unmap": tables.tables_unmap,
+    "tables_protect": tables.tables_protect, "tables_move": tables.tables_move, "tables_advise": tables.tables_advise,
+    "tables_lock": tables.tables_lock, "hugetlb_map": tables.hugetlb_map, "hugetlb_memfd": tables.hugetlb_memfd,
+    "hugetlb_truncate": tables.hugetlb_truncate, "hugetlb_file": tables.hugetlb_file,
+    "hugetlb_segment": tables.hugetlb_segment,
 }  # fmt: skip
 """Kind of step -> what makes one; None: this moment has nothing for it."""
 

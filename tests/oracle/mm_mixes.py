@@ -81,6 +81,22 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mremap": 24, "mmap_fixed": 10, "mmap": 4, "mmap_shared": 3, "mmap_file": 4, "open": 1, "touch": 10,
         "munmap": 4, "mprotect": 5, "madvise": 2, "mlock": 1, "shmget": 1, "shmat": 2, "fork": 1, "exit": 1,
     },
+    "options": {
+        "prctl": 8, "mmap": 10, "mmap_fixed": 14, "mmap_huge": 4, "mmap_shared": 2, "mmap_file": 4, "open": 2,
+        "munmap": 6, "mprotect": 14, "mremap": 8, "touch": 14, "madvise": 12, "brk": 5, "shmget": 1, "shmat": 2,
+        "fork": 2, "exit": 1, "tables_map": 3, "tables_touch": 5, "tables_advise": 3, "personality": 1,
+    },
+    "hugetlb": {
+        "hugetlb_map": 18, "hugetlb_memfd": 4, "hugetlb_truncate": 4, "hugetlb_file": 14, "hugetlb_segment": 1,
+        "shmat": 2, "tables_map": 4, "tables_touch": 10, "tables_unmap": 8, "tables_protect": 8, "tables_move": 12,
+        "tables_advise": 14, "tables_lock": 5, "madvise": 6, "munmap": 3, "mprotect": 3, "mremap": 4, "msync": 1,
+        "mincore": 1, "seals": 1, "fallocate": 2, "pwrite": 1, "pread": 1, "dup": 1, "fork": 2, "exit": 1, "mlockall": 1,
+        "munlockall": 1,
+    },
+    "tables": {
+        "tables_map": 14, "tables_touch": 30, "tables_unmap": 7, "tables_protect": 8, "tables_move": 14,
+        "tables_advise": 22, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 4,
+    },
 }  # fmt: skip
 """How often each kind of step comes in a series, by the name of the mix. "all" has every kind."""
 

@@ -156,7 +156,7 @@ _FORMS: Final[Mapping[str, str]] = {
     "mlock2": "aln", "munlock": "al", "mlockall": "L", "munlockall": "", "msync": "alS", "mincore": "al",
     "mseal": "aln", "brk": "a", "touch": "alT", "open": "so", "close": "f", "dup": "f", "ftruncate": "fn",
     "fallocate": "fnnn", "memfd_create": "sM", "unlink": "s", "pwrite64": "fnn", "shmget": "kng", "shmat": "faI",
-    "process_madvise": "nalAn", "personality": "P",
+    "process_madvise": "nalAn", "personality": "P", "prctl": "nnnnn",
     "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
     "pread64": "fnn", "fsync": "f", "fadvise64": "fnnn",
     "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",

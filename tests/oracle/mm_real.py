@@ -38,7 +38,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "mremap": 25, "msync": 26, "mincore": 27, "madvise": 28,
     "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
-    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "personality": 135,
+    "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "personality": 135, "prctl": 157,
     "mlock2": 325, "pkey_mprotect": 329,
     "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
     "pread64": 17, "fsync": 74, "fadvise64": 221,
@@ -48,6 +48,7 @@ ANSWER_SECONDS: Final = 120
 """How long a call may take: far beyond any of them, even on a machine that has much else to do."""
 _F_ADD_SEALS: Final = 1033
 _LEGACY: Final = "/proc/sys/vm/legacy_va_layout"
+_KHUGEPAGED: Final = FilePath("/sys/kernel/mm/transparent_hugepage/khugepaged/pages_collapsed")
 _COMPAT_LAYOUT: Final = 0x0200000
 """ADDR_COMPAT_LAYOUT of personality(2)."""
 _SYSCALL, _TOUCH, _FORK, _EXIT, _KEEP_CAPS, _PKEY_SET = range(6)
@@ -57,6 +58,9 @@ _HELLO: Final = struct.Struct("<6Q")
 _AREA: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) \S+ \d+ *(.*)$", re.MULTILINE)
 _VMFLAGS: Final = re.compile(rb"^(?:ProtectionKey: +(\d+)\n)?VmFlags: (.*?) *$", re.MULTILINE)
 _COUNTER: Final = re.compile(rb"^(" + b"|".join(c.encode() for c in COUNTERS) + rb"):\s*(\d+) kB", re.MULTILINE)
+HUGE_PAGES: Final = "AnonHugePages"
+"""Of smaps, summed up: what 2 MiB entries map of anonymous memory."""
+_HUGE: Final = re.compile(rb"^AnonHugePages: +([1-9]\d*) kB", re.MULTILINE)
 _BUFFER: Final = 16 << 12
 """Bytes that the runner can read or write at once."""
 _VEC_BYTES: Final = 256
@@ -352,6 +356,7 @@ class Real:
             for (start, end, perms, offset, label), (key, bits) in zip(_AREA.findall(data), flags, strict=True)
         )
         counters = {name.decode(): int(kib) for name, kib in _COUNTER.findall(os.pread(status, 8192, 0))}
+        counters[HUGE_PAGES] = sum(map(int, _HUGE.findall(data)))
         return Picture(areas, counters)
 
     def guarded(self, picture: Picture) -> list[tuple[int, int]]:
@@ -368,6 +373,11 @@ _ERRNO: Final = errno.errorcode | {errno.EOPNOTSUPP: "EOPNOTSUPP", errno.EAGAIN:
 
 def _result(value: int) -> Result:
     return Result(-1, _ERRNO.get(-value, str(-value))) if -4096 < value < 0 else Result(value)
+
+
+def collapsed() -> int:
+    """How many huge pages khugepaged has made since boot."""
+    return int(_KHUGEPAGED.read_text()) if _KHUGEPAGED.exists() else 0
 
 
 def hard_limits() -> dict[int, int]:

@@ -24,13 +24,14 @@ from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.kernel.page_leaf import ANON, LAZY, SHARED_BIT
 from memtui.sim.kernel.profile import profile_for
 from memtui.sim.kernel.task import Task
 from memtui.sim.kernel.unmapped_area import TASK_UNMAPPED_BASE
 from memtui.sim.kernel.vm_flags import pkey
 from memtui.sim.kernel.vma import Vma
 from tests.oracle.mm_ops import WORD, Area, Arg, Key, Op, Path, Picture, Result, told_flags
-from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, COUNTERS, Place, Real
+from tests.oracle.mm_real import CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RAWIO, COUNTERS, HUGE_PAGES, Place, Real
 from tests.oracle.mm_real import capabilities as own_capabilities
 
 MMAP_BASE: Final = 0x7FFF_F7FF_F000
@@ -176,6 +177,13 @@ class Sim:
         )
         counters = task_mmu.counters(mm)
         told = {name: getattr(counters, COUNTER_NAMES[name]) for name in COUNTERS}
+        told[HUGE_PAGES] = 4 * sum(
+            mark.pages
+            for vma in mm.tree
+            if vma.anon_vma
+            for mark in mm.pages.marks(vma.start, vma.end)
+            if mark.huge and mark.state & ~SHARED_BIT in (ANON, LAZY)
+        )
         return Picture((*areas, VSYSCALL), told)
 
     def faults(self, slot: int) -> dict[str, int]:

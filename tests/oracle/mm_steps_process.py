@@ -155,6 +155,16 @@ def personality(scene: Scene) -> Made | None:
     return "personality", (scene.rng.choice((0x40000, 0x440000)),)
 
 
+def prctl(scene: Scene) -> Made | None:
+    """PR_SET_THP_DISABLE (41), PR_SET_MEMORY_MERGE (67), PR_SET_MDWE (65), the last for good; each with its PR_GET."""
+    option = scene.rng.choices((41, 67, 65, 42, 66, 68), (40, 40, 4, 5, 5, 5))[0]
+    first = scene.rng.choice((0, 1, 1, 3 if option == 65 else 1))
+    second = scene.rng.choice((0, 0, 2)) if option == 41 else 0
+    if scene.chance(0.1):
+        return "prctl", (option, scene.rng.randrange(6), scene.rng.randrange(4), scene.rng.choice((0, 0, 1)), 0)
+    return "prctl", (option, first if option % 2 else 0, second, 0, 0)
+
+
 def pkey_alloc(scene: Scene) -> Made | None:
     rng = scene.rng
     if len(scene.me.space.keys) > 3 and not scene.chance(0.2):

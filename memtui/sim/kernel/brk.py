@@ -10,6 +10,7 @@ from memtui.sim.kernel.munmap import complete, gather
 from memtui.sim.kernel.outcome import Errno, counted, system_call
 from memtui.sim.kernel.overcommit import acct_memory
 from memtui.sim.kernel.personality import data_exec_flag
+from memtui.sim.kernel.prctl import ksm_flag
 from memtui.sim.kernel.task import RLIM_INFINITY
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_DATA_DEFAULT_FLAGS, VM_LOCKED
@@ -94,6 +95,7 @@ def brk_region(kernel: "Kernel", task: "Task", addr: int, length: int, flags: in
     """
     mm, pages = task.mm, length >> PAGE_SHIFT
     flags |= VM_DATA_DEFAULT_FLAGS | data_exec_flag(task) | VM_ACCOUNT | mm.def_flags
+    flags |= ksm_flag(mm, flags)
     check_expand(task, flags, pages)
     if mm.map_count > kernel.sysctl["max_map_count"]:
         raise Errno("ENOMEM", "vm.max_map_count is reached")

@@ -12,6 +12,7 @@ from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory
 from memtui.sim.kernel.personality import ADDR_COMPAT_LAYOUT, READ_IMPLIES_EXEC
 from memtui.sim.kernel.pkeys import init_new_context
+from memtui.sim.kernel.prctl import inherit
 from memtui.sim.kernel.task import RLIM_INFINITY, Task
 from memtui.sim.kernel.unmapped_area import TASK_UNMAPPED_BASE
 from memtui.sim.kernel.vm_flags import (
@@ -54,6 +55,7 @@ def exec_mmap(kernel: "Kernel", task: "Task", rnd_pages: int = 0, *, randomize: 
         base = TASK_UNMAPPED_BASE + rnd_pages * PAGE_SIZE
     mm = Mm(mmap_base=base, bottom_up=legacy, vsyscall=kernel.facts.vsyscall)
     init_new_context(kernel, task, mm)
+    inherit(task.mm, mm)
     old, task.mm = task.mm, mm
     task.in_vfork = False
     mmput(kernel, old)

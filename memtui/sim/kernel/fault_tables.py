@@ -6,11 +6,13 @@ The outcome is that of one table after the other: a run ends where the page allo
 from typing import TYPE_CHECKING, Final
 
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, HUGE_ZERO, ZERO
+from memtui.sim.kernel.prctl import vma_thp_disabled
 from memtui.sim.kernel.rmap import anon_vma_prepare
-from memtui.sim.kernel.vm_flags import VM_HUGEPAGE, VM_NOHUGEPAGE
+from memtui.sim.kernel.vm_flags import VM_HUGEPAGE
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
@@ -36,7 +38,7 @@ def fault_tables(
         if run.state == HUGE_ZERO:
             return vma, 0
     else:
-        count, huge = leaves.next_there(index, behind) - index, thp_allowed(kernel, vma)
+        count, huge = leaves.next_there(index, behind) - index, thp_allowed(kernel, task.mm, vma)
     if write:
         count = 0 if kernel.memcgs else min(count, kernel.cushion // (2 * ENTRIES if huge else ENTRIES))
     if count < FEWEST:
@@ -51,9 +53,9 @@ def fault_tables(
     return vma, count
 
 
-def thp_allowed(kernel: "Kernel", vma: "Vma") -> bool:
+def thp_allowed(kernel: "Kernel", mm: "Mm", vma: "Vma") -> bool:
     """thp_vma_allowable_order(): whether anonymous memory of the VMA gets 2 MiB pages."""
     enabled = kernel.facts.thp_enabled
-    return not vma.flags & VM_NOHUGEPAGE and (
+    return not vma_thp_disabled(mm, vma.flags) and (
         enabled == "always" or (enabled == "madvise" and bool(vma.flags & VM_HUGEPAGE))
     )

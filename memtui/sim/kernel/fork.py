@@ -8,6 +8,7 @@ from memtui.sim.kernel.mman import CLONE_FILES, CLONE_PARENT, CLONE_SIGHAND, CLO
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
 from memtui.sim.kernel.page_copy import copy_page_range
+from memtui.sim.kernel.prctl import inherit
 from memtui.sim.kernel.task import FileTable, Task
 from memtui.sim.kernel.vm_flags import VM_ACCOUNT, VM_COPY_ON_FORK, VM_DONTCOPY, VM_LOCKED_MASK, VM_WIPEONFORK
 from memtui.sim.kernel.vma import Vma
@@ -111,6 +112,7 @@ def dup_mmap(kernel: "Kernel", task: Task) -> Mm:
         exe=old.exe,
         vsyscall=old.vsyscall,
     )
+    inherit(old, new)
     _charge(kernel, task)
     copies = []
     for vma in old.tree:

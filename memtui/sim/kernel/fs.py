@@ -52,6 +52,8 @@ class Inode:
     """/dev/zero: a private mapping of it is anonymous memory."""
     shmem: bool = False
     """Its pages live in no file system on a disk: tmpfs, memfd, shared anonymous, System V."""
+    huge_shift: int = 0
+    """log2 of its pages' size on hugetlbfs; 0: the file lies elsewhere."""
     pages: CachedPages = field(default_factory=CachedPages)
     """The pages that are in memory."""
     fresh: PageSet = field(default_factory=PageSet)
@@ -79,7 +81,7 @@ class Inode:
     charged_whole: int = 0
     """Pages that were charged when the object was made; the others are charged as they are allocated."""
     noreserve: bool = False
-    """Charged page by page though made by mmap or shmget."""
+    """Charged page by page though made by mmap or shmget; of huge pages, mapped without a reservation."""
     seals: int = F_SEAL_SEAL
     users: int = 0
     """Open files that refer to it."""

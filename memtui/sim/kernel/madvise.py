@@ -37,13 +37,13 @@ from memtui.sim.kernel.mman import (
 )
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.vm_flags import (
+    NOT_COMPATIBLE_WITH_KSM,
     VM_DONTCOPY,
     VM_DONTDUMP,
     VM_DROPPABLE,
     VM_HUGEPAGE,
     VM_HUGETLB,
     VM_IO,
-    VM_MAYSHARE,
     VM_MERGEABLE,
     VM_NOHUGEPAGE,
     VM_RAND_READ,
@@ -115,7 +115,6 @@ _DISCARDS: Final = frozenset(
 )
 _POPULATES: Final = frozenset({MADV_POPULATE_READ, MADV_POPULATE_WRITE})
 _REMOTE: Final = frozenset({MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE})
-_NOT_COMPATIBLE_WITH_KSM: Final = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE
 _WORD: Final = (1 << 64) - 1
 _UIO_MAXIOV: Final = 1024
 _MAX_RW_COUNT: Final = 0x7FFF_F000
@@ -250,7 +249,7 @@ def _check_seal(vma: "Vma", advice: int) -> None:
 
 def _change_flags(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, advice: int) -> "Vma":
     _check_flags(vma, advice)
-    if advice == MADV_MERGEABLE and vma.flags & _NOT_COMPATIBLE_WITH_KSM:
+    if advice == MADV_MERGEABLE and vma.flags & NOT_COMPATIBLE_WITH_KSM:
         task.mm.note("KSM cannot merge pages of such a mapping: nothing changes")
         return vma
     gone, come = _CHANGES[advice]
@@ -273,7 +272,7 @@ def _check_flags(vma: "Vma", advice: int) -> None:
         MADV_DOFORK: flags & VM_IO,
         MADV_WIPEONFORK: vma.file is not None or flags & VM_SHARED,
         MADV_KEEPONFORK: flags & VM_DROPPABLE,
-        MADV_DODUMP: flags & (VM_SPECIAL | VM_DROPPABLE),
+        MADV_DODUMP: flags & (VM_DROPPABLE | (0 if flags & VM_HUGETLB else VM_SPECIAL)),
     }
     if refused.get(advice):
         raise Errno("EINVAL", "this kind of mapping refuses the advice")

@@ -6,6 +6,7 @@ Each takes the VMA and the part of it that is advised, addresses in bytes, and r
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
+from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.memory import fault_range
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import (
@@ -21,6 +22,7 @@ from memtui.sim.kernel.page_leaf import (
 )
 from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.pkeys import denied, permitted
+from memtui.sim.kernel.prctl import THP_DISABLED
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (
@@ -49,7 +51,7 @@ _LAZY: Final = table_of({ANON: LAZY, SWAP: ABSENT})
 def willneed(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
     """Bring pages of a file into memory; nothing is mapped."""
     file = vma.file
-    if file is None or file.inode.shmem or file.inode.zero_device:
+    if file is None or file.inode.shmem or file.inode.zero_device or file.inode.huge_shift:
         return
     first = vma.pgoff_at(start)
     count = min((end - start) >> PAGE_SHIFT, file.inode.size_pages - first)
@@ -59,20 +61,22 @@ def willneed(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -
 
 def dontneed(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
     """Drop the pages; anonymous memory reads as zero next."""
-    if vma.flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB):
+    if vma.flags & (VM_LOCKED | VM_PFNMAP):
         raise Errno("EINVAL", "MADV_DONTNEED on a locked or special mapping")
-    _discard(kernel, task, start, end)
+    _discard(kernel, task, vma, start, end)
 
 
 def dontneed_locked(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
     """The same, locked or not."""
-    if vma.flags & (VM_PFNMAP | VM_HUGETLB):
+    if vma.flags & VM_PFNMAP:
         raise Errno("EINVAL", "MADV_DONTNEED_LOCKED on a special mapping")
-    _discard(kernel, task, start, end)
+    _discard(kernel, task, vma, start, end)
 
 
-def _discard(kernel: "Kernel", task: "Task", start: int, end: int) -> None:
+def _discard(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
     mm = task.mm
+    if hugetlb.inside_page(vma, start):
+        raise Errno("EINVAL", "not at the start of a huge page")
     mm.note_peaks()
     if kernel.profile.pt_reclaim:
         mm.pages.reclaim_runs(start, end)
@@ -124,7 +128,8 @@ def collapse(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -
     first, last = (start + PMD_SIZE - 1) & -PMD_SIZE, end & -PMD_SIZE
     lowest = (vma.start + PMD_SIZE - 1) & -PMD_SIZE
     too_small = lowest + PMD_SIZE > vma.end and vma.end >= PMD_SIZE  # below 2 MiB the kernel's sum wraps around
-    if too_small or vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or not _may_be_huge(vma):
+    disabled = vma.flags & (VM_NOHUGEPAGE | VM_SPECIAL) or task.mm.thp_disable == THP_DISABLED
+    if too_small or disabled or not _may_be_huge(vma):
         raise Errno("EINVAL", "such a mapping cannot have huge pages")
     done = 0
     for address in range(first, last, PMD_SIZE):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.file import install
 from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Inode
@@ -18,6 +19,7 @@ MFD_ALLOW_SEALING: Final = 2
 MFD_HUGETLB: Final = 4
 MFD_NOEXEC_SEAL: Final = 8
 MFD_EXEC: Final = 16
+MFD_HUGE_MASK: Final = 0x3F << 26
 MFD_NAME_MAX: Final = 249
 F_SEAL_EXEC: Final = 0x20
 _ALL_SEALS: Final = 0x3F
@@ -27,23 +29,25 @@ _KNOWN: Final = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL 
 @system_call
 def sys_memfd_create(kernel: "Kernel", task: "Task", name: bytes | str, flags: int) -> int:
     """memfd_create(2): a descriptor of an empty object that only descriptors and mappings keep."""
-    if flags & ~_KNOWN and not flags & MFD_HUGETLB:
+    if flags & ~(_KNOWN | (MFD_HUGE_MASK if flags & MFD_HUGETLB else 0)):
         raise Errno("EINVAL", "an unknown flag")
     if flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL:
         raise Errno("EINVAL", "MFD_EXEC and MFD_NOEXEC_SEAL together")
-    if flags & MFD_HUGETLB:
-        raise Errno("ENOMEM", "the pool of huge pages is empty")
     text = name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
     if len(text.encode("utf-8", "surrogateescape")) > MFD_NAME_MAX:
         raise Errno("EINVAL", "the name is too long")
-    inode = kernel_inode(kernel, task, f"/memfd:{text}", 0, noreserve=True)
+    if flags & MFD_HUGETLB:
+        file = hugetlb.file_setup(kernel, f"/memfd:{text}", 0, hugetlb.size_shift(flags, "ENODEV"))
+    else:
+        file = open_inode(kernel_inode(kernel, task, f"/memfd:{text}", 0, noreserve=True))
+    inode = file.inode
     inode.seals = F_SEAL_SEAL
     if flags & MFD_ALLOW_SEALING:
         inode.seals = 0
     if flags & MFD_NOEXEC_SEAL:
         inode.seals = F_SEAL_EXEC
     task.mm.note("an empty object; its pages are charged as they are touched")
-    return install(task, open_inode(inode), cloexec=bool(flags & MFD_CLOEXEC))
+    return install(task, file, cloexec=bool(flags & MFD_CLOEXEC))
 
 
 @system_call
@@ -55,7 +59,7 @@ def sys_memfd_add_seals(kernel: "Kernel", task: "Task", fd: int, seals: int) -> 
         raise Errno("EPERM", "the descriptor is not open for writing")
     if seals & ~_ALL_SEALS:
         raise Errno("EINVAL", "an unknown seal")
-    if not inode.shmem or not inode.mappable:
+    if not (inode.shmem or inode.huge_shift) or not inode.mappable:
         raise Errno("EINVAL", "not a memfd")
     if inode.seals & F_SEAL_SEAL:
         raise Errno("EPERM", "sealed against sealing")

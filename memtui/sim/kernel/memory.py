@@ -6,7 +6,7 @@ Ranges are handled a page table at a time, with the outcome that page by page wo
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
-from memtui.sim.kernel import filemap, page_alloc
+from memtui.sim.kernel import filemap, hugetlb, page_alloc
 from memtui.sim.kernel.fault_tables import fault_tables, thp_allowed
 from memtui.sim.kernel.outcome import Errno, Fault, Outcome
 from memtui.sim.kernel.page_leaf import (
@@ -35,6 +35,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
     VM_EXEC,
     VM_GROWSDOWN,
+    VM_HUGETLB,
     VM_SHARED,
     VM_WRITE,
 )
@@ -160,6 +161,8 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
     Raises:
         Fault: at the first page that cannot be had; those before it are.
     """
+    if vma.flags & VM_HUGETLB:
+        hugetlb.fault(task, vma, start)
     index, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
     while index <= last:
         low, high = entry_range(index, start, end)
@@ -313,7 +316,7 @@ def _huge_fits(kernel: "Kernel", task: "Task", vma: Vma, index: int, leaf: Leaf 
     """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to."""
     if leaf is not None and not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
         return False
-    if not thp_allowed(kernel, vma):
+    if not thp_allowed(kernel, task.mm, vma):
         return False
     base = index << PMD_SHIFT
     if vma.start > base or base + PMD_SIZE > vma.end:

@@ -36,6 +36,12 @@ class Mm:
     """One bit a protection key that is taken; 0 where the CPU has none."""
     execute_only_pkey: int = 0
     """The key of memory that may only be executed; -1: none yet."""
+    thp_disable: int = 0
+    """PR_SET_THP_DISABLE: 0, THP_DISABLED, or with THP_EXCEPT_ADVISED."""
+    mdwe: int = 0
+    """PR_SET_MDWE: MDWE_* bits."""
+    merge_any: bool = False
+    """PR_SET_MEMORY_MERGE."""
     total_vm: int = 0
     exec_vm: int = 0
     stack_vm: int = 0

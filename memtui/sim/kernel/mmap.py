@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
+from memtui.sim.kernel import hugetlb
+from memtui.sim.kernel.file_table import fput
 from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import can_do_mlock, may_lock
@@ -10,17 +12,11 @@ from memtui.sim.kernel.mman import (
     MAP_ANONYMOUS,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
-    MAP_GROWSDOWN,
-    MAP_HUGE_SHIFT,
     MAP_HUGETLB,
     MAP_LOCKED,
     MAP_NONBLOCK,
     MAP_NORESERVE,
     MAP_POPULATE,
-    MAP_PRIVATE,
-    MAP_SHARED,
-    MAP_SHARED_VALIDATE,
-    MAP_TYPE,
 )
 from memtui.sim.kernel.mmap_flags import anonymous_flags, file_flags, flag_bits
 from memtui.sim.kernel.mmap_region import mmap_region
@@ -42,8 +38,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.task import Task
 
 PGOFF_MASK: Final = (1 << 64) - 1
-_HUGE_SIZES: Final = (0, 21, 30)
-"""log2 of the huge page sizes that x86-64 has; 0 is the default."""
 
 
 @system_call
@@ -58,11 +52,25 @@ def sys_mmap(
         file = task.files.get(fd)
         if file.path_only:
             raise Errno("EBADF", "the descriptor was opened with O_PATH")
-        if flags & MAP_HUGETLB:
+        if file.inode.huge_shift:
+            length = hugetlb.align(length, file.inode.huge_shift)
+        elif flags & MAP_HUGETLB:
             raise Errno("EINVAL", "MAP_HUGETLB on a file that is not on hugetlbfs")
     elif flags & MAP_HUGETLB:
-        _no_huge_pool(flags, length)
+        return _huge(kernel, task, addr, length, prot, flags, offset >> PAGE_SHIFT)
     return vm_mmap(kernel, task, file, addr, length, prot, flags, offset >> PAGE_SHIFT)
+
+
+def _huge(kernel: "Kernel", task: "Task", addr: int, length: int, prot: int, flags: int, pgoff: int) -> int:
+    """MAP_HUGETLB without a file: an object of its own for each mapping."""
+    shift = hugetlb.size_shift(flags)
+    length = hugetlb.align(length, shift)
+    file = hugetlb.file_setup(kernel, hugetlb.ANON_LABEL, length, shift)
+    file.users += 1
+    try:
+        return vm_mmap(kernel, task, file, addr, length, prot, flags, pgoff)
+    finally:
+        fput(kernel, file)
 
 
 def vm_mmap(
@@ -108,7 +116,8 @@ def do_mmap(
     else:
         vm_flags = anonymous_flags(kernel, flags, vm_flags)
         pgoff = 0 if vm_flags & VM_SHARED else addr >> PAGE_SHIFT
-    if flags & MAP_NORESERVE and kernel.sysctl["overcommit_memory"] != OVERCOMMIT_NEVER:
+    huge = file is not None and file.inode.huge_shift
+    if flags & MAP_NORESERVE and (huge or kernel.sysctl["overcommit_memory"] != OVERCOMMIT_NEVER):
         vm_flags |= VM_NORESERVE
     vma = mmap_region(kernel, task, file, addr, length, vm_flags, pgoff)
     return addr, vma.flags | vm_flags & VM_LOCKED
@@ -134,14 +143,3 @@ def _round_hint(kernel: "Kernel", addr: int) -> int:
     addr = page_down(addr)
     lowest = page_up(kernel.mmap_min_addr)
     return lowest if 0 < addr < lowest else addr
-
-
-def _no_huge_pool(flags: int, length: int) -> None:
-    """MAP_HUGETLB on a machine whose pool of huge pages is empty."""
-    if flags >> MAP_HUGE_SHIFT & 0x3F not in _HUGE_SIZES:
-        raise Errno("EINVAL", "no such huge page size")
-    if not length:
-        raise Errno("EINVAL", "the length is 0")
-    if flags & MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE) or flags & MAP_GROWSDOWN:
-        raise Errno("EINVAL", "no such kind of mapping of huge pages")
-    raise Errno("ENOMEM", "MAP_HUGETLB, and the pool of huge pages is empty")

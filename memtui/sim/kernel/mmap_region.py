@@ -3,11 +3,13 @@
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.fs import DAX_TYPES, F_SEAL_WRITE, OpenFile
 from memtui.sim.kernel.limits import check_expand
 from memtui.sim.kernel.munmap import complete, gather
 from memtui.sim.kernel.outcome import Errno, counted
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
+from memtui.sim.kernel.prctl import check_write_exec, ksm_flag
 from memtui.sim.kernel.shmem import zero_setup
 from memtui.sim.kernel.vm_flags import (
     VM_ACCOUNT,
@@ -35,15 +37,17 @@ def mmap_region(
     """Put the mapping in: unmap what it replaces, check limits, charge, merge or make a VMA.
 
     Raises:
-        Errno: ENOMEM, EPERM (a sealed VMA below it); VMAs may have been cut at its edges then.
+        Errno: ENOMEM, EACCES (PR_SET_MDWE), EPERM (a sealed VMA below it); VMAs may have been cut at its edges then.
     """
     mm, end, pages = task.mm, addr + length, length >> PAGE_SHIFT
+    check_write_exec(mm, flags, flags)
     if file is not None and flags & (VM_SHARED | VM_MAYWRITE) == VM_SHARED | VM_MAYWRITE:
         _check_write_seal(file)
     old = gather(kernel, mm, addr, end)
     check_expand(task, flags, pages - sum(vma.pages for vma in old))
     replaced = sum(vma.pages for vma in old if vma.flags & VM_ACCOUNT)
-    if flags & (VM_NORESERVE | VM_SHARED | VM_WRITE) == VM_WRITE:
+    huge = file is not None and file.inode.huge_shift
+    if not huge and flags & (VM_NORESERVE | VM_SHARED | VM_WRITE) == VM_WRITE:
         if pages != replaced:
             acct_memory(kernel, task, mm, pages - replaced)
         kernel.committed += replaced  # what complete() gives back
@@ -54,6 +58,9 @@ def mmap_region(
     if file is not None and flags & VM_SYNC and file.inode.fs_type in DAX_TYPES:
         unacct_memory(kernel, pages if flags & VM_ACCOUNT else 0)
         raise Errno("EOPNOTSUPP", "MAP_SYNC, and the file is not on persistent memory; what was there is unmapped")
+    if file is not None and huge:
+        flags |= hugetlb.map_file(file.inode, flags, pgoff, pages)
+    flags |= ksm_flag(mm, flags)
     vma = merge_new(kernel, mm, Joined(addr, end, flags, pgoff, file))
     if vma is None:
         vma = _new_vma(kernel, task, file, Vma(addr, end, flags, pgoff, file))

@@ -10,6 +10,7 @@ from memtui.sim.kernel.outcome import Errno, Fault, system_call
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
 from memtui.sim.kernel.personality import implied_prot
 from memtui.sim.kernel.pkeys import as_key, is_allocated, override_mprotect_pkey, pkey_bits
+from memtui.sim.kernel.prctl import check_write_exec
 from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
     VM_ACCOUNT,
@@ -102,6 +103,7 @@ def _walk(kernel: "Kernel", task: "Task", start: int, end: int, prot: int, key: 
         flags |= pkey_bits(override_mprotect_pkey(kernel, task, vma, here, key))
         if flags & ~(flags >> 4) & VM_ACCESS_FLAGS:
             raise Errno("EACCES", "the mapping may never get such access (VM_MAYREAD, VM_MAYWRITE, VM_MAYEXEC)")
+        check_write_exec(mm, vma.flags, flags)
         at = fixup(kernel, task, vma, at, min(vma.end, end), flags).end
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
-from memtui.sim.kernel import mremap_move
+from memtui.sim.kernel import hugetlb, mremap_move
 from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import check_expand, may_lock
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_SHARED, MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE
@@ -116,6 +116,8 @@ def _prepare(kernel: "Kernel", task: "Task", request: Remap, vma: Vma | None) ->
         raise Errno("EFAULT", "nothing is mapped at the address")
     if vma.flags & VM_SEALED:
         raise Errno("EPERM", "the mapping is sealed")
+    if vma.file is not None and vma.file.inode.huge_shift:
+        _align_hugetlb(request, vma.file.inode.huge_shift)
     if request.grows_by <= 0 and not request.implies_new_addr:
         return False
     if not request.old_len and not vma.flags & (VM_SHARED | VM_MAYSHARE):
@@ -128,6 +130,13 @@ def _prepare(kernel: "Kernel", task: "Task", request: Remap, vma: Vma | None) ->
     if request.new_len != old_len:
         _check_growth(task, request, vma)
     return True
+
+
+def _align_hugetlb(request: Remap, shift: int) -> None:
+    """align_hugetlb(): lengths in whole huge pages."""
+    request.old_len, request.new_len = (hugetlb.align(length, shift) for length in (request.old_len, request.new_len))
+    if (request.addr | request.new_addr) % (1 << shift) or request.grows_by > 0:
+        raise Errno("EINVAL", "huge pages move whole, and their mapping cannot grow")
 
 
 def _check_dontunmap(kernel: "Kernel", vma: Vma) -> None:

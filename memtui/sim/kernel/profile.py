@@ -66,6 +66,14 @@ class Profile:
     """MADV_COLD, MADV_PAGEOUT (5.4)."""
     thp: bool = True
     """Transparent huge pages (2.6.38)."""
+    thp_disable: bool = True
+    """PR_SET_THP_DISABLE (3.15)."""
+    thp_except_advised: bool = True
+    """PR_THP_DISABLE_EXCEPT_ADVISED (6.18)."""
+    mdwe: bool = True
+    """PR_SET_MDWE (6.3)."""
+    memory_merge: bool = True
+    """PR_SET_MEMORY_MERGE (6.4)."""
     pkeys: bool = True
     """Protection keys, where the CPU has them (4.9; execute-only memory by them 4.6)."""
     watermark_scale: bool = True
@@ -92,7 +100,7 @@ EXACT: Final = Profile()
 
 _Change = Callable[[Profile], Profile]
 _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
-    ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False)),
+    ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False, thp_except_advised=False)),
     ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
     ((6, 16), lambda p: replace(p, large_folios=p.large_folios - {"ext4"})),
     ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False)),
@@ -101,6 +109,8 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 11), lambda p: replace(p, map_droppable=False)),
     ((6, 10), lambda p: replace(p, mseal=False)),
     ((6, 7), lambda p: replace(p, anon_thp_aligned=False)),
+    ((6, 4), lambda p: replace(p, memory_merge=False)),
+    ((6, 3), lambda p: replace(p, mdwe=False)),
     ((6, 1), lambda p: replace(p, collapse_advice=False)),
     ((5, 18), lambda p: replace(p, large_folios=frozenset(), reaps_mlocked=False)),
     ((5, 14), lambda p: replace(p, populate_advice=False)),
@@ -115,6 +125,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((4, 9), lambda p: replace(p, pkeys=False)),
     ((4, 6), lambda p: replace(p, watermark_scale=False, oom_reaper=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
+    ((3, 15), lambda p: replace(p, thp_disable=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),
     ((3, 9), lambda p: replace(p, free_area_cache=True)),
 )

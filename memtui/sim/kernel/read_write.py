@@ -118,9 +118,9 @@ def _read(kernel: "Kernel", task: "Task", file: OpenFile, at: int, count: int) -
         task.mm.note("no file with pages")
         return min(count, MAX_RW_COUNT) if inode.zero_device else 0
     done = max(min(count, MAX_RW_COUNT, inode.size - at), 0)
-    if inode.shmem or not done:
+    if inode.shmem or inode.huge_shift or not done:
         task.mm.note("copied from the object's pages" if done else "at the end of the file")
-    if done and not inode.shmem:
+    if done and not inode.shmem and not inode.huge_shift:
         first = at // PAGE_SIZE
         end = (at + done + PAGE_SIZE - 1) // PAGE_SIZE
         missing, cached = inode.pages.missing(first, end - first), inode.pages.count
@@ -146,6 +146,8 @@ def _read_told(pages: int, missing: int, ahead: int) -> str:
 
 def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) -> int:
     done = min(count, MAX_RW_COUNT)
+    if inode.huge_shift:
+        raise Errno("EINVAL", "hugetlbfs has no write(2)")
     if not inode.regular or not done:
         task.mm.note("nothing is kept of it")
         return done

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
+from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.file_table import forget_if_unused, iput, open_inode
 from memtui.sim.kernel.fs import Inode, OpenFile
 from memtui.sim.kernel.gup import populate
@@ -98,14 +99,31 @@ def _new_segment(kernel: "Kernel", task: "Task", key: int, size: int, flags: int
     if page_up(size) >= 1 << 64:
         raise Errno("ENOSPC", "the size overflows")
     if flags & SHM_HUGETLB:
-        raise Errno("ENOMEM", "the pool of huge pages is empty")
+        return _add(kernel, key, size, _huge_inode(kernel, task, key, size, flags))
     noreserve = bool(flags & SHM_NORESERVE) and kernel.sysctl["overcommit_memory"] != 2
     inode = kernel_inode(kernel, task, f"/SYSV{key:08x}", size, noreserve=noreserve)
     inode.users += 1
+    task.mm.note("the whole segment is charged now" if not noreserve else "pages are charged as they are touched")
+    return _add(kernel, key, size, inode)
+
+
+def _huge_inode(kernel: "Kernel", task: "Task", key: int, size: int, flags: int) -> Inode:
+    shift = hugetlb.size_shift(flags)
+    if not task.capable(CAP_IPC_LOCK):
+        raise Errno("EPERM", "SHM_HUGETLB needs CAP_IPC_LOCK, or the group of vm.hugetlb_shm_group")
+    if not flags & SHM_NORESERVE:
+        raise Errno("ENOMEM", "the pool of huge pages is empty")
+    inode = hugetlb.file_setup(kernel, f"/SYSV{key:08x}", hugetlb.align(size, shift), shift).inode
+    inode.noreserve = True
+    task.mm.note("nothing is reserved; each touch is SIGBUS while the pool is empty")
+    return inode
+
+
+def _add(kernel: "Kernel", key: int, size: int, inode: Inode) -> int:
+    """A segment for an object that somebody holds; gives its shmid."""
     shmid = kernel.next_shmid
     kernel.next_shmid += 1
     kernel.shm_segments[shmid] = ShmSegment(shmid, key, size, inode)
-    task.mm.note("the whole segment is charged now" if not noreserve else "pages are charged as they are touched")
     return shmid
 
 

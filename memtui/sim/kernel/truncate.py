@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
+from memtui.sim.kernel.hugetlb import check_size
+from memtui.sim.kernel.hugetlb import fallocate as hugetlb_fallocate
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
 from memtui.sim.kernel.page_writeback import EVERYTHING
@@ -34,6 +36,7 @@ def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
         raise Errno("EINVAL", "not a regular file that is open for writing")
     if length > file.inode.max_bytes:
         raise Errno("EFBIG", "beyond the largest size of a file on this file system")
+    check_size(file.inode, length)
     _check_seals(file.inode, length)
     resize(kernel, file.inode, length)
     task.mm.note(f"the file has {length:,} bytes; pages wholly behind them are unmapped everywhere")
@@ -41,9 +44,9 @@ def sys_ftruncate(kernel: "Kernel", task: "Task", fd: int, length: int) -> int:
 
 
 def _check_seals(inode: Inode, length: int) -> None:
-    if length < inode.size and inode.seals & F_SEAL_SHRINK and inode.shmem:
+    if length < inode.size and inode.seals & F_SEAL_SHRINK:
         raise Errno("EPERM", "the memfd is sealed against shrinking")
-    if length > inode.size and inode.seals & F_SEAL_GROW and inode.shmem:
+    if length > inode.size and inode.seals & F_SEAL_GROW:
         raise Errno("EPERM", "the memfd is sealed against growing")
 
 
@@ -161,7 +164,10 @@ def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: in
         raise Errno("EISDIR", "a directory")
     if not inode.mappable or inode.zero_device:
         raise Errno("ENODEV", "not a regular file")
-    if mode & FALLOC_FL_PUNCH_HOLE:
+    if inode.huge_shift:
+        hugetlb_fallocate(inode, offset, length, hole=bool(mode & FALLOC_FL_PUNCH_HOLE))
+        task.mm.note("there is no page to free")
+    elif mode & FALLOC_FL_PUNCH_HOLE:
         punch_hole(kernel, inode, offset, length)
         task.mm.note("the pages of the hole are unmapped everywhere, and freed")
     else:

@@ -3,12 +3,12 @@
 Models mm/mmap.c, mm/vma.c, mm/huge_memory.c, arch/x86/kernel/sys_x86_64.c (6.18).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import errorcode
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
-from memtui.sim.kernel import free_area_cache
+from memtui.sim.kernel import free_area_cache, hugetlb
 from memtui.sim.kernel.mman import MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import CAP_SYS_RAWIO
@@ -53,7 +53,8 @@ def get_unmapped_area(kernel: "Kernel", task: "Task", wanted: Wanted) -> int:
     length = wanted.length
     if length > TASK_SIZE:
         raise Errno("ENOMEM", "longer than the user address space")
-    addr = _search(kernel, task.mm, wanted)
+    addr = hugetlb.check_place(wanted.file, wanted.addr, length, fixed=bool(wanted.flags & MAP_FIXED))
+    addr = _search(kernel, task.mm, replace(wanted, addr=addr))
     if addr >= WORD - MAX_ERRNO:
         raise Errno(errorcode.get(WORD - addr, str(WORD - addr)), "the kernel takes such a fixed address for an errno")
     if addr > TASK_SIZE - length:
@@ -123,7 +124,7 @@ def _plain(kernel: "Kernel", mm: "Mm", wanted: Wanted) -> int:
     if kernel.profile.free_area_cache:
         return _remembering(kernel, mm, wanted)
     floor = _4GIB if wanted.flags & MAP_ABOVE4G else PAGE_SIZE
-    found = _topdown(kernel, mm, wanted.length, floor, mm.mmap_base)
+    found = _topdown(kernel, mm, wanted, floor, mm.mmap_base)
     if found is not None:
         mm.note("the highest free range that is large enough")
         return found
@@ -145,23 +146,25 @@ def _hint_is_free(kernel: "Kernel", mm: "Mm", hint: int, length: int, ceiling: i
     return following is None or hint + length <= gap_start(following, kernel.profile.stack_guard_gap)
 
 
-def _topdown(kernel: "Kernel", mm: "Mm", length: int, floor: int, ceiling: int) -> int | None:
+def _topdown(kernel: "Kernel", mm: "Mm", wanted: Wanted, floor: int, ceiling: int) -> int | None:
     """unmapped_area_topdown(): None if there is no room."""
+    mask = hugetlb.align_mask(wanted.file)
     floor = max(floor, kernel.mmap_min_addr)
-    while (gap := mm.tree.highest_gap(length, floor, ceiling)) is not None:
-        above = gap.above
+    while (gap := mm.tree.highest_gap(wanted.length + mask, floor, ceiling)) is not None:
+        above, found = gap.above, gap.end - wanted.length
+        found -= found & mask
         if above is None or not above.flags & VM_GROWSDOWN:
-            return gap.end - length
+            return found
         limit = gap_start(above, kernel.profile.stack_guard_gap)
         if limit >= gap.end:
-            return gap.end - length
+            return found
         ceiling = limit
     return None
 
 
 def _bottom_up(kernel: "Kernel", mm: "Mm", wanted: Wanted, floor: int, ceiling: int) -> int:
     """arch_get_unmapped_area() and unmapped_area()."""
-    length = wanted.length
+    length, mask = wanted.length, hugetlb.align_mask(wanted.file)
     if length > ceiling:
         raise Errno("ENOMEM", "longer than the range that may be used")
     hint = page_up(wanted.addr)
@@ -169,14 +172,14 @@ def _bottom_up(kernel: "Kernel", mm: "Mm", wanted: Wanted, floor: int, ceiling: 
         mm.note("the hint is free")
         return hint
     floor = max(floor, kernel.mmap_min_addr)
-    while (gap := mm.tree.lowest_gap(length, floor, ceiling)) is not None:
+    while (gap := mm.tree.lowest_gap(length + mask, floor, ceiling)) is not None:
         above = gap.above
         if above is None or not above.flags & VM_GROWSDOWN:
             break
-        if gap_start(above, kernel.profile.stack_guard_gap) >= gap.start + length - 1:
+        if gap_start(above, kernel.profile.stack_guard_gap) >= gap.start + (-gap.start & mask) + length + mask - 1:
             break
         floor = above.end
     if gap is None:
         raise Errno("ENOMEM", f"no free range of {length:,} bytes")
     mm.note("the lowest free range that is large enough")
-    return gap.start
+    return gap.start + (-gap.start & mask)

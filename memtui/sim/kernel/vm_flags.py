@@ -45,6 +45,8 @@ VM_MAY_ALL: Final = VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC
 VM_LOCKED_MASK: Final = VM_LOCKED | VM_LOCKONFAULT
 VM_SPECIAL: Final = VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP
 """A VMA with one of these never merges and cannot be locked."""
+NOT_COMPATIBLE_WITH_KSM: Final = VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE
+"""KSM cannot merge the pages of a VMA with one of these (vma_ksm_compatible)."""
 VM_STICKY: Final = VM_SOFTDIRTY | VM_MAYBE_GUARD
 """Not compared when VMAs merge, and kept by the one that results."""
 VM_COPY_ON_FORK: Final = VM_PFNMAP | VM_MIXEDMAP | VM_UFFD_WP | VM_MAYBE_GUARD

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.file_table import fput
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.vm_flags import VM_SPECIAL, VM_STICKY
@@ -21,10 +22,12 @@ def split(kernel: "Kernel", mm: "Mm", vma: Vma, address: int) -> tuple[Vma, Vma]
     """__split_vma(): cut one VMA into two at `address`, whatever the limit of VMAs.
 
     Raises:
-        Errno: EINVAL, a special mapping cannot be cut.
+        Errno: EINVAL, a special mapping cannot be cut, nor a huge page.
     """
     if vma.name:
         raise Errno("EINVAL", f"{vma.name} cannot be split")
+    if hugetlb.inside_page(vma, address):
+        raise Errno("EINVAL", "a huge page cannot be split")
     mm.pages.split_huge(address)
     low, high = vma.cut(vma.start, address), vma.cut(address, vma.end)
     mm.update(vma, low)
