@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from memtui.model.errors import ParseError
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.personality import sys_personality
 from memtui.sim.kernel.prctl import OF_MEMORY, PR_SET_NAME, sys_prctl
@@ -30,7 +31,7 @@ def _kswapd(world: World, process: Process, call: Call) -> Effect:
 def _prctl(world: World, process: Process, call: Call) -> Effect:
     """prctl(2): what the OOM killer's report calls the process, and options of memory; others change nothing in it."""
     name = next((arg.value for arg in call.args[1:2] if isinstance(arg, Text)), None)
-    (option,) = numbers(call, 1, world.variables)
+    option = _option(call, world)
     if option in OF_MEMORY:
         outcome = sys_prctl(world.kernel, process.task, *numbers(call, len(call.args), world.variables))
         return Effect(outcome.value, outcome.errno, outcome.why)
@@ -38,6 +39,14 @@ def _prctl(world: World, process: Process, call: Call) -> Effect:
         return Effect(0, why="this option changes nothing in memory", recorded=call.result is not None)
     outcome = sys_prctl(world.kernel, process.task, PR_SET_NAME, name)
     return Effect(outcome.value, outcome.errno, f"the process is called {process.task.comm} from now on")
+
+
+def _option(call: Call, world: World) -> int | None:
+    """The first argument; None if it is a name that stands for no option of memory."""
+    try:
+        return numbers(call, 1, world.variables)[0]
+    except ParseError:
+        return None
 
 
 def _personality(world: World, process: Process, call: Call) -> Effect:

@@ -191,6 +191,7 @@ def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun], key: int | None) -> Sm
         (rss if alone else None) if area.flags & VM_LOCKED else 0,
         rss if alone else None,
         key,
+        1 << area.file.inode.huge_shift - 10 if area.file is not None and area.file.inode.huge_shift else _KIB_A_PAGE,
     )
 
 
@@ -205,12 +206,13 @@ def _figures(
     locked: int | None,
     pss: int | None,
     key: int | None,
+    page_size: int,
 ) -> Smaps:
     """Only what is simulated: who else maps a file's page is not, so Pss is known only without any."""
     return Smaps(
         size=size * _KIB_A_PAGE,
-        kernel_page_size=_KIB_A_PAGE,
-        mmu_page_size=_KIB_A_PAGE,
+        kernel_page_size=page_size,
+        mmu_page_size=page_size,
         rss=rss * _KIB_A_PAGE,
         pss=None if pss is None else pss * _KIB_A_PAGE,
         anonymous=anonymous * _KIB_A_PAGE,

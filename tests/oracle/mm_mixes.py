@@ -90,8 +90,8 @@ MIXES: Final[Mapping[str, Weights]] = {
         "hugetlb_map": 18, "hugetlb_memfd": 4, "hugetlb_truncate": 4, "hugetlb_file": 14, "hugetlb_segment": 1,
         "shmat": 2, "tables_map": 4, "tables_touch": 10, "tables_unmap": 8, "tables_protect": 8, "tables_move": 12,
         "tables_advise": 14, "tables_lock": 5, "madvise": 6, "munmap": 3, "mprotect": 3, "mremap": 4, "msync": 1,
-        "mincore": 1, "seals": 1, "fallocate": 2, "pwrite": 1, "pread": 1, "dup": 1, "fork": 2, "exit": 1, "mlockall": 1,
-        "munlockall": 1,
+        "mincore": 1, "seals": 1, "fallocate": 2, "pwrite": 1, "pread": 1, "dup": 1, "fork": 2, "exit": 1,
+        "mlockall": 1, "munlockall": 1,
     },
     "tables": {
         "tables_map": 14, "tables_touch": 30, "tables_unmap": 7, "tables_protect": 8, "tables_move": 14,

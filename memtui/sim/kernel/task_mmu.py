@@ -43,7 +43,9 @@ def kind(mm: "Mm", vma: "Vma") -> VmaKind:
 
 def _file_kind(file: "OpenFile") -> VmaKind:
     inode = file.inode
-    if not inode.shmem:
+    if inode.huge_shift and file.shmid < 0 and not inode.label.startswith("/memfd:"):
+        return VmaKind.HUGETLB
+    if not inode.shmem and not inode.huge_shift:
         return VmaKind.DEVICE if inode.zero_device else VmaKind.FILE
     if file.shmid >= 0:
         return VmaKind.SYSV
