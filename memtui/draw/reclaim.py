@@ -30,6 +30,12 @@ class Reclaimable(NamedTuple):
     unmeasured: int = 0
     """VMAs whose pages are not known."""
 
+    def plus(self, other: "Reclaimable", sign: int = 1) -> "Reclaimable":
+        """The sum of both (1), or what is left of this without the other (-1)."""
+        if other is NOTHING:
+            return self
+        return Reclaimable(*(one + sign * two for one, two in zip(self, other, strict=True)))
+
     def sentence(self, swap: int | None = None) -> str:
         """In words, for the screen.
 
@@ -49,32 +55,43 @@ class Reclaimable(NamedTuple):
         return "; ".join(words) or "nothing: no page of it is in memory"
 
 
+NOTHING: Final = Reclaimable()
+_UNMEASURED: Final = Reclaimable(unmeasured=1)
+
+
 def reclaimable(vmas: Iterable[Vma]) -> Reclaimable:
-    """The sum over VMAs; O(VMAs + runs).
+    """The sum over VMAs; O(VMAs + runs)."""
+    total = NOTHING
+    for vma in vmas:
+        total = total.plus(reclaimable_of_vma(vma))
+    return total
+
+
+def reclaimable_of_vma(vma: Vma) -> Reclaimable:
+    """Of one VMA.
 
     Whether a page of a file is dirty comes from its run, else from the VMA's smaps block: of Rss less Anonymous,
     what is Dirty and not Anonymous has to be written first.
     """
-    clean = dirty = untold = to_swap = locked = unmeasured = 0
-    for vma in vmas:
-        if vma.runs is None:
-            unmeasured += 1
-            continue
-        is_locked = vma.vm_flags is not None and "lo" in vma.vm_flags
-        cache = [run for run in vma.runs if run.residence is Residence.PAGE_CACHE]
-        swappable = sum(run.pages for run in vma.runs if run.residence in _TO_SWAP)
-        cached = sum(run.pages for run in cache)
-        if is_locked:
-            locked += cached + swappable
-            continue
-        to_swap += swappable
-        waiting = _dirty(vma, cache)
-        if waiting is None:
-            untold += cached
-        else:
-            dirty += min(waiting, cached)
-            clean += cached - min(waiting, cached)
-    return Reclaimable(clean, dirty, untold, to_swap, locked, unmeasured)
+    if not vma.runs:
+        return _UNMEASURED if vma.runs is None else NOTHING
+    cached = swappable = 0
+    cache = []
+    for run in vma.runs:
+        if run.residence is Residence.PAGE_CACHE:
+            cached += run.pages
+            cache.append(run)
+        elif run.residence in _TO_SWAP:
+            swappable += run.pages
+    if vma.vm_flags is not None and "lo" in vma.vm_flags:
+        return Reclaimable(locked=cached + swappable)
+    if not cached:
+        return Reclaimable(to_swap=swappable)
+    waiting = _dirty(vma, cache)
+    if waiting is None:
+        return Reclaimable(untold=cached, to_swap=swappable)
+    waiting = min(waiting, cached)
+    return Reclaimable(clean=cached - waiting, dirty=waiting, to_swap=swappable)
 
 
 _reclaimable: Final = kept_for_same(reclaimable)

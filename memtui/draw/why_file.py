@@ -5,11 +5,10 @@ from typing import Final
 
 from memtui.draw.answer import Answer
 from memtui.draw.fit import safe
-from memtui.draw.labels import vma_label
 from memtui.draw.library_list import by_nobody
 from memtui.draw.reclaim import reclaimable
 from memtui.draw.sizes import of, pages_size
-from memtui.draw.usage import IMAGES, Usage
+from memtui.draw.usage_sums import IMAGES, Usage
 from memtui.model.elf_order import Library
 from memtui.model.file_cache import FileCache
 from memtui.model.vma import VmaKind
@@ -78,24 +77,24 @@ def _of_library(library: Library) -> Iterator[tuple[str, str]]:
     yield "frees", reclaimable(one.vmas).sentence()
 
 
-def usage_answer(usage: Usage, total: int) -> Answer:
+def usage_answer(usage: Usage, total: int, largest: Usage) -> Answer:
     """Why a kind of memory, or one VMA, takes what it takes.
 
     Args:
         usage: of the kind.
         total: pages in RAM of all kinds.
+        largest: the VMA of the kind with the most of them.
     """
-    return Answer(usage.name, tuple(_of_usage(usage, total)))
+    return Answer(usage.name, tuple(_of_usage(usage, total, largest)))
 
 
-def _of_usage(usage: Usage, total: int) -> Iterator[tuple[str, str]]:
+def _of_usage(usage: Usage, total: int, largest: Usage) -> Iterator[tuple[str, str]]:
     if usage.name == IMAGES:
         yield "here", "programs and libraries: files of which a part is executable, with their data and their bss"
     else:
-        yield "here", _KINDS.get(usage.vmas[0].kind, _KINDS[VmaKind.SHMEM])
+        yield "here", _KINDS.get(usage.example.kind, _KINDS[VmaKind.SHMEM])
     share = f"{pages_size(usage.resident)} in RAM, {of(usage.resident, total)} of the process"
     yield "takes", f"{share}; {pages_size(usage.size)} of address space, which alone costs nothing"
-    if len(usage.vmas) > 1:
-        largest = max(usage.vmas, key=lambda vma: sum(run.pages for run in vma.runs or ()))
-        yield "most", f"{vma_label(largest)} {largest.start:x}: {pages_size(sum(r.pages for r in largest.runs or ()))}"
-    yield "frees", reclaimable(usage.vmas).sentence()
+    if usage.vmas > 1:
+        yield "most", f"{largest.name} {largest.example.start:x}: {pages_size(largest.resident)}"
+    yield "frees", usage.reclaimable.sentence()

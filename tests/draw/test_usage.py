@@ -3,10 +3,11 @@
 import pytest
 
 from memtui.draw.run import plain
-from memtui.draw.usage import IMAGES, UsageTable, by_kind, by_vma
+from memtui.draw.usage import UsageTable, tables
+from memtui.draw.usage_sums import IMAGES, SLICE, UsageSums, of_vma
 from memtui.model.mm import MmCounters, MmSnapshot
-from memtui.model.pages import Residence
-from memtui.model.vma import VmaKind
+from memtui.model.pages import PageRun, Residence
+from memtui.model.vma import Vma, VmaKind
 from tests.draw.pictures import CAT, HEAP_VMA, LIBC_DATA, LIBC_VMA, SHM, STACK_VMA, VVAR, run, text, vma
 
 DATA = vma(0x600000, 10, "rw-s", "/var/db/data", VmaKind.FILE, run(0x600000, 0, 7, Residence.PAGE_CACHE), inode=77)
@@ -15,8 +16,21 @@ MM = MmSnapshot(
 )
 
 
+FIRST = 0x7000_0000_0000
+
+
+def anon(start: int, *runs: PageRun) -> Vma:
+    return vma(start, 1, "rw-p", "", VmaKind.ANON, *runs)
+
+
+def table_of(mm: MmSnapshot, width: int, kind: str | None = None, *, swap: int | None = None) -> UsageTable:
+    *_, table = tables(UsageSums(), mm, width, kind, swap=swap)
+    assert table is not None
+    return table
+
+
 def test_kinds_are_summed_and_the_largest_comes_first() -> None:
-    kinds = [(usage.name, usage.size, usage.resident, usage.swapped, len(usage.vmas)) for usage in by_kind(MM)]
+    kinds = [(usage.name, usage.size, usage.resident, usage.swapped, usage.vmas) for usage in table_of(MM, 80).entries]
     assert kinds == [
         ("heap (brk)", 399, 300, 12, 1),
         (IMAGES, 5 + 341 + 2, 5 + 203 + 1, 0, 3),
@@ -28,16 +42,16 @@ def test_kinds_are_summed_and_the_largest_comes_first() -> None:
 
 
 def test_the_vmas_of_a_kind() -> None:
-    table = UsageTable(MM, 80, IMAGES)
-    assert [usage.vmas for usage in table.entries] == [(LIBC_VMA,), (CAT,), (LIBC_DATA,)]
+    table = table_of(MM, 80, IMAGES)
+    assert [usage.example for usage in table.entries] == [LIBC_VMA, CAT, LIBC_DATA]
     assert table.usage_at(0) is None
-    assert table.usage_at(1) == by_vma(by_kind(MM)[1])[0]
+    assert table.usage_at(1) == of_vma(LIBC_VMA)
     assert table.usage_at(4) is None
-    assert UsageTable(MM, 80, "no such kind").kind is None
+    assert table_of(MM, 80, "no such kind").kind is None
 
 
 def test_the_table_says_what_is_not_measured() -> None:
-    table = UsageTable(MM, 76)
+    table = table_of(MM, 76)
     rows = text(tuple(table.row(index) for index in range(len(table))))
     assert rows[0].split() == ["in", "RAM", "size", "swapped", "share"]
     assert rows[1].split() == ["heap", "(brk)", "1", "VMA", "1.2", "MiB", "1.6", "MiB", "48", "KiB", "57", "%"]
@@ -50,7 +64,7 @@ def test_the_table_says_what_is_not_measured() -> None:
 
 def test_what_of_it_reclaim_could_take_is_on_the_screen_without_scrolling() -> None:
     for kind in (None, "heap (brk)"):
-        table = UsageTable(MM, 80, kind, swap=0)
+        table = table_of(MM, 80, kind, swap=0)
         rows = text(tuple(table.row(index) for index in range(10)))
         assert any(row.strip().startswith("reclaimable") and "only to swap: there is none" in row for row in rows)
     assert table.row(1000) == ()
@@ -59,5 +73,45 @@ def test_what_of_it_reclaim_could_take_is_on_the_screen_without_scrolling() -> N
 @pytest.mark.parametrize("width", [1, 20, 37, 38, 60, 120])
 def test_it_fits(width: int) -> None:
     for kind in (None, IMAGES):
-        table = UsageTable(MM, width, kind)
+        table = table_of(MM, width, kind)
         assert all(len(plain(table.row(index))) <= width for index in range(-1, len(table) + 1))
+
+
+def test_of_the_next_picture_only_what_is_new_is_looked_at() -> None:
+    many = tuple(
+        anon(start, run(start, 0, 1, Residence.ANON)) for start in range(FIRST, FIRST + (2 * SLICE + 1 << 13), 1 << 13)
+    )
+    sums = UsageSums()
+    assert len(list(sums.take(many))) == 2
+    # One of which a page is gone; another one less, and one more; one more in front of all: as a fresh look has it.
+    gone = many[5]._replace(runs=())
+    one_less_one_more = (*many[:5], gone, *many[7:], anon(0x7FFF_0000_0000))
+    for later, slices in (
+        ((*many[:5], gone, *many[6:]), 0),
+        (one_less_one_more, 3),
+        ((anon(0x1000), *one_less_one_more), 0),
+    ):
+        assert len(list(sums.take(later))) == slices
+        fresh = UsageSums()
+        assert list(fresh.take(later)) == [None, None]
+        assert [usage._replace(example=gone) for usage in sums.kinds()] == [
+            usage._replace(example=gone) for usage in fresh.kinds()
+        ]
+    assert sums.largest("anonymous").resident == 1
+    assert {usage.example for usage in [*sums.of_kind("anonymous")][-1][-2:]} == {later[-1], gone}
+
+
+def test_a_file_is_an_image_as_long_as_a_part_of_it_can_be_executed() -> None:
+    sums = UsageSums()
+    both = (LIBC_VMA, LIBC_DATA)
+    for vmas, name in ((both, IMAGES), ((LIBC_DATA,), "mapped files"), (both, IMAGES)):
+        list(sums.take(vmas))
+        assert [(usage.name, usage.vmas) for usage in sums.kinds()] == [(name, len(vmas))]
+
+
+def test_work_that_is_left_changes_nothing() -> None:
+    many = tuple(anon(start) for start in range(FIRST, FIRST + (2 * SLICE + 1 << 13), 1 << 13))
+    sums = UsageSums()
+    list(sums.take(many[:10]))
+    next(sums.take(many))
+    assert [usage.vmas for usage in sums.kinds()] == [10]
