@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,6 +30,8 @@ class Procfs:
 
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
+        self.heed: Callable[[str], None] = lambda path: None
+        """Hears of every piece that is read of a file, by the file's path; what it raises ends the reading."""
 
     @property
     def mounted(self) -> bool:
@@ -46,11 +48,21 @@ class Procfs:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return _read_all(fd, path)
+                return self._read_all(fd, path)
             finally:
                 os.close(fd)
         except OSError as error:
             raise _domain_error(error, path) from error
+
+    def _read_all(self, fd: int, path: str) -> bytes:
+        pieces, size = [], 0
+        while piece := os.read(fd, _CHUNK):
+            self.heed(path)
+            size += len(piece)
+            if size > LIMIT:
+                raise SourceError(f"{path} is larger than {LIMIT >> 20} MiB")
+            pieces.append(piece)
+        return b"".join(pieces)
 
     def read_filled(self, name: str) -> bytes:
         """The same for a file that is empty only if its process has no memory any more.
@@ -74,6 +86,7 @@ class Procfs:
             if not piece:
                 raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
             while piece:
+                self.heed(self.path(name))
                 yield piece
                 piece = os.read(fd, _CHUNK)
 
@@ -117,16 +130,6 @@ class Procfs:
                 os.close(fd)
         except OSError as error:
             raise _domain_error(error, path, hint=hint) from error
-
-
-def _read_all(fd: int, path: str) -> bytes:
-    pieces, size = [], 0
-    while piece := os.read(fd, _CHUNK):
-        size += len(piece)
-        if size > LIMIT:
-            raise SourceError(f"{path} is larger than {LIMIT >> 20} MiB")
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _domain_error(error: OSError, path: str, *, hint: str = PTRACE_HINT) -> SourceError:

@@ -15,9 +15,10 @@ from memtui.live.procfs import Procfs
 from memtui.live.status import printable
 from memtui.live.task_reader import TaskReader
 from memtui.model.content import Content
-from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
+from memtui.model.errors import AccessDenied, Cancelled, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, OomDomain
+from memtui.model.progress import Progress, Watcher, unwatched
 from memtui.model.request import (
     Examine,
     Focus,
@@ -84,6 +85,9 @@ class LiveSource:
         self._tasks_pace = Pace(longest=_LONGEST, share=SMALL_SHARE)
         self._peek: int | None = None
         self._closed = False
+        self.watch: Watcher = unwatched
+        """Hears of every file that is read; what it raises ends the reading, and the picture stays the one before."""
+        self._procfs.heed = lambda path: self.watch(Progress(f"reading {path}"))
         self._extras = None if pid is None else Extras(self._procfs, pid)
 
     @property
@@ -98,12 +102,18 @@ class LiveSource:
             ProcessGone, AccessDenied, NotSupported: of the process in focus (see `AddressSpaceReader.read`). After a
                 Focus that fails the former process stays in focus.
             SourceError: oom_score_adj could not be written, or the cgroup is gone.
+            Cancelled: whoever watches has ended it; what was wanted for the first time is wanted no more.
         """
         if self._closed:
             raise SourceError("this source is closed")
         began = time.monotonic()
-        mm = self._asked(request)
-        return self._snapshot(mm, began)
+        try:
+            mm = self._asked(request)
+            return self._snapshot(mm, began)
+        except Cancelled:
+            if isinstance(request, ShowHeap | ShowSharing | ShowOldRule):
+                self._want(request._replace(wanted=False))  # else the next look would take as long
+            raise
 
     def _asked(self, request: Request) -> MmSnapshot | None:
         """Do what is asked, and look at the process in focus."""

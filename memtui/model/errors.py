@@ -1,6 +1,7 @@
 """What can go wrong with a source, and what the user can do about it.
 
 MemtuiError
+Cancelled
 SourceError
 ProcessGone
 AccessDenied
@@ -18,6 +19,10 @@ class MemtuiError(Exception):
         super().__init__(f"{what} ({hint})" if hint else what)
 
 
+class Cancelled(MemtuiError):
+    """The user stopped slow work. No failure of the source: nothing that goes on without a figure goes on with this."""
+
+
 class SourceError(MemtuiError):
     """The source cannot give what was asked."""
 
@@ -32,10 +37,6 @@ class AccessDenied(SourceError):
 
 class NotSupported(SourceError):
     """This kernel, process or source has no such thing (kernel threads have no address space)."""
-
-
-class Cancelled(SourceError):
-    """The user stopped slow work."""
 
 
 class ParseError(SourceError):

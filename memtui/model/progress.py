@@ -12,8 +12,14 @@ class Progress(NamedTuple):
 
     what: str
     """ "reading", "replaying"."""
-    done: int
-    total: int
+    done: int = 0
+    total: int = 0
+    """0: it is not known how much there is."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        return f"{self.what} {self.done:,} of {self.total:,}" if self.total else self.what
 
 
 Watcher = Callable[[Progress], None]

@@ -49,6 +49,8 @@ class ElfDesk:
         """The picture that the objects are of, or will be."""
         self._reading = False
         self._closed = False
+        self.loading: str | None = None
+        """The object whose symbols are looked through for a name; None: none."""
 
     def close(self) -> None:
         """Drop what still waits; what is read now ends by itself."""
@@ -80,10 +82,11 @@ class ElfDesk:
 
     async def resolve(self, name: str) -> tuple[int, LoadedObject] | None:
         """Where the symbol of this name is; objects are loaded in the order of the dynamic linker until one has it."""
-        mm, order = self._mm, self.known.objects.order
+        mm, order, self.loading = self._mm, self.known.objects.order, None
         for loaded in order if mm is not None else ():
             assert mm is not None
             if not isinstance(self.known.tables.get(loaded.key), SymbolTable):
+                self.loading = loaded.name
                 await self._load(mm, loaded)
             found = next((place for place in self.known.resolve(name) if place[1].key == loaded.key), None)
             if found is not None:

@@ -12,9 +12,10 @@ from memtui.draw.maps_text import maps_text
 from memtui.live.pace import Pace
 from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
-from memtui.model.errors import NotSupported, ProcessGone, SourceError
+from memtui.model.errors import Cancelled, NotSupported, ProcessGone, SourceError
 from memtui.model.pages import Residence
-from memtui.model.request import Focus, Refresh, SetOomScoreAdj, Step
+from memtui.model.progress import unwatched
+from memtui.model.request import Focus, Measure, Refresh, SetOomScoreAdj, ShowOldRule, ShowSharing, Step
 from memtui.model.vma import VmaKind
 
 PF_KTHREAD = 0x200000
@@ -188,6 +189,28 @@ def test_a_live_process_has_no_steps_and_a_closed_source_nothing(process, procfs
     assert isinstance(refused(source, Step()), NotSupported)
     source.close()
     assert "closed" in str(refused(source))
+
+
+def test_a_reading_that_is_ended_leaves_the_source_as_it_was(process, procfs):
+    source = LiveSource(42, procfs=procfs)
+    before = source.apply(Refresh())
+    read = []
+
+    def stop(progress):
+        read.append(progress.words)
+        raise Cancelled("stopped")
+
+    for request in (Measure(), ShowSharing(), ShowOldRule(), Refresh()):
+        source.watch = stop
+        with pytest.raises(Cancelled):
+            source.apply(request)
+        source.watch = unwatched
+        again = source.apply(Refresh())
+        # What was asked for is not read with the next look either.
+        assert again.mm is before.mm
+        assert again.sharing is None
+        assert not again.legacy
+    assert all(words.startswith(f"reading {procfs.root}/") for words in read)
 
 
 def test_adj_is_written_and_shown(process, procfs):

@@ -17,6 +17,7 @@ from memtui.model.errors import AccessDenied
 from memtui.model.mm import MmSnapshot
 from memtui.model.symbols import SymbolPart, SymbolTable, table_of
 from memtui.model.vma import Vma
+from memtui.ui.widgets.bars import HeaderBar
 from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.libraries_pane import LibrariesPane
 from memtui.ui.widgets.map_pane import MapPane
@@ -127,6 +128,20 @@ async def test_a_symbol_is_found_by_its_name(run: Run, files: Files):
             "nothing is named 'nosuch', and it is no address"
         )
         assert board.address == LIBC + 0x4000
+
+
+async def test_looking_for_a_symbol_can_be_stopped(run: Run, files: Files):
+    async with run(Simulated(), elf=lambda source: files) as pilot:
+        header = pilot.app.screen.query_one(HeaderBar)
+        board = pilot.app.screen.query_one(MapPane)
+        before = board.address
+        await pilot.press("slash", *"free", "enter")
+        await until(pilot, lambda: "looking for free in demo · Esc stops" in header.text_of(0))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Esc stops" not in header.text_of(0))
+        files.gate.set()
+        await settle(pilot)
+        assert board.address == before
 
 
 async def test_the_libraries_say_who_needs_them(run: Run, files: Files):

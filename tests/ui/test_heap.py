@@ -1,6 +1,7 @@
 """The heap on the screen: it is asked for only while it can be seen, and what is chosen stays chosen."""
 
 from array import array
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -13,7 +14,7 @@ from memtui.model.request import Refresh, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.map_pane import MapPane
-from tests.ui.conftest import COMPACT, WIDE, Run, settle
+from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
 from tests.ui.fake import DOMAIN, HEAP, SYSTEM, TASKS, Live, Simulated, mm
 
 
@@ -164,3 +165,24 @@ async def test_a_million_chunks_scroll(run: Run) -> None:
         # Only what was shown was ever drawn.
         assert len(pane._rows) < 500
         assert pilot.app.focused is pane
+
+
+class Reading(Simulated):
+    """Its heap is so large that it is never read to its end."""
+
+    def picture(self) -> Snapshot:
+        now = super().picture()
+        if now.mm is None or now.mm.heap is None:
+            return now
+        return replace(now, mm=replace(now.mm, heap=HeapView("ptmalloc", (), (), (), None, progress=0.4)))
+
+
+async def test_a_heap_that_is_read_for_long_can_be_left(run: Run) -> None:
+    source = Reading(at=3)
+    async with run(source) as pilot:
+        await pilot.press("H")
+        await until(pilot, lambda: "reading the heap: 40 % · Esc stops" in pane_of(pilot).text_of(0))
+        await pilot.press("escape")
+        await settle(pilot)
+        assert not source.heap_wanted
+        assert pilot.app.focused is pilot.app.screen.query_one(MapPane)

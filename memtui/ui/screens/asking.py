@@ -32,6 +32,10 @@ class AskingScreen(_Screen):
         """The pane of this name; one that was not shown yet is made."""
         raise NotImplementedError
 
+    def action_show(self, name: str) -> None:
+        """To a pane by its name."""
+        raise NotImplementedError
+
     @property
     def address(self) -> int | None:
         """The byte that the cursor is on."""
@@ -41,6 +45,10 @@ class AskingScreen(_Screen):
         """Grey what the source cannot do."""
         keys = keys_of(action, parameters)
         return True if not keys or any(key.works(self.memtui.accepts) for key in keys) else None
+
+    def say(self, status: str) -> None:
+        """Put words into the header: what goes on by itself, or takes long."""
+        raise NotImplementedError
 
     def ask(self, request: Request, then: Callable[[Snapshot], None] | None = None) -> None:
         """Of the source; `then` hears the answer once it is on the screen."""

@@ -40,6 +40,15 @@ class HeapScreen(AskingScreen):
         if heap is not None and heap.progress is not None and self.has_class("-heap"):
             self.ask(ShowHeap())
 
+    def stop_heap(self) -> bool:
+        """Leave a heap of which nothing is known yet; False: none is being read."""
+        now = self.memtui.snapshot
+        heap = now.mm.heap if now is not None and now.mm is not None else None
+        if heap is None or heap.progress is None or heap.arenas or not self.has_class("-heap"):
+            return False
+        self.action_show("map")
+        return True
+
     def point_heap(self) -> None:
         """Show what is known of the chunk under the cursor."""
         if self.has_class("-heap"):

@@ -1,12 +1,17 @@
 """What the screen knows of the ELF files of the process: it is learned beside the pictures, and handed to the panes."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from memtui.draw.fit import safe
 from memtui.model.elf_knowledge import ElfKnowledge
 from memtui.ui.elf_desk import ElfDesk
 from memtui.ui.screens.asking import AskingScreen
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from textual.worker import Worker
 
 
 class KnowingScreen(AskingScreen):
@@ -15,6 +20,8 @@ class KnowingScreen(AskingScreen):
     def __init__(self) -> None:
         super().__init__()
         self._desk: ElfDesk | None = None
+        self._search: Worker[None] | None = None
+        self._name = ""
 
     @property
     def desk(self) -> ElfDesk:
@@ -43,7 +50,26 @@ class KnowingScreen(AskingScreen):
             go: shows an address.
             otherwise: where to go if there is no such symbol; None: say so.
         """
-        self.run_worker(self._seek_symbol(name.strip(), go, otherwise))
+        self._name = name.strip()
+        self._search = self.run_worker(self._seek_symbol(self._name, go, otherwise))
+        self.expect()
+
+    @property
+    def seeking(self) -> str:
+        """The symbol that is looked for, and where, in words; "": none is."""
+        if self._search is None or self._search.is_finished:
+            return ""
+        where = self.desk.loading or "the ELF files"
+        return f"looking for {safe(self._name)} in {safe(where)}"
+
+    def seek_no_more(self) -> None:
+        """Leave it; the file that is read now is read to its end beside the screen."""
+        if self._search is not None:
+            self._search.cancel()
+
+    def expect(self) -> None:
+        """Something is on its way: tell of it if that takes long."""
+        raise NotImplementedError
 
     async def _seek_symbol(self, name: str, go: Callable[[int], None], otherwise: int | None) -> None:
         found = await self.desk.resolve(name)

@@ -93,7 +93,9 @@ class MainScreen(
         self._paint()
         self.watch(self.app, "snapshot", self._on_snapshot)
         self.watch(self.app, "theme", self._paint, init=False)
-        self.begin(self._say_pace)
+        self.begin()
+        if self.memtui.snapshot is None:
+            self.expect()
         if self.memtui.tour:
             self.memtui.tour = False
             self.call_after_refresh(self.action_tour)
@@ -103,7 +105,8 @@ class MainScreen(
         """The pane that a narrow screen shows under the map."""
         return "steps" if self.memtui.accepts(Step) else "residence"
 
-    def _say_pace(self, status: str) -> None:
+    def say(self, status: str) -> None:
+        """Put words into the header."""
         header = self.query_one(HeaderBar)
         header.status = status
         header.redraw()
@@ -210,7 +213,7 @@ class MainScreen(
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
-        if direction < 0 and self.stop_waiting():
+        if direction < 0 and (self.stop_waiting() or self.stop_heap()):
             return
         if direction < 0 and self.asks_why:
             self.action_why()

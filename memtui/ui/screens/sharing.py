@@ -25,10 +25,6 @@ class SharingScreen(AskingScreen):
             self._shares = wanted
             self.ask(ShowSharing(wanted))
 
-    def action_show(self, name: str) -> None:
-        """To a pane by its name."""
-        raise NotImplementedError
-
     def action_watch_file(self) -> None:
         """Ask for a file, and list what of it is in the page cache; again: no more."""
 

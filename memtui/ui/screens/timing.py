@@ -1,6 +1,5 @@
 """The keys of time: steps of a simulation, its chapters and bookmarks; looks at a live source."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from memtui.model.request import Back, Measure, Refresh, Seek, Step
@@ -28,8 +27,6 @@ class TimingScreen(AskingScreen):
         super().__init__()
         self._timer: Timer | None = None
         self._every = _A_STEP
-        self.say: Callable[[str], None] = lambda status: None
-        """Puts words into the header."""
         self.places = Places()
 
     @property
@@ -38,9 +35,8 @@ class TimingScreen(AskingScreen):
         now = self.memtui.snapshot
         return now.steps if now is not None else None
 
-    def begin(self, say: Callable[[str], None]) -> None:
-        """Begin: a live source is looked at again and again. `say` hears of each change, in words for the header."""
-        self.say = say
+    def begin(self) -> None:
+        """Begin: a live source is looked at again and again."""
         if not self.memtui.accepts(Step):
             self._every = self.memtui.interval
             self.action_play()

@@ -1,10 +1,11 @@
-"""What is said while a request takes long, and the key that ends it."""
+"""What is said while something takes long, and the key that ends it."""
 
 from collections.abc import Callable
 from typing import Final
 
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
+from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.screens.timing import TimingScreen
 
 _PATIENCE: Final = 0.2
@@ -13,37 +14,57 @@ _AGAIN: Final = 0.1
 """Seconds from one look at it to the next."""
 
 
-class WaitingScreen(TimingScreen):
-    """Looks at the lane only while something is on its way."""
+class WaitingScreen(TimingScreen, KnowingScreen):
+    """Looks at the lane and the desk only while something is on its way."""
 
     def __init__(self) -> None:
         super().__init__()
         self._looks = False
+        self._told = False
+        """Whether the header says now what takes long, and how to end it."""
 
     def ask(self, request: Request, then: Callable[[Snapshot], None] | None = None) -> None:
         """Of the source; the header tells if that takes long."""
         super().ask(request, then)
-        if not self._looks and not isinstance(request, Refresh):
-            self._looks = True
-            self.set_timer(_PATIENCE, self._look_at_lane)
+        if not isinstance(request, Refresh):
+            self.expect()
 
-    def _look_at_lane(self) -> None:
-        lane = self.memtui.lane
-        if lane is None or lane.idle:
+    def expect(self) -> None:
+        """Something is on its way: tell of it if that takes long."""
+        if not self._looks:
+            self._looks = True
+            self.set_timer(_PATIENCE, self._look)
+
+    def _look(self) -> None:
+        words = self._slow
+        self._told = bool(words)
+        if words is None:
             self._looks = False
             self.say_pace()
             return
+        self.say(f"{words} · Esc stops" if words else "working")
+        self.set_timer(_AGAIN, self._look)
+
+    @property
+    def _slow(self) -> str | None:
+        """What is on its way and can be ended, in words; "": it cannot be; None: nothing is."""
+        lane = self.memtui.lane
+        if self.seeking:
+            return self.seeking
+        if lane is None or lane.idle:
+            return None
         progress = lane.progress
-        words = (
-            "working" if progress is None else f"{progress.what} {progress.done:,} of {progress.total:,} · Esc stops"
-        )
-        self.say(words)
-        self.set_timer(_AGAIN, self._look_at_lane)
+        return "" if progress is None else progress.words
 
     def stop_waiting(self) -> bool:
-        """End slow work; False: there is none that can be ended."""
+        """End the slow work that the header tells of; False: it tells of none that can be ended."""
         lane = self.memtui.lane
-        if lane is None or lane.idle or lane.progress is None:
+        if not self._told or lane is None:
             return False
-        lane.stop()
+        if self.seeking:
+            self.seek_no_more()
+        elif lane.progress is not None:
+            lane.stop()
+        else:
+            return False
         return True

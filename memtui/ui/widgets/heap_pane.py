@@ -101,7 +101,7 @@ class HeapPane(Pane):
         self._drawing = self.cursor = None
         mm = snapshot.mm
         if heap is not None and heap.progress is not None:
-            text = f"reading the heap: {heap.progress * 100:.0f} %"
+            text = f"reading the heap: {heap.progress * 100:.0f} % · Esc stops"
         elif heap is not None:
             text = f"{heap.allocator}: nothing has been allocated yet"
         elif mm is None:
