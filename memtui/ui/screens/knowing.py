@@ -21,7 +21,7 @@ class KnowingScreen(AskingScreen):
         super().__init__()
         self._desk: ElfDesk | None = None
         self._search: Worker[None] | None = None
-        self._name = ""
+        self._symbol = ""
 
     @property
     def desk(self) -> ElfDesk:
@@ -50,8 +50,8 @@ class KnowingScreen(AskingScreen):
             go: shows an address.
             otherwise: where to go if there is no such symbol; None: say so.
         """
-        self._name = name.strip()
-        self._search = self.run_worker(self._seek_symbol(self._name, go, otherwise))
+        self._symbol = name.strip()
+        self._search = self.run_worker(self._seek_symbol(self._symbol, go, otherwise))
         self.expect()
 
     @property
@@ -60,7 +60,7 @@ class KnowingScreen(AskingScreen):
         if self._search is None or self._search.is_finished:
             return ""
         where = self.desk.loading or "the ELF files"
-        return f"looking for {safe(self._name)} in {safe(where)}"
+        return f"looking for {safe(self._symbol)} in {safe(where)}"
 
     def seek_no_more(self) -> None:
         """Leave it; the file that is read now is read to its end beside the screen."""
