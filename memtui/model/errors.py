@@ -9,6 +9,8 @@ NotSupported
 ParseError
 """
 
+from typing import Final
+
 
 class MemtuiError(Exception):
     """A failure with one line for the user: what, where, and what would help."""
@@ -39,10 +41,16 @@ class NotSupported(SourceError):
     """This kernel, process or source has no such thing (kernel threads have no address space)."""
 
 
+LONGEST: Final = 400
+"""Characters of what is wrong with a file."""
+
+
 class ParseError(SourceError):
     """A file is not what it should be. `line` and `column` count from 1; 0 when there is none."""
 
     def __init__(self, what: str, *, file: str = "", line: int = 0, column: int = 0, hint: str = "") -> None:
         self.file, self.line, self.column = file, line, column
+        if len(what) > LONGEST:  # it quotes the file
+            what = what[:LONGEST] + "..."
         place = ":".join(str(part) for part in (file, line, column) if part)
         super().__init__(f"{place}: {what}" if place else what, hint=hint)

@@ -19,7 +19,7 @@ from memtui.trace.line import Call, Echo
 _PATH: Final = re.compile(
     r"/sys/fs/cgroup/(?:memory/|unified/)?(?P<group>.+?)/?(?P<file>(?:memory|cgroup)\.[\w.]+|tasks)?"
 )
-_SIZE: Final = re.compile(r"(\d+)([KMGT]?)")
+_SIZE: Final = re.compile(r"(\d{1,24})([KMGT]?)")
 _SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
 
@@ -94,7 +94,7 @@ def _set_swap_max(world: World, process: Process, group: MemoryCgroup, value: st
 
 
 def _set_swappiness(world: World, process: Process, group: MemoryCgroup, value: str) -> str:
-    number = int(value) if value.isdecimal() else -1
+    number = int(value) if re.fullmatch(r"\d{1,9}", value) else -1
     if not 0 <= number <= world.kernel.profile.max_swappiness:
         raise Errno("EINVAL", f"memory.swappiness takes 0 to {world.kernel.profile.max_swappiness}")
     group.swappiness = number
@@ -103,7 +103,7 @@ def _set_swappiness(world: World, process: Process, group: MemoryCgroup, value: 
 
 def _move(world: World, process: Process, group: MemoryCgroup, value: str) -> str:
     """cgroup_procs_write(): 0 is the process that writes."""
-    if not value.isdecimal():
+    if not re.fullmatch(r"\d{1,9}", value):
         raise ParseError(f"echo: expected a pid, not {value}")
     task = world.kernel.tasks.get(int(value)) if int(value) else process.task
     if task is None:

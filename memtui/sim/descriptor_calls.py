@@ -141,8 +141,9 @@ def _mmap(world: World, process: Process, call: Call) -> Effect:
     number, flags = args[4], args[3]
     assert isinstance(number, int)
     assert isinstance(flags, int)
+    number &= 0xFFFF_FFFF
     if succeeded and not flags & MAP_ANONYMOUS and number not in process.task.files.open:
-        open_unknown(process.task, number & 0xFFFF_FFFF)
+        open_unknown(process.task, number)
     outcome = entry.function(world.kernel, process.task, *args)
     return Effect(outcome.value, outcome.errno, outcome.why)
 

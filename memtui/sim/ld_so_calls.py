@@ -7,7 +7,9 @@ from memtui.model.elf import ElfImage
 from memtui.model.host import FileFacts, Host
 from memtui.sim.kernel.file import sys_close, sys_openat
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import RLIM_INFINITY, Task
+from memtui.sim.namei import Walk
 from memtui.sim.paths import joined
 from memtui.sim.process import NotedCalls
 from memtui.sim.userspace.ld_so import Stat
@@ -141,11 +143,11 @@ class LinkerCalls(NotedCalls):
         limits = f"{{rlim_cur={_limit(self.task.rlimit('STACK'))}, rlim_max={_limit(hard)}}}"
         self._noted_result("prlimit64", [0, RLIMIT["RLIMIT_STACK"], "NULL", limits], 0)
 
-    def writev(self, parts: Sequence[str]) -> None:
-        """To stderr."""
+    def writev(self, parts: Sequence[str], fd: int = STDERR) -> None:
+        """To stderr or stdout."""
         data = [_encoded(part) for part in parts]
         vectors = ", ".join(f"{{iov_base={quote(part)}, iov_len={len(part)}}}" for part in data)
-        self._noted_result("writev", [STDERR, f"[{vectors}]", len(data)], sum(map(len, data)))
+        self._noted_result("writev", [fd, f"[{vectors}]", len(data)], sum(map(len, data)))
 
     def exit_group(self, status: int) -> None:
         """Does not return."""
@@ -180,14 +182,13 @@ class LinkerCalls(NotedCalls):
         return facts
 
     def _why_not(self, path: str) -> str:
-        """ENOENT, or ENOTDIR if a file stands where a folder should."""
-        folder = path.rstrip("/").rpartition("/")[0]
-        while folder:
-            facts = self._file(folder)
-            if facts is not None:
-                return "ENOENT" if facts.is_dir else "ENOTDIR"
-            folder = folder.rpartition("/")[0]
-        return "ENOENT"
+        """The errno of a file that is not there."""
+        walk = Walk(self._host)
+        try:
+            found = walk.to(self._directory or self.kernel.facts.cwd, _encoded(path or "."))
+        except Errno as failure:
+            return failure.name
+        return walk.missing(found).name
 
     def _noted_result(self, name: str, args: Sequence[_Arg], value: int, errno: str = "") -> int:
         """Note a call; its result, or a negative errno."""

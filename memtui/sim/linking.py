@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
+from memtui.model.elf_objects import VDSO
 from memtui.sim import library
 from memtui.sim.kernel.exec import Program, do_execve
 from memtui.sim.kernel.exec_mm import first_task
@@ -64,7 +65,7 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
         else f"the dynamic linker of glibc {facts.libc_version} is taken for that of a version near it"
     )
     try:
-        run(calls, _started(program, task, has_vdso=bool(facts.vdso_pages)), glibc, caps)
+        run(calls, _started(program, task), glibc, caps)
     except NotModelled as problem:
         note = f"the dynamic linker's work is not simulated to its end: {problem}"
     texts = enumerate(calls.take())
@@ -106,7 +107,7 @@ def _ahead(world: World, process: Process, program: Program) -> tuple[Kernel, Ta
     return kernel, task
 
 
-def _started(program: Program, task: Task, *, has_vdso: bool) -> Started:
+def _started(program: Program, task: Task) -> Started:
     image, mm = program.image, task.mm
     bias = mm.entry - image.entry
     return Started(
@@ -118,7 +119,7 @@ def _started(program: Program, task: Task, *, has_vdso: bool) -> Started:
         argv=[_decoded(text) for text in program.argv],
         environ=[_decoded(text) for text in program.envp],
         stack_end=mm.start_stack,
-        vdso=has_vdso,
+        vdso=next((vma.start for vma in mm.tree if vma.name == VDSO), 0),
     )
 
 

@@ -4,7 +4,7 @@ import posixpath
 import re
 from typing import Final
 
-from memtui.model.host import FileFacts
+from memtui.model.host import FileFacts, Host
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.process import Process
 from memtui.sim.world import World
@@ -13,23 +13,23 @@ PATH_MAX: Final = 4096
 NAME_MAX: Final = 255
 MAXSYMLINKS: Final = 40
 """Links that one path may lead through (include/linux/namei.h)."""
-_JUMP: Final = re.compile(r"/proc/(\d+)(?:/task/\d+)?/(?:(exe|cwd|root)|fd/(\d+))")
+_JUMP: Final = re.compile(r"/proc/(\d{1,10})(?:/task/\d+)?/(?:(exe|cwd|root)|fd/(\d{1,10}))")
 
 
-_OWN: Final = re.compile(r"/proc/(\d+)(?![^/])")
+_OWN: Final = re.compile(r"/proc/(\d{1,10})(?![^/])")
 
 
 class Walk:
-    """One look-up in the name of a process.
+    """One look-up among the files of a host.
 
     Args:
-        world: its host has the files.
-        process: whose /proc/self it is.
+        host: has the files.
+        proc: the links of /proc that lead to what simulated processes have open; None: those are the host's own.
     """
 
-    def __init__(self, world: World, process: Process) -> None:
-        self._world = world
-        self._process = process
+    def __init__(self, host: Host, proc: "ProcLinks | None" = None) -> None:
+        self._host = host
+        self._proc = proc
         self._links = 0
 
     def to(self, start: str, name: bytes, *, follow: bool = True) -> str:
@@ -60,10 +60,24 @@ class Walk:
             parts += further
         return here
 
+    def facts(self, path: str) -> FileFacts | None:
+        """What the host says of a path without links."""
+        return self._host.file(path if self._proc is None else self._proc.path(path))
+
+    def missing(self, path: str) -> Errno:
+        """Why there is no file at a path without links: ENOENT, or ENOTDIR."""
+        above = posixpath.dirname(path)
+        while above not in {"", "/"} and self.facts(above) is None:
+            above = posixpath.dirname(above)
+        facts = self.facts(above) if above else None
+        if facts is not None and not facts.is_dir:
+            return Errno("ENOTDIR", f"{above} is no folder")
+        return Errno("ENOENT", f"there is no {path} on this machine")
+
     def _next(self, path: str, *, follow: bool) -> tuple[str, list[str]]:
         """Where a name leads: the file itself, or the directory that its link starts at and the link's names."""
-        jump = self._jump(path)
-        target = "" if jump is not None else self._proc_self(path) or self._world.host.link(path)
+        jump = None if self._proc is None else self._proc.jump(path)
+        target = "" if jump is not None else self._link(path)
         if jump is None and not target:
             return path, []
         if not follow:
@@ -75,11 +89,35 @@ class Walk:
             return jump, []
         return ("/" if target.startswith("/") else posixpath.dirname(path)), target.split("/")[::-1]
 
-    def _proc_self(self, path: str) -> str:
-        task = self._process.task
-        return {"/proc/self": f"{task.tgid}", "/proc/thread-self": f"{task.tgid}/task/{task.pid}"}.get(path, "")
+    def _link(self, path: str) -> str:
+        return ("" if self._proc is None else self._proc.link(path)) or self._host.link(path)
 
-    def _jump(self, path: str) -> str | None:
+    def _need_directory(self, path: str) -> None:
+        facts = self.facts(path)
+        if facts is None:
+            raise self.missing(path)
+        if not facts.is_dir:
+            raise Errno("ENOTDIR", f"{path} is no folder")
+
+
+class ProcLinks:
+    """/proc as a simulated process sees it.
+
+    Args:
+        world: has the processes.
+        process: whose /proc/self it is.
+    """
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._task = process.task
+
+    def link(self, path: str) -> str:
+        """Where /proc/self leads; "" for all other paths."""
+        tgid, pid = self._task.tgid, self._task.pid
+        return {"/proc/self": f"{tgid}", "/proc/thread-self": f"{tgid}/task/{pid}"}.get(path, "")
+
+    def jump(self, path: str) -> str | None:
         """The links of /proc/PID of a simulated process (proc_pid_get_link); None: it is none of them."""
         match = _JUMP.fullmatch(path)
         process = self._world.processes.get(int(match[1])) if match is not None else None
@@ -90,36 +128,14 @@ class Walk:
             if opened is None:
                 raise Errno("ENOENT", f"descriptor {match[3]} is not open")
             return opened.label
-        return {"exe": process.task.mm.exe or "", "cwd": working_directory(self._world, process)}.get(match[2], "/")
+        return {"exe": process.task.mm.exe, "cwd": working_directory(self._world, process)}.get(match[2], "/")
 
-    def above(self, path: str) -> None:
-        """Say that a file cannot be there, if what lies above it is no folder.
-
-        Raises:
-            Errno: ENOTDIR.
-        """
-        above = posixpath.dirname(path)
-        while above not in {"", "/"} and file_facts(self._world, above) is None:
-            above = posixpath.dirname(above)
-        facts = file_facts(self._world, above) if above else None
-        if facts is not None and not facts.is_dir:
-            raise Errno("ENOTDIR", f"{above} is no folder")
-
-    def _need_directory(self, path: str) -> None:
-        facts = file_facts(self._world, path)
-        if facts is not None and not facts.is_dir:
-            raise Errno("ENOTDIR", f"{path} is no folder")
-        if facts is None:
-            self.above(path)
-            raise Errno("ENOENT", f"there is no {path} on this machine")
-
-
-def file_facts(world: World, path: str) -> FileFacts | None:
-    """What the host says of a path; /proc/PID of a simulated process looks like its own."""
-    match = _OWN.match(path)
-    if match is not None and int(match[1]) in world.processes:
-        path = f"/proc/self{path[match.end() :]}"
-    return world.host.file(path)
+    def path(self, path: str) -> str:
+        """Where the host has the like: /proc/PID of a simulated process looks like its own."""
+        match = _OWN.match(path)
+        if match is None or int(match[1]) not in self._world.processes:
+            return path
+        return f"/proc/self{path[match.end() :]}"
 
 
 def working_directory(world: World, process: Process) -> str:

@@ -19,7 +19,7 @@ from memtui.sim.world import Effect, World
 from memtui.trace.line import Echo
 
 _SYSCTL: Final = "/proc/sys/vm/"
-_TASK_FILE: Final = re.compile(r"/proc/(self|\d+)/(oom_score_adj|oom_adj)")
+_TASK_FILE: Final = re.compile(r"/proc/(self|\d{1,10})/(oom_score_adj|oom_adj)")
 
 
 def write(world: World, process: Process, echo: Echo) -> Effect:
@@ -115,7 +115,7 @@ _EXCLUSIVE: Final[Mapping[str, str]] = MappingProxyType(
 
 def _number(echo: Echo) -> int:
     text = echo.value.strip("\"' ")
-    if not re.fullmatch(r"-?\d+", text):
+    if not re.fullmatch(r"-?\d{1,24}", text):
         raise ParseError(f"echo: expected a number, not {echo.value}")
     return int(text)
 

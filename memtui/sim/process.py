@@ -12,7 +12,7 @@ from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memory import access, hits
 from memtui.sim.kernel.task import Task
 from memtui.sim.settings import setting
-from memtui.sim.syscall_table import run
+from memtui.sim.syscall_table import ULONG_MAX, run
 from memtui.sim.userspace.allocator import Allocator
 from memtui.trace.constants import ERRNO_NUMBERS
 from memtui.trace.printer import format_syscall
@@ -106,7 +106,7 @@ class NotedCalls:
         return count
 
     def _call(self, name: str, *args: int) -> int:
-        outcome = run(self.kernel, self.task, name, *args)
+        outcome = run(self.kernel, self.task, name, *(arg & ULONG_MAX for arg in args))
         self._noted.append(format_syscall(name, args, outcome.value, outcome.errno))
         return -ERRNO_NUMBERS[outcome.errno] if outcome.errno else outcome.value
 

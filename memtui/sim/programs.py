@@ -10,7 +10,7 @@ from memtui.sim.kernel.exec_stack import ExecOffsets
 from memtui.sim.kernel.file import AT_FDCWD
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.outcome import Errno
-from memtui.sim.namei import PATH_MAX, Walk, file_facts, working_directory
+from memtui.sim.namei import PATH_MAX, ProcLinks, Walk, working_directory
 from memtui.sim.process import Process
 from memtui.sim.world import World
 
@@ -126,7 +126,7 @@ def _open_first(world: World, process: Process, call: Exec) -> str:
     if call.dirfd != AT_FDCWD and not call.filename.startswith(b"/"):
         start = call.directory or process.task.files.get(call.dirfd).label
     if not call.filename:
-        return _executable(world, process, start)
+        return _executable(world, Walk(world.host, ProcLinks(world, process)), start)
     if start.startswith("/") and not call.filename.startswith(b"/"):
         facts = world.host.file(start)
         if facts is not None and not facts.is_dir:
@@ -151,17 +151,16 @@ def open_exec(world: World, process: Process, name: bytes, start: str = "", *, f
         Errno: ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP, EACCES, ETXTBSY.
         ContentsUnknown: the trace wrote it.
     """
-    path = Walk(world, process).to(start or working_directory(world, process), name, follow=follow)
-    return _executable(world, process, path)
+    walk = Walk(world.host, ProcLinks(world, process))
+    return _executable(world, walk, walk.to(start or working_directory(world, process), name, follow=follow))
 
 
-def _executable(world: World, process: Process, path: str) -> str:
-    facts = file_facts(world, path)
+def _executable(world: World, walk: Walk, path: str) -> str:
+    facts = walk.facts(path)
     if facts is None:
         if path.startswith(_MEMFD) or path.endswith(_DELETED) or path in world.kernel.paths:
             raise ContentsUnknown(f"what {path} holds is not known")
-        Walk(world, process).above(path)
-        raise Errno("ENOENT", f"there is no {path} on this machine")
+        raise walk.missing(path)
     if facts.is_dir or not facts.mode & 0o111:
         raise Errno("EACCES", f"{path} is no file that can be executed")
     if facts.noexec:

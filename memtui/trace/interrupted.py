@@ -15,7 +15,7 @@ _SUMMARY: Final = re.compile(r"% time\s+seconds\s+usecs/call")
 _RESUMED: Final = re.compile(r"<\.\.\. (?P<name>.+?) resumed>\s?")
 _ATTACHED: Final = re.compile(r"strace: Process \d+ (?:at|de)tached(?: with \d+ threads)?$")
 _CHATTER: Final = re.compile(r"strace: (?!\[ Process PID)|Process \d+ (?:attached|detached|resumed|suspended)|^ > \S")
-_SUPERSEDED: Final = re.compile(r"\+\+\+ superseded by execve in pid (\d+) \+\+\+")
+_SUPERSEDED: Final = re.compile(r"\+\+\+ superseded by execve in pid (\d{1,10}) \+\+\+")
 _PADDED: Final = re.compile(r"(.*\))\s*= (.*)", re.DOTALL)
 
 

@@ -10,7 +10,7 @@ _TIME: Final = (
     r"\d{8,}"  # seconds since 1970: no pid has more than 7 digits
 )
 _PREFIX: Final = re.compile(
-    r"\s*(?:\[pid\s+(?P<bracketed>\d+)(?:<[^>]*>)?\]\s*|(?P<bare>\d{1,7})(?:<[^>]*>)?(?=\s+\D|\s+\d+[.:]|\s+\d{8})\s+)?"
+    r"\s*(?:\[pid\s+(?P<bracketed>\d{1,10})(?:<[^>]*>)?\]\s*|(?P<bare>\d{1,7})(?:<[^>]*>)?(?=\s+\D|\s+\d+[.:]|\s+\d{8})\s+)?"
     rf"(?:(?:{_TIME})(?=\s)\s+)*"
     r"(?:\[\s*\d+\]\s+)?"  # -n
     r"(?:\[(?:0x)?(?:[0-9a-f]{6,}|\?+)\]\s+)?"  # -i

@@ -21,7 +21,7 @@ CALL: Final = re.compile(
 _PLAIN: Final = re.compile(r"""([^"'()\[\]{}<>/]*)\)""")
 _RESULT: Final = re.compile(r"\s*=\s?(?P<text>.*?)\s*", re.DOTALL)
 _VALUE: Final = re.compile(
-    r"(?P<number>-?(?:0x[0-9a-f]+|\d+))(?:<.*>(?:\(deleted\))?)?(?=$|\s)(?:\s(?P<errno>E[A-Z0-9_]+)(?=$|\s))?|"
+    r"(?P<number>-?(?:0x[0-9a-f]{1,24}|\d{1,24}))(?:<.*>(?:\(deleted\))?)?(?=$|\s)(?:\s(?P<errno>E[A-Z0-9_]+)(?=$|\s))?|"
     r"\?(?:\s(?P<restart>E[A-Z0-9_]+))?(?=$|\s)|"
     r"(?P<null>NULL|nil)$|"
     r"<void>$|<no return|[\"'{\[]|-?\d+\.\d+|[A-Z][A-Z0-9_|]+"  # ltrace
@@ -29,8 +29,8 @@ _VALUE: Final = re.compile(
 _TOOK: Final = re.compile(r" <\d+\.\d+>$")
 _SIGNAL: Final = re.compile(r"--- (?:stopped by )?(?P<name>SIG[A-Z0-9_]+)?(?P<text>.*?) ---$", re.DOTALL)
 _EXITED: Final = re.compile(r"\+\+\+ (?P<text>.+?) \+\+\+$")
-_MODE: Final = re.compile(r"(?:strace: )?\[ Process PID=(\d+) runs in (\d+) bit mode\. \]$")
-_STATUS: Final = re.compile(r"exited (?:with |\(status )(\d+)")
+_MODE: Final = re.compile(r"(?:strace: )?\[ Process PID=(\d{1,10}) runs in (\d{1,3}) bit mode\. \]$")
+_STATUS: Final = re.compile(r"exited (?:with |\(status )(\d{1,10})")
 _KILLED: Final = re.compile(r"killed by (\w+)")
 _ECHO: Final = re.compile(r"echo\s+(?P<value>[^>]*?)\s*>\s*(?P<path>\S*)$")
 _OPEN_END: Final = re.compile(r"\s*<(?:unfinished|no return|detached) \.\.\.>$")

@@ -9,15 +9,17 @@ from memtui.trace.lexer import Wrong, arguments, skip_atom, skip_path
 from memtui.trace.line import Arg, Array, Fd, Flags, Keyword, Number, Opaque, Struct, Text, Variable
 
 UNITS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
-_NUMBER: Final = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|\d+)([KMGT]?)")
-_PRODUCT: Final = re.compile(r"\d+(?:\s*\*\s*\d+)+")
-_SHIFT: Final = re.compile(r"(\d+)<<(\d+|[A-Z]+_HUGE_SHIFT)")
+_DIGITS: Final = r"0[xX][0-9a-fA-F]{1,24}|\d{1,24}"
+"""More than that is no number of a call, and Python refuses to convert thousands of them."""
+_NUMBER: Final = re.compile(rf"([-+]?)({_DIGITS})([KMGT]?)")
+_PRODUCT: Final = re.compile(r"\d{1,24}(?:\s*\*\s*\d{1,24}){1,3}")
+_SHIFT: Final = re.compile(r"(\d{1,24})<<(\d{1,2}|[A-Z]+_HUGE_SHIFT)")
 _NAME: Final = re.compile(r"_*[A-Z][A-Za-z0-9_]*")
-_VARIABLE: Final = re.compile(r"([A-Za-z_]\w*)((?:\s*[-+]\s*(?:0[xX][0-9a-fA-F]+|\d+)[KMGT]?)*)")
-_OFFSET: Final = re.compile(r"([-+])\s*(0[xX][0-9a-fA-F]+|\d+)([KMGT]?)")
+_VARIABLE: Final = re.compile(rf"([A-Za-z_]\w*)((?:\s*[-+]\s*(?:{_DIGITS})[KMGT]?)*)")
+_OFFSET: Final = re.compile(rf"([-+])\s*({_DIGITS})([KMGT]?)")
 _FIELD: Final = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=(?!=)")
 _STRING: Final = re.compile(r'"(.*)"(\.\.\.)?', re.DOTALL)
-_FD: Final = re.compile(r"(-?\d+|AT_FDCWD)<(?!<)")
+_FD: Final = re.compile(r"(-?\d{1,24}|AT_FDCWD)<(?!<)")
 _WORDS: Final = re.compile(r'(?:[\w|+-]+|"(?:[^"\\]|\\.)*")\s+(?=[\w"])')
 _FOREIGN: Final = re.compile(r"~\[|['&@<]|\.\.\.|\w+\(|[-+]?\d*\.\d+$|.* (?:or|=>) ")
 """What strace and ltrace print and nobody writes: sets of signals, characters, makedev(...), A or B."""

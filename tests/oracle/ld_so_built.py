@@ -47,10 +47,10 @@ class Workshop:
         subprocess.run(line, input=source.encode(), check=True, cwd=self.folder, capture_output=True)
         return target
 
-    def strace(self, argv: Sequence[str], env: Mapping[str, str]) -> list[str]:
-        """The log of a program with ASLR off, without its execve."""
+    def strace(self, argv: Sequence[str], env: Mapping[str, str], under: Sequence[str] = ()) -> list[str]:
+        """The log of a program with ASLR off, without its execve; `under` is put before strace."""
         log = self.folder / "strace.log"
-        start = ["setarch", "-R", "strace", "-E", "_", "-o", str(log)]
+        start = [*under, "setarch", "-R", "strace", "-E", "_", "-o", str(log)]
         for name in ("_", "LD_LIBRARY_PATH"):
             start += ["-E", name]
         for name, value in env.items():
@@ -59,13 +59,15 @@ class Workshop:
         assert log.exists(), done.stderr
         return log.read_text(errors="surrogateescape").splitlines()[1:]
 
-    def predicted(self, argv: Sequence[str], env: Mapping[str, str]) -> list[StepRecord]:
+    def predicted(
+        self, argv: Sequence[str], env: Mapping[str, str], host: Remembering | None = None
+    ) -> list[StepRecord]:
         """What the simulator makes of the same."""
         here = os.getcwd()
         os.chdir(self.folder)
         try:
-            program = Predicted(Remembering(), argv[0], argv, [f"{name}={value}" for name, value in env.items()])
-            return program.run()
+            variables = [f"{name}={value}" for name, value in env.items()]
+            return Predicted(host or Remembering(), argv[0], argv, variables).run()
         finally:
             os.chdir(here)
 

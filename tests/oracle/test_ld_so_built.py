@@ -5,11 +5,13 @@ import platform
 import random
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from memtui.model.host import FileFacts
 from memtui.model.request import Seek
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
@@ -25,6 +27,7 @@ pytestmark = [
         reason="gcc, strace or setarch is not installed",
     ),
 ]
+PRELOAD = "/etc/ld.so.preload"
 LD_SO = "/lib64/ld-linux-x86-64.so.2"
 NOTE_GNU_STACK = bytes.fromhex("51e57464")
 SEEDS = int(os.environ.get("MEMTUI_LD_SO_SEEDS", "8"))
@@ -96,12 +99,22 @@ def test_a_library_with_runpath_does_not_use_the_rpath_of_its_loaders(shop: Work
     assert found(check("./prog"), "libthree.so").endswith("b/../c/libthree.so")
 
 
-@pytest.mark.parametrize("path", ["a", "a:", ":a", "a;b", "nowhere:a/", "{}/a", "{}/b:{}/a/./", "prog:a"])
+LIBRARY_PATHS = [
+    *("a", "a:", ":a", "a;b", "nowhere:a/", "{}/a", "{}/b:{}/a/./", "prog:a", ":", "a::b", "$ORIGIN/a", "a:a:./a"),
+    *("${ORIGIN}/a:$ORIGIN", "$LIB", "$ORIGIN/$LIB", "$PLATFORM", "$PLATFORMX:a", "$$ORIGIN/a", "$ORIGIN$ORIGIN/a:a"),
+    *("x" * 300 + ":a", "loop:a", "a:/etc/passwd:b", "/"),
+]
+
+
+@pytest.mark.parametrize("path", LIBRARY_PATHS)
 def test_ld_library_path(shop: Workshop, check: Check, path: str):
     shop.library("a/libone.so")
     shop.library("b/libother.so")
     shop.program("prog", "", ["a/libone.so"])
-    check("./prog", LD_LIBRARY_PATH=path.replace("{}", str(shop.folder)))
+    (shop.folder / "loop").symlink_to("loop")
+    path = path.replace("{}", str(shop.folder))
+    check("./prog", LD_LIBRARY_PATH=path)
+    check(LD_SO, "--library-path", path, "./prog")
 
 
 @pytest.mark.parametrize(
@@ -254,6 +267,18 @@ def test_a_program_that_is_linked_unusually(shop: Workshop, check: Check, option
     check("./prog")
 
 
+def test_a_segment_in_the_other_half_of_the_address_space(shop: Workshop, check: Check):
+    library = shop.library("libone.so")
+    shop.program("prog", "-Wl,-rpath,.", ["libone.so"])
+    data = bytearray(library.read_bytes())
+    (offset,), (count,) = struct.unpack_from("<Q", data, 32), struct.unpack_from("<H", data, 56)
+    loads = [at for at in range(offset, offset + 56 * count, 56) if data[at : at + 4] == b"\1\0\0\0"]
+    for vaddr in (1 << 63, (1 << 64) - 0x200000, 1 << 47):
+        struct.pack_into("<Q", data, loads[-1] + 16, vaddr + struct.unpack_from("<Q", data, loads[-1] + 16)[0] % 4096)
+        library.write_bytes(data)
+        assert "exit_group(127)" in check("./prog")[-1]
+
+
 @pytest.mark.parametrize("who", ["program", "library"])
 def test_without_pt_gnu_stack(shop: Workshop, check: Check, who: str):
     paths = {"library": shop.library("libone.so"), "program": shop.program("prog", "-Wl,-rpath,.", ["libone.so"])}
@@ -287,13 +312,55 @@ def test_text_relocations(shop: Workshop, check: Check):
 
 
 @pytest.mark.parametrize(
-    "preload", ["./libp.so", "libp.so:nowhere.so", "libc.so.6", "nowhere.so", ":./libp.so::libone.so"]
+    "preload",
+    [
+        *("./libp.so", "libp.so:nowhere.so", "libc.so.6", "nowhere.so", ":./libp.so::libone.so", "./libp.so ./libp.so"),
+        *("$ORIGIN/libp.so", "linux-vdso.so.1 ld-linux-x86-64.so.2", "/etc/passwd:/tmp", " : ", "$LIB/libp.so"),
+    ],
 )
 def test_ld_preload(shop: Workshop, check: Check, preload: str):
     shop.library("libp.so")
     shop.library("libone.so")
     shop.program("prog", "-Wl,-rpath,$ORIGIN", ["libone.so"])
     check("./prog", LD_PRELOAD=preload)
+    check(LD_SO, "--preload", preload, "./prog")
+
+
+class Preloading(Remembering):
+    """This machine with an /etc/ld.so.preload."""
+
+    def __init__(self, listed: Path) -> None:
+        super().__init__()
+        self.listed = str(listed)
+
+    def file(self, path: str) -> FileFacts | None:
+        return super().file(self.listed if path == PRELOAD else path)
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        return super().read(self.listed if path == PRELOAD else path, offset, length)
+
+
+@pytest.mark.parametrize(
+    "text", ["{}/libp.so\n", "# nothing\n", "nowhere.so {}/libp.so:libone.so # libc.so.6\n\t{}/libp.so", " ", "libp.so"]
+)
+def test_etc_ld_so_preload(shop: Workshop, text: str):
+    """The file lies in a copy of /etc, which only the program sees."""
+    etc = shop.folder / "etc"
+    etc.mkdir()
+    shutil.copy("/etc/ld.so.cache", etc)
+    listed = etc / "ld.so.preload"
+    listed.write_text(text.replace("{}", str(shop.folder)))
+    seen = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(etc)]
+    done = subprocess.run([*seen, "true"], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"a mount namespace is refused: {done.stderr.decode().strip()}")
+    shop.library("libp.so")
+    shop.library("libone.so")
+    shop.program("prog", "-Wl,-rpath,$ORIGIN", ["libone.so"])
+    for env in ({}, {"LD_PRELOAD": "./libp.so"}, {"LD_TRACE_LOADED_OBJECTS": "1"}):
+        mine = [record.text for record in shop.predicted(["./prog"], env, Preloading(listed))]
+        real = shop.strace(["./prog"], env, seen)
+        assert comparable(mine) == comparable(real[: len(mine)])
 
 
 @pytest.mark.parametrize("defined", ["", "OTHER { g; };"])
@@ -337,6 +404,75 @@ def test_ld_so_run_directly(shop: Workshop, check: Check, options: list[str]):
     shop.program("prog", "-Wl,-rpath,$ORIGIN/a", ["a/libone.so"])
     check(LD_SO, *options, "./prog", "argument")
     check(LD_SO, *options, str(shop.folder / "prog"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("options", [["--list"], ["--verify"], ["--library-path", "b", "--list", "--argv0", "other"]])
+def test_ld_so_that_only_lists_or_verifies(shop: Workshop, check: Check, options: list[str], there: bool):
+    one = shop.library("a/libone.so")
+    shop.library("b/libone.so")
+    shop.program("prog", "-Wl,-rpath,$ORIGIN/a", ["a/libone.so"])
+    shop.program("static", "-static")
+    shop.program("static-pie", "-static-pie")
+    shop.program("bare", "-nostdlib -Wl,-e,main")
+    if not there:
+        one.unlink()
+    for program in ("./prog", "./static", "./static-pie", "./bare", "./libc", "/bin/ls", "/nowhere", "a/libone.so"):
+        check(LD_SO, *options, program)
+
+
+@pytest.mark.parametrize("missing", ["", "libone.so", "libtwo.so", "libone.so libtwo.so"])
+@pytest.mark.parametrize("traced", ["1", "", "2"])
+def test_ldd(shop: Workshop, check: Check, traced: str, missing: str):
+    shop.library("libtwo.so", "-Wl,-soname,./libtwo.so")
+    shop.library("libone.so", needs=["libtwo.so"])
+    shop.program("prog", "", ["libone.so", "libtwo.so"])
+    for name in missing.split():
+        (shop.folder / name).unlink()
+    env = {"LD_TRACE_LOADED_OBJECTS": traced, "LD_LIBRARY_PATH": "."}
+    lines = check("./prog", **env) + check(LD_SO, "./prog", **env)
+    assert any("not found" in line for line in lines) == bool(missing)
+    check("./prog", LD_PRELOAD="./libone.so nowhere.so", **env)
+
+
+def test_ldd_of_a_library_of_the_wrong_version(shop: Workshop, check: Check):
+    script = shop.folder / "map"
+    script.write_text("ONE { f; };")
+    source = "int f(void) { return 1; }"
+    shop.library("libv.so", f"-Wl,--version-script={script}", source)
+    shop.program("prog", "-Wl,-rpath,.", ["libv.so"], "int f(void); int main(void) { return f(); }")
+    script.write_text("OTHER { f; };")
+    shop.library("libv.so", f"-Wl,--version-script={script}", source)
+    check("./prog", LD_TRACE_LOADED_OBJECTS="1")
+    check(LD_SO, "--list", "./prog")
+
+
+def test_ld_so_run_directly_with_what_it_does_not_understand(shop: Workshop, check: Check):
+    shop.program("prog")
+    for options in ([], ["--argv0"], ["--"], ["--unknown", "./prog"], ["--list"], ["--library-path", "./prog"]):
+        assert "exit_group(1)" in check(LD_SO, *options)[-1]
+
+
+@pytest.mark.parametrize("asked", ["LD_AUDIT=x", "LD_DEBUG=libs", "GLIBC_TUNABLES=glibc.rtld.nns=8", "LD_SHOW_AUXV=1"])
+def test_what_is_not_simulated_says_so(shop: Workshop, asked: str):
+    text = f'execve("{shop.program("prog")}", ["prog"], ["{asked}"])\n'
+    steps = SimSource(parse(text, "test.trace"), Remembering(), "test").apply(Seek(1 << 62)).steps
+    assert steps is not None
+    assert [step.text[:6] for step in steps.steps] == ["execve"]
+    said = "".join(event.text for event in steps.steps[0].events)
+    assert "not simulated to its end" in said
+    assert asked.partition("=")[0] in said or "glibc.rtld." in said
+
+
+def test_libraries_needed_by_their_paths(shop: Workshop, check: Check):
+    shop.library("abs/libabs.so", f"-Wl,-soname,{shop.folder}/abs/libabs.so")
+    shop.library("abs/libsub.so", "-Wl,-soname,abs/libsub.so")
+    shop.library("abs/liborg.so", "-Wl,-soname,$ORIGIN/abs/liborg.so")
+    shop.program("prog", "", ["abs/libabs.so", "abs/libsub.so", "abs/liborg.so"])
+    check("./prog")
+    shop.program("nodeflib", "-Wl,-z,nodefaultlib", ["abs/libabs.so"])
+    assert "exit_group(127)" in check("./nodeflib")[-1]
+    check("./nodeflib", LD_LIBRARY_PATH="/lib/x86_64-linux-gnu")
 
 
 def test_ld_so_run_directly_with_what_it_cannot_run(shop: Workshop, check: Check):

@@ -41,6 +41,15 @@ ODD = [
     b"memfd_create(5, 6) = 3", b"openat(AT_FDCWD, NULL, O_RDONLY) = 3", b"open(5, 6) = 7",
     b"write(3, \"x\", 99999999999999) = 99999999999999",
 ]  # fmt: skip
+FOUND = [
+    b"mmap(NULL, " + b"9" * 5000 + b", PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7fb7000",
+    b"brk(NULL) = " + b"9" * 5000, b"brk(0x" + b"9" * 5000 + b") = 0", b"[pid " + b"9" * 5000 + b"] brk(NULL) = 0",
+    b"brk(1<<99999999999) = 0", b"brk(" + b"9*" * 3000 + b"9) = 0", b"brk(p+" + b"9" * 5000 + b") = 0",
+    b"+++ exited with " + b"9" * 5000 + b" +++", b"[ Process PID=" + b"9" * 5000 + b" runs in 32 bit mode. ]",
+    b"mmap(NULL, 35363, PROT_READ, MAP_PRIVATE, 0x800000000000, 0) = 0x7ffff7fb7000",
+    b"close(140737488355328) = 0", b"dup2(4294967296, 4294967299) = 3",
+]  # fmt: skip
+"""What fuzzing found, each behind a line that is whole."""
 NOISE = [
     b"\xff\xfe",
     b"\0\0\0",
@@ -73,6 +82,7 @@ def replayed(data: bytes) -> Snapshot | None:
     if source is None:
         assert refused.startswith("bad.log")
         assert "\n" not in refused
+        assert len(refused) < 1000
         return None
     snapshot = source.apply(Seek(1 << 62))
     source._machine.check()
@@ -160,3 +170,8 @@ def test_a_log_that_begins_in_the_middle_says_that_the_map_is_not_whole():
 def test_a_huge_line_is_read_in_linear_time():
     data = GOOD.encode() + b'10 write(1, "' + b'a"' * 200_000 + b'"..., 5) = 5\n' + b"x(" * 100_000 + b"\n"
     assert replayed(data) is not None
+
+
+@pytest.mark.parametrize("text", FOUND, ids=range(len(FOUND)))
+def test_what_fuzzing_found(text: bytes):
+    assert replayed(b"brk(NULL)      = 0x555555559000\n" * 20 + text + b"\n" + text + b"\n") is not None

@@ -9,6 +9,7 @@ from memtui.sim.kernel.file_table import forget_if_unused, fput, open_inode
 from memtui.sim.kernel.fs import SHMEM_TYPES, Inode, OpenFile
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.pagemap import warm
+from memtui.sim.kernel.task import as_int
 from memtui.sim.kernel.truncate import resize
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _create(kernel: "Kernel", path: str) -> Inode:
 @system_call
 def sys_close(kernel: "Kernel", task: "Task", fd: int) -> int:
     """close(2)."""
-    file = task.files.get(fd)
+    file, fd = task.files.get(fd), as_int(fd)
     del task.files.open[fd]
     task.files.close_on_exec.discard(fd)
     fput(kernel, file)
@@ -157,7 +158,7 @@ def sys_dup(kernel: "Kernel", task: "Task", fd: int) -> int:
 @system_call
 def sys_dup2(kernel: "Kernel", task: "Task", fd: int, new: int, flags: int = 0) -> int:
     """dup2(2), dup3(2)."""
-    file = task.files.get(fd)
+    file, fd, new = task.files.get(fd), as_int(fd), as_int(new)
     if fd != new:
         old = task.files.open.get(new)
         task.files.open[new] = file

@@ -49,9 +49,9 @@ class FileTable:
         Raises:
             Errno: EBADF.
         """
-        file = self.open.get(_as_int(fd))
+        file = self.open.get(as_int(fd))
         if file is None:
-            raise Errno("EBADF", f"descriptor {_as_int(fd)} is not open")
+            raise Errno("EBADF", f"descriptor {as_int(fd)} is not open")
         return file
 
 
@@ -104,7 +104,7 @@ class Task:
         return self.rlimits[name]
 
 
-def _as_int(number: int) -> int:
+def as_int(number: int) -> int:
     """The low 32 bits as a C int: what a descriptor argument is."""
     number &= 0xFFFF_FFFF
     return number - (1 << 32) if number >> 31 else number

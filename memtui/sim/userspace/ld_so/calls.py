@@ -34,8 +34,8 @@ class Started(NamedTuple):
     """NAME=value."""
     stack_end: int
     """The stack pointer of the first instruction."""
-    vdso: bool
-    """Whether there is an AT_SYSINFO_EHDR."""
+    vdso: int
+    """AT_SYSINFO_EHDR; 0: there is none."""
 
 
 class LoaderCalls(Syscalls, Protocol):
@@ -101,8 +101,8 @@ class LoaderCalls(Syscalls, Protocol):
         """prlimit64(0, RLIMIT_STACK, NULL, ...)."""
         ...
 
-    def writev(self, parts: Sequence[str]) -> None:
-        """To stderr, each part as one vector."""
+    def writev(self, parts: Sequence[str], fd: int = 2) -> None:
+        """To stderr or stdout, each part as one vector."""
         ...
 
     def exit_group(self, status: int) -> None:

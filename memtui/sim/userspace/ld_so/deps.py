@@ -14,7 +14,9 @@ LIST: Final = 24
 """sizeof (struct list)."""
 
 
-def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkMap], rtld: LinkMap) -> list[LinkMap]:
+def map_object_deps(
+    space: Namespace, program: LinkMap, preloads: Sequence[LinkMap], rtld: LinkMap, *, fakes_missing: bool = False
+) -> list[LinkMap]:
     """_dl_map_object_deps(): load everything, breadth first.
 
     Args:
@@ -22,6 +24,7 @@ def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkM
         program: whose dependencies are loaded.
         preloads: stand between the program and its dependencies.
         rtld: the dynamic linker itself, whose own dependencies are not listed.
+        fakes_missing: libraries that are not found are only listed (trace_mode).
 
     Returns:
         The search list: where symbols are looked up, in order.
@@ -42,7 +45,7 @@ def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkM
             break
         done.add(id(map_))
         try:
-            needed = _load_needed(space, map_, known)
+            needed = _load_needed(space, map_, known, fakes_missing=fakes_missing)
         except LoadError as error:
             failure = error
             break
@@ -52,10 +55,10 @@ def map_object_deps(space: Namespace, program: LinkMap, preloads: Sequence[LinkM
     space.malloc.malloc(8 * (2 * len(known) + 1))
     if failure is not None:
         raise failure
-    return known
+    return [map_ for map_ in known if not map_.faked]
 
 
-def _load_needed(space: Namespace, map_: LinkMap, known: list[LinkMap]) -> list[LinkMap]:
+def _load_needed(space: Namespace, map_: LinkMap, known: list[LinkMap], *, fakes_missing: bool) -> list[LinkMap]:
     """Load what one object asks for."""
     needed: list[LinkMap] = []
     for dependency in map_.dynamic.dependencies:
@@ -63,7 +66,7 @@ def _load_needed(space: Namespace, map_: LinkMap, known: list[LinkMap]) -> list[
         if has_tokens(name):
             name = substitute(space, map_, name)
         try:
-            found = map_object(space, name, map_)
+            found = map_object(space, name, map_, fakes_missing=fakes_missing)
         except LoadError as error:
             space.malloc.malloc(length(error.name) + length(error.text))
             if dependency.tag != DT_AUXILIARY:

@@ -1,5 +1,6 @@
 """How the dynamic linker gives up."""
 
+from collections.abc import Sequence
 from typing import Final
 
 ENOENT: Final = 2
@@ -18,3 +19,15 @@ class LoadError(Exception):
 
 class NotModelled(Exception):
     """The program asks the dynamic linker for something that is not simulated; the text says for what."""
+
+
+class NotFound(LoadError):
+    """There is no file of that name, or none for this machine."""
+
+
+class UsageError(Exception):
+    """The dynamic linker's own command line is wrong; the argument is what it says of it, in pieces."""
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.parts = parts
+        super().__init__("".join(parts))

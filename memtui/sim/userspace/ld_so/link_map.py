@@ -58,6 +58,8 @@ class LinkMap:
     paths_known: bool = False
     """Whether `rpath` and `runpath` were made from the dynamic section."""
     soname_added: bool = False
+    faked: bool = False
+    """l_faked: it was not found, and is only listed."""
     needed: "list[LinkMap] | None" = None
     """l_initfini of a library: what it depends on."""
 

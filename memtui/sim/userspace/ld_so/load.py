@@ -5,7 +5,7 @@ from typing import Final
 from memtui.model.address import PAGE_SIZE, page_down
 from memtui.model.elf import ET_DYN, ElfImage
 from memtui.model.elf_dynamic import DF_1_PIE, Dynamic
-from memtui.sim.userspace.ld_so.errors import LoadError
+from memtui.sim.userspace.ld_so.errors import LoadError, NotFound
 from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace, add_name, new_object
 from memtui.sim.userspace.ld_so.map_segments import map_segments, total_size
 from memtui.sim.userspace.ld_so.open_verify import PHDR, Opened, open_verify
@@ -15,8 +15,14 @@ from memtui.sim.userspace.ld_so.tokens import expanded
 PROT_ALL_GROWSDOWN: Final = 7 | 0x0100_0000
 
 
-def map_object(space: Namespace, name: str, loader: LinkMap | None) -> LinkMap:
+def map_object(space: Namespace, name: str, loader: LinkMap | None, *, fakes_missing: bool = False) -> LinkMap:
     """The object of that name: one that is loaded already, or a new one.
+
+    Args:
+        space: of the process.
+        name: what is asked for.
+        loader: who asks.
+        fakes_missing: give an object without contents for what is not found.
 
     Raises:
         LoadError: it cannot be found or loaded.
@@ -26,8 +32,22 @@ def map_object(space: Namespace, name: str, loader: LinkMap | None) -> LinkMap:
         return known
     space.calls.tell(f"{loader.name or space.program if loader is not None else space.program} asks for {name}.")
     space.other_class = False
-    opened, path = _open(space, name, loader)
+    try:
+        opened, path = _open(space, name, loader)
+    except NotFound:
+        if not fakes_missing:
+            raise
+        return _faked(space, name, loader)
     return _map_from_fd(space, name, opened, path, loader)
+
+
+def _faked(space: Namespace, name: str, loader: LinkMap | None) -> LinkMap:
+    """What stands in the list for a library that is nowhere."""
+    space.malloc.string(name)
+    made = new_object(space, name, name, ElfImage(name, ET_DYN, 0, ()), loader)
+    made.faked = True
+    space.loaded.append(made)
+    return made
 
 
 def map_program(space: Namespace, name: str) -> LinkMap:
@@ -48,6 +68,8 @@ def map_program(space: Namespace, name: str) -> LinkMap:
 
 def _already_loaded(space: Namespace, name: str) -> LinkMap | None:
     for map_ in space.loaded:
+        if map_.faked:
+            continue
         if map_.is_called(name):
             return map_
         if not map_.soname_added and map_.image.soname == name:

@@ -6,12 +6,13 @@ from memtui.model.address import page_down, page_up
 from memtui.model.elf import ElfImage
 from memtui.model.elf_dynamic import Dynamic
 from memtui.sim.userspace.ld_so.calls import LoaderCalls, Started
-from memtui.sim.userspace.ld_so.command_line import Options, from_environ, parse_options
+from memtui.sim.userspace.ld_so.command_line import Mode, Options, from_environ, parse_options
 from memtui.sim.userspace.ld_so.deps import map_object_deps, sort_maps
-from memtui.sim.userspace.ld_so.errors import LoadError
+from memtui.sim.userspace.ld_so.errors import LoadError, NotModelled, UsageError
 from memtui.sim.userspace.ld_so.glibc import Glibc
 from memtui.sim.userspace.ld_so.hwcaps import Hwcaps
 from memtui.sim.userspace.ld_so.link_map import LinkMap, Namespace, new_special_object
+from memtui.sim.userspace.ld_so.listing import list_objects
 from memtui.sim.userspace.ld_so.load import map_program
 from memtui.sim.userspace.ld_so.messages import fatal
 from memtui.sim.userspace.ld_so.minimal_malloc import MinimalMalloc, length
@@ -45,13 +46,28 @@ def run(calls: LoaderCalls, started: Started, glibc: Glibc, caps: Hwcaps) -> Non
     options = from_environ(started.environ)
     direct = started.image is started.interpreter
     if direct:
-        options = parse_options(started.argv, options)
+        try:
+            options = parse_options(started.argv, options)
+        except UsageError as error:
+            _usage(calls, started.argv[0] if started.argv else "", error)
+            return
     space = _namespace(calls, started, glibc, caps, options)
     try:
         _main(space, started, options, direct=direct)
     except LoadError as error:
+        if options.mode is Mode.VERIFY:
+            calls.exit_group(1)
+            return
         calls.writev(fatal(space.program, error))
         calls.exit_group(FAILED)
+
+
+def _usage(calls: LoaderCalls, program: str, error: UsageError) -> None:
+    """_dl_usage() of elf/dl-usage.c."""
+    calls.brk(0)
+    calls.writev([program, *error.parts])
+    calls.writev(["Try '", program, " --help' for more information.\n"])
+    calls.exit_group(1)
 
 
 def _namespace(calls: LoaderCalls, started: Started, glibc: Glibc, caps: Hwcaps, options: Options) -> Namespace:
@@ -62,7 +78,7 @@ def _namespace(calls: LoaderCalls, started: Started, glibc: Glibc, caps: Hwcaps,
         malloc=malloc,
         glibc=glibc,
         hwcaps=caps,
-        program=(options.argv0 or started.argv[0]) if started.argv else "",
+        program=options.program or (started.argv[0] if started.argv else ""),
         stack_end=started.stack_end,
         exe=started.path,
         system_dirs=system_dirs(calls, started.interpreter),
@@ -79,19 +95,28 @@ def _main(space: Namespace, started: Started, options: Options, *, direct: bool)
         malloc.malloc(length(options.tunables) + 1)
     calls.tell("The kernel has started the dynamic linker, which asks first where the break is.")
     calls.brk(0)
-    program = _load_program(space, options.program) if direct else _known_program(space, started)
+    program = _load_program(space, options) if direct else _known_program(space, started)
+    if options.mode is Mode.VERIFY:
+        calls.tell("--verify asks no more than whether it can be loaded, and names a dynamic linker.")
+        calls.exit_group(1 if program.image.dynamic is None else 0 if program.image.interp is not None else 2)
+        return
     rtld = _own_map(started, program, direct=direct)
-    vdso = new_special_object(space, _vdso()) if started.vdso else None
+    vdso = new_special_object(space, _vdso(started.vdso)) if started.vdso else None
     init_paths(space, program, options.library_path)
     space.loaded = [program, rtld, *([vdso] if vdso is not None else [])]
+    if program.image.dynamic is None:
+        raise NotModelled("it crashes where a program has no dynamic section")
     preloads = preload(space, program, options)
-    scope = map_object_deps(space, program, preloads, rtld)
+    scope = map_object_deps(space, program, preloads, rtld, fakes_missing=options.mode is Mode.TRACE)
     maps = _chain(space.loaded, scope, rtld, vdso)
-    if not check_versions(space, maps):
+    if not check_versions(space, maps) and options.mode is Mode.NORMAL:
         calls.exit_group(1)
         return
     calls.tell("Memory for thread-local variables, with the descriptor of the first thread behind them.")
     init_tls(space, maps)
+    if options.mode is not Mode.NORMAL:
+        list_objects(calls, maps, with_program=options.lists_program)
+        return
     _relocate_all(space, scope, program, rtld, bind_now=options.bind_now)
     if rtld in scope:
         malloc.malloc(space.glibc.find_object * _found_objects(maps, program))
@@ -112,8 +137,9 @@ def _known_program(space: Namespace, started: Started) -> LinkMap:
     return new_special_object(space, program)
 
 
-def _load_program(space: Namespace, name: str) -> LinkMap:
-    program = map_program(space, name)
+def _load_program(space: Namespace, options: Options) -> LinkMap:
+    program = map_program(space, options.program)
+    space.program = options.argv0
     space.loaded.clear()
     return program
 
@@ -127,9 +153,9 @@ def _own_map(started: Started, program: LinkMap, *, direct: bool) -> LinkMap:
     return LinkMap(name, names, image, image.linking or Dynamic(), started.interpreter_addr)
 
 
-def _vdso() -> LinkMap:
+def _vdso(addr: int) -> LinkMap:
     image = ElfImage(VDSO_SONAME, 3, 0, ())
-    return LinkMap(VDSO_SONAME, [VDSO_SONAME], image, Dynamic(version_index=VDSO_VERSIONS))
+    return LinkMap(VDSO_SONAME, [VDSO_SONAME], image, Dynamic(version_index=VDSO_VERSIONS), addr)
 
 
 def _chain(loaded: list[LinkMap], scope: list[LinkMap], rtld: LinkMap, vdso: LinkMap | None) -> list[LinkMap]:

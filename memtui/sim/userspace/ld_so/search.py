@@ -5,7 +5,7 @@ from typing import Final
 
 from memtui.model.elf_dynamic import DF_1_NODEFLIB
 from memtui.sim.userspace.ld_so import cache as ld_so_cache
-from memtui.sim.userspace.ld_so.errors import EACCES, ENOENT, LoadError
+from memtui.sim.userspace.ld_so.errors import EACCES, ENOENT, NotFound
 from memtui.sim.userspace.ld_so.link_map import Directory, LinkMap, Namespace, SearchPath
 from memtui.sim.userspace.ld_so.minimal_malloc import length
 from memtui.sim.userspace.ld_so.open_verify import Opened, open_verify
@@ -216,8 +216,8 @@ def map_file(space: Namespace, path: str, prot: int) -> tuple[bytes, int] | None
     return None if address < 0 else (data, address)
 
 
-def not_found(space: Namespace, name: str) -> LoadError:
+def not_found(space: Namespace, name: str) -> NotFound:
     """What is said of a library that is nowhere."""
     if space.other_class:
-        return LoadError(name, "wrong ELF class: ELFCLASS32")
-    return LoadError(name, "cannot open shared object file", space.errno)
+        return NotFound(name, "wrong ELF class: ELFCLASS32")
+    return NotFound(name, "cannot open shared object file", space.errno)

@@ -30,7 +30,7 @@ def _problems(
     map_: LinkMap, required: Required, needed: LinkMap | None, program: str
 ) -> Iterator[tuple[str, str, bool]]:
     """match_symbol() for each version: the object at fault, what is said, and whether it is fatal."""
-    if needed is None:
+    if needed is None or needed.faked:
         return
     for version, weak in required.versions:
         user = map_.name or program
