@@ -10,7 +10,7 @@ from typing import Final
 
 from memtui.sim.descriptor_calls import UNSIMULATED, as_recorded, move_descriptor
 from memtui.sim.descriptors import is_unsimulated
-from memtui.sim.kernel import fadvise, file, memfd, read_write, shm, truncate
+from memtui.sim.kernel import fadvise, fallocate, file, memfd, read_write, shm, truncate
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.paths import BY_PATH, absolute
 from memtui.sim.process import Process
@@ -39,7 +39,7 @@ _USERS: Final[Mapping[str, SysCall]] = MappingProxyType(
         "pwrite64": SysCall(read_write.sys_pwrite64, "n.nn"),
         "lseek": SysCall(read_write.sys_lseek, "nnn"),
         "ftruncate": SysCall(truncate.sys_ftruncate, "nn"),
-        "fallocate": SysCall(truncate.sys_fallocate, "nnnn"),
+        "fallocate": SysCall(fallocate.sys_fallocate, "nnnn"),
         "fsync": SysCall(read_write.sys_fsync, "n"),
         "fadvise64": SysCall(fadvise.sys_fadvise64, "nnnn"),
         "fdatasync": SysCall(read_write.sys_fsync, "n"),

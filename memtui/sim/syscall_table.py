@@ -18,6 +18,7 @@ from memtui.sim.kernel.msync import sys_msync
 from memtui.sim.kernel.munmap import sys_munmap
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.pkeys import pkey_set, sys_pkey_alloc, sys_pkey_free
+from memtui.sim.kernel.remap_file_pages import sys_remap_file_pages
 from memtui.sim.kernel.shm import sys_shmdt
 from memtui.sim.kernel.task import Task
 from memtui.trace.constants import value_of
@@ -54,6 +55,7 @@ TABLE: Final[Mapping[str, SysCall]] = MappingProxyType(
         "mlockall": SysCall(mlock.sys_mlockall, "u"),
         "munlockall": SysCall(mlock.sys_munlockall, ""),
         "mseal": SysCall(sys_mseal, "uuu"),
+        "remap_file_pages": SysCall(sys_remap_file_pages, "uuuuu"),
         "msync": SysCall(sys_msync, "uuu"),
         "mincore": SysCall(sys_mincore, "uu."),
         "shmdt": SysCall(sys_shmdt, "u"),

@@ -144,6 +144,7 @@ SIGNATURES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "mremap": (*_RANGE, _unsigned, _flags(names.MREMAP, "MREMAP_???", _U64), pointer),
         "madvise": (*_RANGE, _MADV),
         "process_madvise": (_int, pointer, _unsigned, _MADV, _hexadecimal),
+        "remap_file_pages": (*_RANGE, _PROT, _unsigned, _map_flags),
         "mlock": _RANGE,
         "mlock2": (*_RANGE, _MLOCK),
         "munlock": _RANGE,

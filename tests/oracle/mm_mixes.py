@@ -11,10 +11,11 @@ MIXES: Final[Mapping[str, Weights]] = {
     "files": {
         "open": 6, "close": 2, "memfd": 1, "seals": 1, "dup": 3, "ftruncate": 4, "mmap_file": 20, "munmap": 6,
         "mprotect": 9, "touch": 12, "mremap": 8, "madvise": 6, "msync": 2, "unlink": 1, "pwrite": 2, "mincore": 1,
-        "fallocate": 1,
+        "fallocate": 1, "blocks": 2, "remap": 2,
     },
     "folios": {
-        "open": 3, "ftruncate": 3, "pwrite_large": 8, "pwrite": 2, "mmap_file": 18, "mmap_fixed": 4, "munmap": 5,
+        "open": 3, "blocks": 2, "ftruncate": 3, "pwrite_large": 8, "pwrite": 2, "mmap_file": 18, "mmap_fixed": 4,
+        "munmap": 5,
         "mprotect": 4, "touch": 26, "madvise": 6, "pread": 3, "fsync": 2, "msync": 1, "fallocate": 1, "mremap": 2,
     },
     "faults": {
@@ -27,10 +28,11 @@ MIXES: Final[Mapping[str, Weights]] = {
     },
     "shared": {
         "mmap_shared": 12, "memfd": 4, "seals": 2, "mmap_file": 10, "ftruncate": 3, "munmap": 6, "mprotect": 8,
-        "touch": 12, "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1,
+        "touch": 12, "mremap": 9, "madvise": 5, "mlock": 2, "open": 2, "dup": 1, "fork": 1, "exit": 1, "remap": 5,
     },
     "sysv": {
-        "shmget": 4, "shmat": 12, "shmdt": 5, "shmctl": 2, "munmap": 4, "mprotect": 9, "touch": 9, "mremap": 8,
+        "remap": 2, "shmget": 4, "shmat": 12, "shmdt": 5, "shmctl": 2, "munmap": 4, "mprotect": 9, "touch": 9,
+        "mremap": 8,
         "madvise": 4, "mlock": 2, "mmap_fixed": 4, "fork": 1, "exit": 1,
     },
     "fork": {

@@ -159,7 +159,8 @@ _FORMS: Final[Mapping[str, str]] = {
     "process_madvise": "nalAn", "personality": "P", "prctl": "nnnnn",
     "pkey_alloc": "nK", "pkey_free": "f", "pkey_mprotect": "alpf", "pkey_set": "fK",
     "pread64": "fnn", "fsync": "f", "fadvise64": "fnnn",
-    "shmdt": "a", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n", "clone": "nC", "exit_group": "n",
+    "shmdt": "a", "remap_file_pages": "alpnn", "shmctl": "fn", "add_seals": "fn", "setrlimit": "Rn", "fork": "n",
+    "clone": "nC", "exit_group": "n",
 }  # fmt: skip
 """How the arguments of each call are written, a letter an argument: see `_FORMATS`."""
 

@@ -39,6 +39,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "shmget": 29, "shmat": 30, "shmctl": 31, "dup": 32, "close": 3, "open": 257, "pwrite64": 18, "shmdt": 67,
     "ftruncate": 77, "unlink": 87, "mlock": 149, "munlock": 150, "mlockall": 151, "munlockall": 152,
     "fallocate": 285, "setrlimit": 302, "memfd_create": 319, "add_seals": 72, "personality": 135, "prctl": 157,
+    "remap_file_pages": 216,
     "mlock2": 325, "pkey_mprotect": 329,
     "pkey_alloc": 330, "pkey_free": 331, "mseal": 462,
     "pread64": 17, "fsync": 74, "fadvise64": 221,

@@ -74,6 +74,18 @@ def fallocate(scene: Scene) -> Made | None:
     )
 
 
+def fallocate_blocks(scene: Scene) -> Made | None:
+    """Blocks of a file zeroed, taken out or put in; in part with flags or at places that are refused."""
+    file, rng = scene.fd(), scene.rng
+    if file is None:
+        return open_file(scene)
+    mode = rng.choices((16, 17, 8, 32, 2, 9, 33, 64, 24, 128, 256, 4), (30, 20, 20, 20, 1, 1, 1, 2, 1, 1, 1, 1))[0]
+    offset, length = rng.randrange(16) * PAGE, rng.randint(1, 32) * PAGE
+    if scene.chance(0.15):
+        offset, length = rng.randrange(64 * PAGE), rng.randint(1, 64 * PAGE)
+    return "fallocate", (scene.of(file), mode, offset, length)
+
+
 def pwrite(scene: Scene) -> Made | None:
     file = scene.fd()
     if file is None:

@@ -156,6 +156,33 @@ def msync(scene: Scene) -> Made | None:
     )
 
 
+def remap_file_pages(scene: Scene) -> Made | None:
+    """Another part of the file of a shared mapping, or of what looks like one."""
+    rng = scene.rng
+    shared = [area for area in scene.areas() if "sh" in area.flags.split()]
+    if not shared or scene.chance(0.1):
+        part = scene.range()
+    else:
+        area = rng.choice(shared)
+        pages = (area.end - area.start) // PAGE
+        first = rng.randrange(pages)
+        part = (
+            area.start + first * PAGE,
+            rng.randint(1, min(pages - first + (1 if scene.chance(0.1) else 0), 64)) * PAGE,
+        )
+    if part is None or not scene.safe(*part):
+        return None
+    start, length = part[0], min(part[1], MOST_TOUCHED)
+    prot = 0 if scene.chance(0.96) else 1
+    return "remap_file_pages", (
+        scene.ref(scene.odd(start)),
+        scene.odd(length),
+        prot,
+        rng.choice((0, 0, 1, 2, 3, 5, 512)),
+        rng.choice((0, 0x10000)),
+    )
+
+
 def mincore(scene: Scene) -> Made | None:
     part = scene.range()
     return ("mincore", (scene.ref(scene.odd(part[0])), scene.odd(min(part[1], 4096 * PAGE)))) if part else None

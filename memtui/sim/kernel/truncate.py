@@ -6,7 +6,6 @@ from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_down, page_up
 from memtui.sim.kernel import shmem
 from memtui.sim.kernel.fs import F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_WRITE, MAX_LFS_FILESIZE, Inode
 from memtui.sim.kernel.hugetlb import check_size
-from memtui.sim.kernel.hugetlb import fallocate as hugetlb_fallocate
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_leaf import ABSENT, FILE, FILE_DIRTY, SHMEM, table_of
 from memtui.sim.kernel.page_writeback import EVERYTHING
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
-FALLOC_FL_KEEP_SIZE: Final = 1
-FALLOC_FL_PUNCH_HOLE: Final = 2
-FALLOC_FL_COLLAPSE_RANGE: Final = 8
-FALLOC_FL_ZERO_RANGE: Final = 16
-FALLOC_FL_INSERT_RANGE: Final = 32
 _UNMAP_FILE: Final = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM), ABSENT))
 
 
@@ -58,12 +52,17 @@ def resize(kernel: "Kernel", inode: Inode, length: int) -> None:
         zero_tail(inode)
     inode.size = length
     if drops:
-        first = page_up(length) >> PAGE_SHIFT
-        whole = inode.shmem or _cut(kernel, inode, length >> PAGE_SHIFT, first, EVERYTHING)
-        kept = first if whole else sum(inode.pages.folio(length >> PAGE_SHIFT))
-        drop_pages(kernel, inode, first, EVERYTHING - first, (kept, EVERYTHING), even_copies=True)
+        truncate_pagecache(kernel, inode, length)
     if not grows:
         zero_tail(inode)
+
+
+def truncate_pagecache(kernel: "Kernel", inode: Inode, length: int) -> None:
+    """Pages wholly behind byte `length` are gone, private copies of them too."""
+    first = page_up(length) >> PAGE_SHIFT
+    whole = inode.shmem or _cut(kernel, inode, length >> PAGE_SHIFT, first, EVERYTHING)
+    kept = first if whole else sum(inode.pages.folio(length >> PAGE_SHIFT))
+    drop_pages(kernel, inode, first, EVERYTHING - first, (kept, EVERYTHING), even_copies=True)
 
 
 def zero_tail(inode: Inode) -> None:
@@ -147,43 +146,12 @@ def unmap_file_pages(mm: "Mm", vma: "Vma", first: int, count: int, *, even_copie
             mm.pages.translate(index, low, high, _UNMAP_FILE)
 
 
-@system_call
-def sys_fallocate(kernel: "Kernel", task: "Task", fd: int, mode: int, offset: int, length: int) -> int:
-    """fallocate(2): offset and length in bytes; growing, and holes."""
-    if offset < 0 or length <= 0:
-        raise Errno("EINVAL", "a negative offset, or a length that is not positive")
-    file = task.files.get(fd)
-    inode = file.inode
-    if mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE):
-        return _other_mode(inode, mode)
-    if mode & FALLOC_FL_PUNCH_HOLE and not mode & FALLOC_FL_KEEP_SIZE:
-        raise Errno("EOPNOTSUPP", "a hole needs FALLOC_FL_KEEP_SIZE")
-    if not file.writable:
-        raise Errno("EBADF", "the descriptor is not open for writing")
-    if inode.is_dir:
-        raise Errno("EISDIR", "a directory")
-    if not inode.mappable or inode.zero_device:
-        raise Errno("ENODEV", "not a regular file")
-    if inode.huge_shift:
-        hugetlb_fallocate(inode, offset, length, hole=bool(mode & FALLOC_FL_PUNCH_HOLE))
-        task.mm.note("there is no page to free")
-    elif mode & FALLOC_FL_PUNCH_HOLE:
-        punch_hole(kernel, inode, offset, length)
-        task.mm.note("the pages of the hole are unmapped everywhere, and freed")
-    else:
-        _extend(kernel, task, inode, offset, length, keep_size=bool(mode & FALLOC_FL_KEEP_SIZE))
-        task.mm.note("memory for it is taken now" if inode.shmem else "blocks of the disk are taken, no memory")
-    return 0
+def check_end(inode: Inode, end: int) -> None:
+    """Refuse what ends beyond the largest size of a file.
 
-
-def _other_mode(inode: Inode, mode: int) -> int:
-    known = FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_ZERO_RANGE | FALLOC_FL_INSERT_RANGE | FALLOC_FL_KEEP_SIZE
-    if inode.shmem or mode & ~known:
-        raise Errno("EOPNOTSUPP", "the file system does not know this mode")
-    raise Errno("EOPNOTSUPP", "this mode is not simulated")
-
-
-def _check_end(inode: Inode, end: int) -> None:
+    Raises:
+        Errno: EFBIG.
+    """
     if end > inode.max_bytes:
         raise Errno("EFBIG", "beyond the largest file size")
 
@@ -194,7 +162,7 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
     Raises:
         Errno: EFBIG, EPERM (a sealed memfd).
     """
-    _check_end(inode, offset + length)
+    check_end(inode, offset + length)
     if inode.shmem and inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
         raise Errno("EPERM", "the memfd is sealed against writing")
     if inode.shmem:
@@ -202,11 +170,11 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
         if end > first:
             drop_pages(kernel, inode, first, end - first, (first, end))
     elif offset < inode.size:
-        _punch_disk(kernel, inode, offset, min(offset + length, page_up(inode.size + 1)))
+        punch_disk(kernel, inode, offset, min(offset + length, page_up(inode.size + 1)))
 
 
-def _punch_disk(kernel: "Kernel", inode: Inode, offset: int, end: int) -> None:
-    """ext4_punch_hole() of bytes [offset, end)."""
+def punch_disk(kernel: "Kernel", inode: Inode, offset: int, end: int) -> None:
+    """ext4_truncate_page_cache_block_range() of bytes [offset, end), and ext4_zero_partial_blocks()."""
     if offset % PAGE_SIZE:
         _zero_part(inode, offset // PAGE_SIZE)
     if end % PAGE_SIZE:
@@ -224,16 +192,3 @@ def _punch_disk(kernel: "Kernel", inode: Inode, offset: int, end: int) -> None:
         if not _cut(kernel, inode, head, first, behind):
             high = head
     drop_pages(kernel, inode, first, behind - first, (low, high))
-
-
-def _extend(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:
-    end = offset + length
-    _check_end(inode, end)
-    # Also with FALLOC_FL_KEEP_SIZE, which would not change the size.
-    if end > inode.size and inode.shmem and inode.seals & F_SEAL_GROW:
-        raise Errno("EPERM", "the memfd is sealed against growing")
-    if inode.shmem:
-        first = offset // PAGE_SIZE
-        shmem.preallocate(kernel, task, inode, first, (end + PAGE_SIZE - 1) // PAGE_SIZE - first)
-    if end > inode.size and not keep_size:
-        inode.size = end

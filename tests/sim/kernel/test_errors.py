@@ -3,6 +3,7 @@
 import pytest
 
 from memtui.sim.kernel import brk, madvise, memfd, mincore, mlock, mmap, mprotect, mremap, mseal, msync, munmap, prctl
+from memtui.sim.kernel.fallocate import sys_fallocate
 from memtui.sim.kernel.file import sys_close, sys_open, sys_unlink
 from memtui.sim.kernel.mman import (
     MADV_DODUMP,
@@ -24,7 +25,7 @@ from memtui.sim.kernel.mman import (
     PROT_GROWSDOWN,
 )
 from memtui.sim.kernel.resource import sys_prlimit64, sys_setrlimit
-from memtui.sim.kernel.truncate import sys_fallocate, sys_ftruncate
+from memtui.sim.kernel.truncate import sys_ftruncate
 from tests.sim.kernel.world import ANON, ANON_PRIVATE, AT, FIXED, PAGE, PRIVATE, RW, SHARED, R, W, World, space
 
 TOP = 0x7FFF_FFFF_F000

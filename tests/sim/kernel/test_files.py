@@ -4,11 +4,12 @@ from memtui.model.vma import VmaKind
 from memtui.sim.kernel import memfd, mincore, read_write, shm, task_mmu
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exit import sys_exit_group
+from memtui.sim.kernel.fallocate import sys_fallocate
 from memtui.sim.kernel.file import sys_close, sys_dup2, sys_open, sys_unlink
 from memtui.sim.kernel.fork import clone
 from memtui.sim.kernel.mman import CLONE_FILES, CLONE_VM
 from memtui.sim.kernel.page_set import PageSet
-from memtui.sim.kernel.truncate import sys_fallocate, sys_ftruncate
+from memtui.sim.kernel.truncate import sys_ftruncate
 from memtui.sim.kernel.vma import Vma
 from tests.sim.kernel.world import ANON, AT, PAGE, PRIVATE, RW, SHARED, R, World
 
