@@ -102,7 +102,7 @@ class Procfs:
         """The entries of a folder that are numbers, ascending: the processes ("") or the threads ("4242/task")."""
         path = self.path(name)
         try:
-            return sorted(int(entry) for entry in os.listdir(path) if entry.isdecimal())
+            return sorted(map(int, filter(str.isdecimal, os.listdir(path))))
         except OSError as error:
             raise _domain_error(error, path) from error
 

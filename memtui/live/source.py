@@ -220,9 +220,7 @@ class LiveSource:
 
     def _read_tasks(self) -> tuple[Task, ...]:
         pids = None if self._cgroup is None else members(self._cgroup)
-        tasks = self._task_reader.read(pids)
-        unchanged = len(tasks) == len(self._tasks) and all(a is b for a, b in zip(tasks, self._tasks, strict=True))
-        return self._tasks if unchanged else tasks
+        return self._task_reader.read(pids)
 
     def _read_legacy(self) -> "Mapping[int, LegacyTask]":
         from memtui.live.old_rule import read_legacy

@@ -1,17 +1,17 @@
 """Models fs/proc/array.c, read backwards: /proc/PID/stat and /proc/PID/status."""
 
-import re
 from typing import Final, NamedTuple
 
 from memtui.model.errors import SourceError
-from memtui.model.mm import COUNTER_NAMES, MmCounters
+from memtui.model.mm import COUNTER_NAMES, NOT_COUNTED, MmCounters
 
 PF_KTHREAD: Final = 0x0020_0000
 """Flag of a kernel thread (include/linux/sched.h)."""
 
-_COUNTERS: Final = {name.encode(): field for name, field in COUNTER_NAMES.items()}
-_FIGURES: Final = re.compile(rb"^(Uid|" + b"|".join(_COUNTERS) + rb"):[\t ]*(\d+)", re.MULTILINE)
-"""The first number of each line that is wanted; the kernel escapes newlines in the name of a process."""
+_COUNTERS: Final = {f"{name}:".encode(): field for name, field in COUNTER_NAMES.items()}
+_FIRST_COUNTER: Final = b"\nVm"
+_BEHIND_COUNTERS: Final = b"\nThreads:"
+"""task_mem prints its lines together; some that have another form may stand between them and this one."""
 
 
 def printable(comm: str) -> str:
@@ -80,10 +80,19 @@ def parse_stat(text: bytes) -> Stat:
 
 
 def parse_status(text: bytes) -> Status:
-    """Parse the lines that matter; a line that the kernel does not print gives None."""
-    figures = {name: int(value) for name, value in _FIGURES.findall(text)}
-    uid = figures.pop(b"Uid", None)
-    return Status(uid, MmCounters(**{_COUNTERS[name]: value for name, value in figures.items()}))
+    """Parse the lines that matter; a line that the kernel does not print gives None.
+
+    The kernel escapes newlines in the name of a process, so that a line starts where it seems to.
+    """
+    _, found, ids = text.partition(b"\nUid:")
+    uid = int(ids.split(None, 1)[0]) if found else None
+    begin = text.find(_FIRST_COUNTER)
+    if begin < 0:
+        return Status(uid, NOT_COUNTED)
+    words = iter(text[begin : text.find(_BEHIND_COUNTERS, begin)].split())
+    # A number that follows a name: "VmPeak:", "1234", "kB".
+    figures = {_COUNTERS[word]: int(next(words)) for word in words if word in _COUNTERS}
+    return Status(uid, MmCounters(**figures))
 
 
 def parse_cpu_ticks(text: bytes) -> int:

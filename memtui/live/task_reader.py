@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+from operator import is_
 from typing import Final, NamedTuple
 
 from memtui.live.processes import in_order, read_task, sees_global_init
@@ -25,7 +26,7 @@ class _Known(NamedTuple):
     task: Task
     fds: tuple[int, ...]
     """Of `_FILES`, kept open: a process that took over the pid is never taken for this one."""
-    text: bytes
+    said: tuple[bytes, ...]
     """What they said just before the task was read."""
 
 
@@ -35,24 +36,30 @@ class TaskReader:
     def __init__(self, procfs: Procfs) -> None:
         self._procfs = procfs
         self._known: dict[int, _Known] = {}
+        """In the order in which the processes were walked."""
         self._room = _descriptors() // len(_FILES)
         self._kept = 0
         """Processes whose files are open."""
         self._looks = 0
+        self._last: tuple[Task, ...] = ()
 
     def read(self, pids: list[int] | None = None) -> tuple[Task, ...]:
-        """In the order of the kernel's walk; a task that did not change is the same object as before.
+        """In the order of the kernel's walk; what did not change, task or tuple, is the same object as before.
 
         Args:
             pids: in the order of the walk; None: all, by creation.
         """
-        has_init = sees_global_init(self._procfs)
         self._looks += 1
+        walked = self._procfs.numbers() if pids is None else pids
+        still = self._still()
+        if len(still) == len(self._known) and walked == [*self._known]:
+            return self._last
         self._kept = sum(bool(one.fds) for one in self._known.values())
+        has_init = sees_global_init(self._procfs)
         known: dict[int, _Known] = {}
-        for pid in self._procfs.numbers() if pids is None else pids:
+        for pid in walked:
             try:
-                known[pid] = self._one(pid, has_init=has_init)
+                known[pid] = self._known[pid] if pid in still else self._one(pid, has_init=has_init)
             except ProcessGone:
                 continue
         for pid, gone in self._known.items():
@@ -60,7 +67,24 @@ class TaskReader:
                 _close(gone.fds)
         self._known = known
         tasks = [one.task for one in known.values()]
-        return tuple(in_order(tasks) if pids is None else tasks)
+        now = tuple(in_order(tasks) if pids is None else tasks)
+        if len(now) != len(self._last) or not all(map(is_, now, self._last)):
+            self._last = now
+        return self._last
+
+    def _still(self) -> set[int]:
+        """The processes whose files say what they said: a look at most of them, so it is kept short."""
+        still = set()
+        turn, pread = self._looks % _EVERY, os.pread
+        for pid, (_, fds, said) in self._known.items():
+            if fds and pid % _EVERY != turn:
+                (sizes, score), (sizes_before, score_before) = fds, said
+                try:
+                    if pread(sizes, _LONGEST, 0) == sizes_before and pread(score, _LONGEST, 0) == score_before:
+                        still.add(pid)
+                except OSError:
+                    continue
+        return still
 
     def __del__(self) -> None:
         self.close()
@@ -73,30 +97,20 @@ class TaskReader:
 
     def _one(self, pid: int, *, has_init: bool) -> _Known:
         before = self._known.get(pid)
-        text = None if before is None or not before.fds else self._said(pid, before.fds)
-        if before is not None and text is not None:
-            if text == before.text and (pid + self._looks) % _EVERY:
-                return before
-            task = read_task(self._procfs, pid, has_init=has_init, before=before.task)
-            return before._replace(task=before.task if before.task == task else task, text=text)
-        # Who looks only once has no use for open files.
-        fds = () if before is None else self._opened(pid)
-        text = self._said(pid, fds) if fds else b""
-        try:
-            task = read_task(self._procfs, pid, has_init=has_init, before=None if before is None else before.task)
-        except ProcessGone:
-            _close(fds)
-            raise
-        return _Known(before.task if before is not None and before.task == task else task, fds, text or b"")
-
-    def _said(self, pid: int, fds: tuple[int, ...]) -> bytes | None:
-        """What the files say now; None: the process exited (ESRCH), and perhaps another one has its number."""
-        try:
-            return b"".join([os.pread(fd, _LONGEST, 0) for fd in fds])
-        except OSError:
-            if pid in self._known:
-                _close(self._known.pop(pid).fds)
-            return None
+        said = None if before is None else _said(before.fds)
+        if before is not None and said is None:
+            # It exited, and another one may have its number.
+            _close(self._known.pop(pid).fds)
+            before = None
+        if before is not None and not before.fds:
+            # Who looks only once has no use for open files.
+            fds = self._opened(pid)
+            self._known[pid] = before = before._replace(fds=fds)
+            said = _said(fds)
+        task = read_task(self._procfs, pid, has_init=has_init, before=None if before is None else before.task)
+        if before is None:
+            return _Known(task, (), ())
+        return _Known(before.task if before.task == task else task, before.fds, said or ())
 
     def _opened(self, pid: int) -> tuple[int, ...]:
         """(): it may not be kept open, or it is gone."""
@@ -122,6 +136,14 @@ def _descriptors() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
         soft = wished
     return max(min(soft, _WISHED) - _SPARE, 0)
+
+
+def _said(fds: tuple[int, ...]) -> tuple[bytes, ...] | None:
+    """What the files say now; None: the process exited (ESRCH)."""
+    try:
+        return tuple([os.pread(fd, _LONGEST, 0) for fd in fds])
+    except OSError:
+        return None
 
 
 def _close(fds: tuple[int, ...]) -> None:
