@@ -58,12 +58,9 @@ def _pages_part(part: str) -> list[tuple[str, str]]:
 
 def read_events(procfs: Procfs, unknown: dict[str, str]) -> dict[str, int]:
     """Event -> how often since boot; those of `EVENTS` that this kernel counts."""
-    events = {}
-    for line in _text(procfs, "vmstat", "vmstat", unknown).splitlines():
-        name, _, value = line.partition(" ")
-        if name in EVENTS and value.isdecimal():
-            events[name] = int(value)
-    return events
+    words = _text(procfs, "vmstat", "vmstat", unknown).split()
+    told = dict(zip(words[::2], words[1::2], strict=False))
+    return {name: int(told[name]) for name in EVENTS & told.keys()}
 
 
 class Rates:

@@ -1,6 +1,8 @@
 """The machine's own figures: Models fs/proc/meminfo.c and the sysctls of mm/."""
 
 import re
+import time
+from collections.abc import Callable
 from typing import Final
 
 from memtui.live.machine import Rates, read_events, read_pressure, read_swaps, read_zones
@@ -41,6 +43,8 @@ SYSCTLS: Final = (
     "zone_reclaim_mode",
 )
 """The files of /proc/sys/vm that are read. Named one by one: reading stat_refresh would change the machine."""
+_SETTLED: Final = 5.0
+"""Seconds for which sysctls are taken to stay as they are: they are two thirds of the files of a look."""
 
 
 def parse_meminfo(text: bytes) -> dict[str, int]:
@@ -59,35 +63,60 @@ def read_sysctls(procfs: Procfs) -> dict[str, int]:
     return values
 
 
-def read_system(procfs: Procfs, previous: SystemSnapshot | None = None, rates: Rates | None = None) -> SystemSnapshot:
-    """The system now; the very object `previous` if nothing changed.
+class SystemReader:
+    """Reads the machine's figures again and again; those that only an administrator changes once in a while."""
 
-    What cannot be read (a proc mounted with subset=pid) is missing, with the reason in `unknown`.
-    """
-    unknown: dict[str, str] = {}
-    meminfo: dict[str, int] = {}
-    release = ""
-    try:
-        meminfo = parse_meminfo(procfs.read("meminfo"))
-    except SourceError as error:
-        unknown["meminfo"] = str(error)
-    try:
-        release = procfs.read("sys/kernel/osrelease").decode(errors="replace").strip()
-    except SourceError as error:
-        unknown["release"] = str(error)
-    events = read_events(procfs, unknown)
-    system = SystemSnapshot(
-        release,
-        meminfo,
-        read_sysctls(procfs),
-        unknown,
-        zones=read_zones(procfs, unknown),
-        vmstat=events,
-        rates={} if rates is None else rates.of(events),
-        swaps=read_swaps(procfs, unknown),
-        pressure=read_pressure(procfs, unknown),
-    )
-    return previous if previous is not None and _facts(previous) == _facts(system) else system
+    def __init__(self, procfs: Procfs, clock: Callable[[], float] = time.monotonic) -> None:
+        self._procfs, self._clock = procfs, clock
+        self._last: SystemSnapshot | None = None
+        self._rates = Rates(clock)
+        self._settings: tuple[float, str, dict[str, int], dict[str, str]] | None = None
+        """When they were read, the release, the sysctls, and what of them could not be had."""
+
+    def read(self) -> SystemSnapshot:
+        """The system now; the very object as before if nothing changed.
+
+        What cannot be read (a proc mounted with subset=pid) is missing, with the reason in `unknown`.
+        """
+        release, sysctls, missing = self._settings_now()
+        unknown = dict(missing)
+        meminfo: dict[str, int] = {}
+        try:
+            meminfo = parse_meminfo(self._procfs.read("meminfo"))
+        except SourceError as error:
+            unknown["meminfo"] = str(error)
+        events = read_events(self._procfs, unknown)
+        system = SystemSnapshot(
+            release,
+            meminfo,
+            sysctls,
+            unknown,
+            zones=read_zones(self._procfs, unknown),
+            vmstat=events,
+            rates=self._rates.of(events),
+            swaps=read_swaps(self._procfs, unknown),
+            pressure=read_pressure(self._procfs, unknown),
+        )
+        if self._last is None or _facts(self._last) != _facts(system):
+            self._last = system
+        return self._last
+
+    def _settings_now(self) -> tuple[str, dict[str, int], dict[str, str]]:
+        now = self._clock()
+        if self._settings is None or now - self._settings[0] >= _SETTLED:
+            missing: dict[str, str] = {}
+            release = ""
+            try:
+                release = self._procfs.read("sys/kernel/osrelease").decode(errors="replace").strip()
+            except SourceError as error:
+                missing["release"] = str(error)
+            self._settings = now, release, read_sysctls(self._procfs), missing
+        return self._settings[1:]
+
+
+def read_system(procfs: Procfs) -> SystemSnapshot:
+    """The system now, once."""
+    return SystemReader(procfs).read()
 
 
 def _facts(system: SystemSnapshot) -> tuple[object, ...]:

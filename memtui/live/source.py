@@ -7,8 +7,7 @@ from memtui.live.address_space import AddressSpaceReader
 from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
 from memtui.live.extras import Extras
-from memtui.live.machine import Rates
-from memtui.live.meminfo import read_system
+from memtui.live.meminfo import SystemReader
 from memtui.live.pace import SMALL_SHARE, Pace
 from memtui.live.processes import out_of_sight
 from memtui.live.procfs import Procfs
@@ -70,8 +69,7 @@ class LiveSource:
         self._smaps = smaps
         self._cgroup: MemoryCgroup | None = None if cgroup is None else find_cgroup(self._procfs, cgroup)
         self._reader = None if pid is None else self._reader_of(pid)
-        self._system: SystemSnapshot | None = None
-        self._rates = Rates()
+        self._system = SystemReader(self._procfs)
         self._sharing: SharingReader | None = None
         """None: nobody wants to know."""
         self._task_reader = TaskReader(self._procfs)
@@ -180,7 +178,7 @@ class LiveSource:
 
     def _snapshot(self, mm: MmSnapshot | None, began: float) -> Snapshot:
         unknown: dict[str, str] = {}
-        self._system = read_system(self._procfs, self._system, self._rates)
+        system = self._system.read()
         if mm is None:
             unknown["mm"] = "no process is chosen"
         read = self._tasks_pace.due
@@ -191,13 +189,13 @@ class LiveSource:
         notes = [note for note in (self._out_of_sight, "" if read else self._tasks_pace.why_old) if note]
         if notes:
             unknown["tasks"] = "; ".join(notes)
-        self._domain = self._read_domain(self._system)
+        self._domain = self._read_domain(system)
         if self._domain is None:
-            unknown["domain"] = self._system.unknown.get("meminfo", "RAM and swap are unknown")
+            unknown["domain"] = system.unknown.get("meminfo", "RAM and swap are unknown")
         return Snapshot(
             source="live",
             title=self._title(mm),
-            system=self._system,
+            system=system,
             tasks=self._tasks,
             domain=self._domain,
             legacy=self._legacy,

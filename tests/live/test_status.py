@@ -2,7 +2,7 @@
 
 import pytest
 
-from memtui.live.meminfo import SYSCTLS, parse_meminfo, read_system
+from memtui.live.meminfo import SYSCTLS, SystemReader, parse_meminfo, read_system
 from memtui.live.procfs import Procfs
 from memtui.live.status import parse_stat, parse_status, printable
 from memtui.model.errors import SourceError
@@ -50,14 +50,17 @@ def test_meminfo_keeps_every_line():
 
 
 def test_the_system_of_a_tree(fake):
-    procfs = Procfs(str(fake.root))
-    system = read_system(procfs)
+    seconds = [0.0]
+    reader = SystemReader(Procfs(str(fake.root)), lambda: seconds[0])
+    system = reader.read()
     assert system.release == "6.1.0-fake"
     assert system.totalpages == 1000 + 100
     assert dict(system.sysctl) == {"swappiness": 60}
-    assert read_system(procfs, system) is system
+    assert reader.read() is system
     fake.write("sys/vm/swappiness", "0\n")
-    assert read_system(procfs, system).sysctl["swappiness"] == 0
+    assert reader.read() is system
+    seconds[0] += 5
+    assert reader.read().sysctl["swappiness"] == 0
 
 
 def test_a_tree_without_meminfo_says_so(fake):
