@@ -1,10 +1,8 @@
 """One process, read again and again: its VMAs with figures and residence, its counters."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import zip_longest
-from operator import is_
 from typing import Final
 
 from memtui.live.maps import FileSystems, MapsParser
@@ -13,7 +11,7 @@ from memtui.live.pace import SMALL_SHARE, Pace, uncollected
 from memtui.live.processes import mm_folder
 from memtui.live.procfs import Procfs
 from memtui.live.residence import ResidenceReader
-from memtui.live.smaps import Block, SmapsParser
+from memtui.live.smaps import SmapsParser, with_block
 from memtui.live.status import Stat, parse_stat, parse_status, printable
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 from memtui.model.mm import MmCounters, MmSnapshot
@@ -21,7 +19,6 @@ from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
-_NO_MORE: Final = (b"", None)
 _TORN: Final = "VMAs changed while they were read"
 _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
@@ -43,7 +40,7 @@ class AddressSpaceReader:
         self._last: MmSnapshot | None = None
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
         self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace(longest=_SMAPS_LONGEST, share=SMALL_SHARE)
-        self._vmas: Sequence[Vma] = ()
+        self._vmas: tuple[Vma, ...] = ()
         """Of the lines of `_maps`, with what was measured of each."""
         self._notes: dict[str, str] = {}
         """What the last reading of the pages could not tell."""
@@ -130,22 +127,21 @@ class AddressSpaceReader:
             return last.vmas
         began = time.monotonic()
         with uncollected():
-            vmas = self._mapped(folder)
+            self._vmas = self._mapped(folder)
         cost = time.monotonic() - began
         self._notes = {}
-        vmas = self._with_smaps(folder, vmas, counters, self._notes, measure=measure)
+        self._vmas = self._with_smaps(folder, self._vmas, counters, self._notes, measure=measure)
         if self._notes.get("smaps", "").endswith(_TORN) and self._smaps_pace.due:
             # The process was just mapping something: a cheap reading is made once more.
             self._notes = {}
-            vmas = self._with_smaps(folder, self._mapped(folder), counters, self._notes, measure=measure)
+            self._vmas = self._with_smaps(folder, self._mapped(folder), counters, self._notes, measure=measure)
         began = time.monotonic()
         with uncollected():
-            vmas = self._with_runs(folder, vmas, self._notes)
-        self._vmas = vmas
+            self._vmas = self._with_runs(folder, self._vmas, self._notes)
         # The first reading parses everything, and says nothing about the next.
         self._pace.spent(0.0 if last is None else cost + time.monotonic() - began)
         unknown |= self._notes
-        return vmas
+        return self._vmas
 
     def _mapped(self, folder: str) -> tuple[Vma, ...]:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
@@ -154,10 +150,9 @@ class AddressSpaceReader:
         read = zip_longest(self._procfs.pieces_filled(name), known)
         # The objects as before: the memory of what is read anew is free again at once.
         pieces = [before if piece == before else piece for piece, before in read if piece]
-        if pieces != known:
-            systems = self._file_systems(folder)
-            self._vmas = self._maps.parse(pieces, systems, self._vmas, file=self._procfs.path(name))
-        return tuple(self._vmas) if self._last is None else _kept(self._last.vmas, self._vmas)
+        if pieces == known:
+            return self._vmas
+        return self._maps.parse(pieces, self._file_systems(folder), self._vmas, file=self._procfs.path(name))
 
     def _file_systems(self, folder: str) -> FileSystems:
         """Of the mounts that the process sees; of ours if it does not let them be read."""
@@ -185,15 +180,14 @@ class AddressSpaceReader:
             return vmas
         try:
             with self._smaps_pace.measured(), uncollected():
-                blocks = self._smaps.parse(self._procfs.pieces_filled(f"{folder}/smaps"))
-                now = list(_attached(zip(self._maps.lines, vmas, strict=True), blocks))
+                pieces = self._procfs.pieces_filled(f"{folder}/smaps")
+                now, torn = self._smaps.attach(pieces, self._maps.lines, vmas)
         except (AccessDenied, NotSupported) as error:
             notes["smaps"] = str(error)
-            return _kept(vmas, [_with_block(vma, None) for vma in vmas])
-        torn = sum(vma.smaps is None for vma in now)
+            return vmas if all(vma.smaps is None for vma in vmas) else tuple(with_block(vma, None) for vma in vmas)
         if torn:
             notes["smaps"] = f"{torn} of {len(vmas)} {_TORN}"
-        return _kept(vmas, now)
+        return now
 
     def _with_runs(self, folder: str, vmas: tuple[Vma, ...], notes: dict[str, str]) -> tuple[Vma, ...]:
         reading = self._residence.read(folder, vmas)
@@ -222,25 +216,6 @@ class AddressSpaceReader:
             return None
 
 
-def _attached(lines: Iterable[tuple[bytes, Vma]], blocks: Iterator[tuple[bytes, Block]]) -> Iterator[Vma]:
-    """The VMAs of the lines with their blocks, both by ascending address; a line that has none changed meanwhile."""
-    head, block = next(blocks, _NO_MORE)
-    for line, vma in lines:
-        while head and head != line and int(head.partition(b"-")[0], 16) < vma.start:
-            head, block = next(blocks, _NO_MORE)
-        yield _with_block(vma, block if head == line else None)
-
-
-def _with_block(vma: Vma, block: Block | None) -> Vma:
-    """The VMA with the figures of its block; the same object if it has them."""
-    smaps, vm_flags = (None, None) if block is None else block
-    # A huge page memfd has the label of any memfd: the flag tells it.
-    kind = VmaKind.HUGETLB if vm_flags is not None and "ht" in vm_flags else vma.kind
-    if (vma.smaps, vma.vm_flags, vma.kind) == (smaps, vm_flags, kind):
-        return vma
-    return vma._replace(smaps=smaps, vm_flags=vm_flags, kind=kind)
-
-
 def _hidden_swap(vmas: Sequence[Vma]) -> int:
     """KiB that smaps counts as swapped in shared memory and that no run shows."""
     hidden = 0
@@ -252,20 +227,8 @@ def _hidden_swap(vmas: Sequence[Vma]) -> int:
 
 
 def _same_or_new(old: MmSnapshot | None, new: MmSnapshot) -> MmSnapshot:
-    """`old` if nothing changed; else `new`, with the old tuple of VMAs if those did not."""
-    if old is None or not _all_same(old.vmas, new.vmas):
-        return new
-    kept = replace(new, vmas=old.vmas)
-    return old if _facts(old) == _facts(kept) else kept
-
-
-def _kept(before: tuple[Vma, ...], now: Sequence[Vma]) -> tuple[Vma, ...]:
-    """`before` if every VMA is the same object."""
-    return before if _all_same(before, now) else tuple(now)
-
-
-def _all_same(old: Sequence[Vma], new: Sequence[Vma]) -> bool:
-    return old is new or (len(old) == len(new) and all(map(is_, old, new)))
+    """`old` if nothing changed."""
+    return old if old is not None and old.vmas is new.vmas and _facts(old) == _facts(new) else new
 
 
 def _facts(mm: MmSnapshot) -> tuple[object, ...]:

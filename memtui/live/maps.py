@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 from memtui.live.mounts import Mount
@@ -11,7 +10,10 @@ from memtui.model.vma import Vma, VmaKind
 
 _SYSV: Final = re.compile(r"/SYSV[0-9a-f]{8} \(deleted\)")
 _NO_FILE: Final = ((0, 0), 0)
-_NO_MORE: Final = (b"", None)
+_KEPT: Final = 16_384
+"""Different ends of lines that are kept: each offset into a file is one."""
+_new: Final = tuple.__new__
+"""What the class of a NamedTuple does, without its checks: one for each VMA."""
 
 
 class FileSystems(NamedTuple):
@@ -43,25 +45,22 @@ def parse_line(line: bytes, systems: FileSystems) -> Vma:
     Raises:
         ValueError: it is no such line.
     """
-    return _parse(line, systems, {})
-
-
-def _parse(line: bytes, systems: FileSystems, rests: dict[bytes, tuple[Any, ...]]) -> Vma:
-    """Thousands of lines may differ in their addresses alone: what stands behind those is parsed once."""
     place, _, rest = line.partition(b" ")
+    return _placed(place, _fields(rest, systems))
+
+
+def _placed(place: bytes, fields: tuple[Any, ...]) -> Vma:
     start, _, end = place.partition(b"-")
-    fields = rests.get(rest)
-    if fields is None:
-        rests[rest] = fields = _fields(rest, systems)
-    return Vma(int(start, 16), int(end, 16), *fields)
+    return _new(Vma, (int(start, 16), int(end, 16), *fields))
 
 
 def _fields(rest: bytes, systems: FileSystems) -> tuple[Any, ...]:
+    """What stands behind the addresses of a line; nothing is measured yet."""
     perms, offset, dev, inode, *label = rest.split(b" ", 4)
     major, _, minor = dev.partition(b":")
     name = label[0].lstrip(b" ").decode(errors="surrogateescape") if label else ""
     file = (int(major, 16), int(minor, 16)), int(inode)
-    return perms.decode("ascii"), int(offset, 16), *file, name, kind_of(name, *file, systems)
+    return perms.decode("ascii"), int(offset, 16), *file, name, kind_of(name, *file, systems), None, None, None
 
 
 def kind_of(name: str, dev: tuple[int, int], inode: int, systems: FileSystems) -> VmaKind:
@@ -102,17 +101,21 @@ def _kind_of_unmounted(name: str) -> VmaKind:
 
 
 class MapsParser:
-    """Parses maps again and again: a line that is as before gives the same `Vma` object as before."""
+    """Parses maps again and again: a line that is as before gives the same `Vma` object as before.
+
+    Thousands of lines may differ in their addresses alone: what stands behind those is parsed once.
+    """
 
     def __init__(self) -> None:
         self._systems = FileSystems()
+        self._rests: dict[bytes, tuple[Any, ...]] = {}
         self.pieces: Sequence[bytes] = ()
         """What was parsed last."""
 
     def parse(
         self, pieces: Sequence[bytes], systems: FileSystems, before: Sequence[Vma] = (), *, file: str = "maps"
-    ) -> list[Vma]:
-        """The VMAs in the order of the file, one a line.
+    ) -> tuple[Vma, ...]:
+        """The VMAs in the order of the file, one a line. Only what stands behind the pieces that are as before costs.
 
         Args:
             pieces: of the text of the file, that a line may reach over.
@@ -123,44 +126,47 @@ class MapsParser:
         Raises:
             ParseError: a line has another form, named with `file` and its number.
         """
-        known = zip(self.lines, before if systems == self._systems else (), strict=False)
-        vmas = list(_merged(lines_of(pieces), known, systems, file))
-        self.pieces, self._systems = pieces, systems
-        return vmas
+        if systems != self._systems:
+            self.pieces, self._systems, self._rests = (), systems, {}
+        equal = _equal(self.pieces, pieces)
+        vmas = [*before[: sum(piece.count(b"\n") for piece in pieces[:equal])]]
+        known = dict(zip(lines_of(self.pieces[equal:]), before[len(vmas) :], strict=False))
+        self.pieces = ()  # of a text that cannot be parsed nothing is known
+        for line in lines_of(pieces[equal:]):
+            try:
+                vmas.append(known.get(line) or self._parsed(line))
+            except ValueError as error:
+                raise ParseError("not a line of maps", file=file, line=len(vmas) + 1) from error
+        self.pieces = pieces
+        return tuple(vmas)
 
     @property
     def lines(self) -> Iterator[bytes]:
-        """Of the last text, each with its newline."""
+        """Of the last text, without their newlines."""
         return lines_of(self.pieces)
+
+    def _parsed(self, line: bytes) -> Vma:
+        place, _, rest = line.partition(b" ")
+        fields = self._rests.get(rest)
+        if fields is None:
+            if len(self._rests) >= _KEPT:
+                self._rests.clear()
+            self._rests[rest] = fields = _fields(rest, self._systems)
+        return _placed(place, fields)
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """One at a time: there are tens of thousands. What stands behind the last newline is left out."""
     rest = b""
     for piece in pieces:
-        for line in BytesIO(rest + piece):
-            if line.endswith(b"\n"):
-                yield line
-        rest = b"" if piece.endswith(b"\n") else line
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
 
 
-def _merged(
-    lines: Iterator[bytes], known: Iterator[tuple[bytes, Vma]], systems: FileSystems, file: str
-) -> Iterator[Vma]:
-    """Both by ascending address."""
-    rests: dict[bytes, tuple[Any, ...]] = {}
-    known_line, vma = next(known, _NO_MORE)
-    for number, line in enumerate(lines, 1):
-        if line != known_line:
-            try:
-                parsed = _parse(line[:-1], systems, rests)
-            except ValueError as error:
-                raise ParseError("not a line of maps", file=file, line=number) from error
-            while vma is not None and vma.start < parsed.start:
-                known_line, vma = next(known, _NO_MORE)
-            if line != known_line:
-                yield parsed
-                continue
-        assert vma is not None
-        yield vma
-        known_line, vma = next(known, _NO_MORE)
+def _equal(before: Sequence[bytes], now: Sequence[bytes]) -> int:
+    """How many pieces are as before, up to one that ends with its line."""
+    pairs = enumerate(zip(before, now, strict=False))
+    equal = next((place for place, (old, new) in pairs if old != new), min(len(before), len(now)))
+    while equal and not now[equal - 1].endswith(b"\n"):
+        equal -= 1
+    return equal

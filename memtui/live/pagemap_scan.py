@@ -22,11 +22,13 @@ PAGE_IS_GUARD: Final = 1 << 8
 _PAGEMAP_SCAN: Final = 0xC060_6610
 _ARGUMENT: Final = struct.Struct("12Q")
 _WALK_END: Final = 4
-_RANGES: Final = 2048
+_RANGES: Final = 512
 """Ranges that one call returns at most."""
-_MAX_PAGES: Final = (256 << 20) >> PAGE_SHIFT
-"""Pages that one call finds at most: the walk holds the lock of the address space, and 256 MiB at a time does not slow
-the watched process measurably."""
+_MAX_PAGES: Final = (32 << 20) >> PAGE_SHIFT
+"""Pages that one call finds at most. The walk holds the lock of the address space, which the watched process waits for
+when it maps or unmaps; a call more for each 32 MiB costs nothing that could be measured."""
+RANGE_BYTES: Final = 24
+"""Of a struct page_region: three numbers of 8 bytes."""
 _WANTED: Final = PAGE_IS_PRESENT | PAGE_IS_SWAPPED
 _TOLD: Final = _WANTED | PAGE_IS_FILE | PAGE_IS_PFNZERO | PAGE_IS_HUGE
 
@@ -41,7 +43,8 @@ class Scanner:
 
     def __init__(self) -> None:
         self._told = _TOLD | PAGE_IS_GUARD
-        self._vector = array("Q", bytes(8 * 3 * _RANGES))
+        self._vector = array("Q", bytes(RANGE_BYTES * _RANGES))
+        self._view = memoryview(self._vector).cast("B")
 
     def scan(self, fd: int, start: int, end: int) -> Iterator[PageRange]:
         """The ranges that are present or swapped, by ascending address: `pieces` as tuples."""
@@ -63,13 +66,15 @@ class Scanner:
         """
         while start < end:
             count, walk_end = self._call(fd, start, end, files=files)
-            found = self._vector[: 3 * count]
-            yield found.tobytes()
-            if count < _RANGES and (sum(found[1::3]) - sum(found[::3])) >> PAGE_SHIFT < _MAX_PAGES:
-                # The kernel's walk_end may lie before the end although the walk got there: it stays at the place of
-                # the last flush of its own buffer.
+            if not count:
                 return
-            start = max(walk_end, found[-2])
+            yield bytes(self._view[: count * RANGE_BYTES])
+            last = self._vector[3 * count - 2]
+            if count < _RANGES and not last <= walk_end < end:
+                # The kernel's walk_end may lie before the last range although the walk got to the end: it stays at
+                # the place of the last flush of its own buffer. Who stopped for the pages stopped behind a range.
+                return
+            start = max(walk_end, last)
 
     def _call(self, fd: int, start: int, end: int, *, files: bool) -> tuple[int, int]:
         address, length = self._vector.buffer_info()
@@ -92,3 +97,13 @@ def ranges_of(piece: bytes) -> Iterator[PageRange]:
     """What one call found."""
     words = array("Q", piece)
     return zip(words[::3].tolist(), words[1::3].tolist(), words[2::3].tolist(), strict=True)
+
+
+def first_byte(piece: bytes) -> int:
+    """Where the first of these ranges begins."""
+    return int.from_bytes(piece[:8], "little")
+
+
+def last_byte(piece: bytes) -> int:
+    """Behind the last of them."""
+    return int.from_bytes(piece[-16:-8], "little")

@@ -1,28 +1,24 @@
-"""Where the pages of each VMA live: the ranges of pagemap, cut at the VMAs and named by what the VMA maps."""
+"""Where the pages of each VMA live: read by the best window that this kernel has."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from operator import is_
+from operator import is_, itemgetter
 from typing import Final, NamedTuple
 
-from memtui.live.pagemap import MAX_PAGES, PAGE_IS_UNSURE, find_zero_pfn, walk
-from memtui.live.pagemap_scan import (
-    PAGE_IS_FILE,
-    PAGE_IS_GUARD,
-    PAGE_IS_HUGE,
-    PAGE_IS_PFNZERO,
-    PAGE_IS_SWAPPED,
-    PageRange,
-    Scanner,
-    ranges_of,
-)
+from memtui.live.changes import changed_part
+from memtui.live.joined import ANON, Runs, join, meaning_of, with_runs
+from memtui.live.pagemap import MAX_PAGES, find_zero_pfn, walk
+from memtui.live.pagemap_scan import PAGE_IS_HUGE, RANGE_BYTES, Scanner, first_byte, last_byte, ranges_of
 from memtui.live.procfs import Procfs
-from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import NotSupported, ProcessGone, SourceError
-from memtui.model.pages import PageRun, Residence
-from memtui.model.vma import Vma, VmaKind
+from memtui.model.pages import Residence
+from memtui.model.vma import Vma
 
-Runs = tuple[PageRun, ...]
+_KERNEL_HALF: Final = 1 << 63
+"""Where [vsyscall] lies, out of reach for pagemap."""
+_RUNS_OF: Final = itemgetter(Vma._fields.index("runs"))
+_LARGE: Final = 32 << 20
+"""Bytes of an anonymous VMA that is worth a call of its own."""
 
 
 class RunsReading(NamedTuple):
@@ -33,113 +29,6 @@ class RunsReading(NamedTuple):
     no runs, ()."""
     unknown: str = ""
     """Why something is missing or unsure."""
-
-
-class Meaning(NamedTuple):
-    """What the present pages of a VMA are."""
-
-    of_file: Residence
-    """Pages with the FILE category: no anonymous memory."""
-    bare: Residence
-    """Pages without it."""
-
-
-_ANON: Final = Meaning(Residence.ZERO, Residence.ANON)
-"""Private anonymous: the one "file" page there can be is the huge zero page, which carries FILE (6.18)."""
-_MEANINGS: Final = {
-    VmaKind.HEAP: _ANON,
-    VmaKind.STACK: _ANON,
-    VmaKind.ANON: _ANON,
-    VmaKind.FILE: Meaning(Residence.PAGE_CACHE, Residence.ANON),
-    VmaKind.SHMEM: Meaning(Residence.SHMEM, Residence.ANON),
-    VmaKind.SHARED_ANON: Meaning(Residence.SHMEM, Residence.ANON),
-    VmaKind.SYSV: Meaning(Residence.SHMEM, Residence.ANON),
-    VmaKind.MEMFD: Meaning(Residence.SHMEM, Residence.ANON),
-    VmaKind.HUGETLB: Meaning(Residence.SHMEM, Residence.ANON),
-    VmaKind.DEVICE: Meaning(Residence.PAGE_CACHE, Residence.UNKNOWN),
-    VmaKind.SPECIAL: Meaning(Residence.PAGE_CACHE, Residence.UNKNOWN),
-}
-
-
-_KERNEL_HALF: Final = 1 << 63
-"""Where [vsyscall] lies, out of reach for pagemap."""
-_LARGE: Final = 32 << 20
-"""Bytes of an anonymous VMA that is worth a call of its own."""
-_RAW_FLAGS: Final = frozenset({"pf", "io"})
-"""VM_PFNMAP, VM_IO."""
-
-
-def meaning_of(vma: Vma) -> Meaning:
-    """How to read the present pages of this VMA.
-
-    The kernel counts pages with a struct page that are not anonymous as RssFile (vdso, aio rings) or RssShmem. A bare
-    page of a shared, special or device mapping is no memory of the process: a frame put there by a driver.
-    """
-    if vma.kind is VmaKind.DEVICE and vma.name == "/dev/zero":
-        return _ANON
-    meaning = _MEANINGS[vma.kind]
-    raw = vma.perms[3] == "s" or (vma.vm_flags is not None and not _RAW_FLAGS.isdisjoint(vma.vm_flags))
-    return meaning._replace(bare=Residence.UNKNOWN) if raw else meaning
-
-
-def residence_of(categories: int, meaning: Meaning) -> Residence:
-    """The residence of pages with these PAGE_IS_* categories (pagemap_page_category, fs/proc/task_mmu.c)."""
-    if categories & PAGE_IS_GUARD:
-        return Residence.GUARD
-    if categories & PAGE_IS_SWAPPED:
-        return Residence.SWAPPED
-    if categories & PAGE_IS_PFNZERO:
-        return Residence.ZERO
-    if categories & PAGE_IS_UNSURE:
-        return Residence.UNKNOWN
-    return meaning.of_file if categories & PAGE_IS_FILE else meaning.bare
-
-
-def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -> list[Runs]:
-    """Cut the ranges at the VMAs and name them; both ascend. Ranges outside every VMA came after maps: left out."""
-    result: list[Runs] = []
-    stream = iter(ranges)
-    current = next(stream, None)
-    for vma in vmas:
-        start, end = vma[0], vma[1]
-        pieces: list[PageRange] = []
-        while current is not None and current[0] < end:
-            if current[1] > start:
-                pieces.append(current)
-            if current[1] > end:
-                break
-            current = next(stream, None)
-        if not pieces:
-            result.append(())
-        elif len(pieces) == 1:
-            result.append((_run(pieces[0], start, end, meaning_of(vma), huge_told=huge_told),))
-        else:
-            result.append(tuple(_merged(pieces, vma, huge_told=huge_told)))
-    return result
-
-
-def _run(piece: PageRange, start: int, end: int, meaning: Meaning, *, huge_told: bool) -> PageRun:
-    first, last, categories = piece
-    first = max(start, first)  # of equal ones that of the VMA: most runs start there, and share the object
-    huge = bool(categories & PAGE_IS_HUGE) if huge_told else None
-    pages = (min(last, end) - first) >> PAGE_SHIFT
-    return PageRun(first, pages, residence_of(categories, meaning), None, None, huge)
-
-
-def _merged(pieces: Iterable[PageRange], vma: Vma, *, huge_told: bool) -> Iterator[PageRun]:
-    """Neighbours that differ only in what a residence does not depend on become one."""
-    meaning = meaning_of(vma)
-    last: PageRun | None = None
-    for piece in pieces:
-        run = _run(piece, vma.start, vma.end, meaning, huge_told=huge_told)
-        if last is not None and last.end == run.start and (last.residence, last.huge) == (run.residence, run.huge):
-            last = last._replace(pages=last.pages + run.pages)
-            continue
-        if last is not None:
-            yield last
-        last = run
-    if last is not None:
-        yield last
 
 
 class ResidenceReader:
@@ -156,7 +45,8 @@ class ResidenceReader:
     def read(self, folder: str, vmas: tuple[Vma, ...]) -> RunsReading:
         """The VMAs of the process in `folder` ("4242") with their runs; the very tuple if nothing changed.
 
-        A page of shmem that is on swap shows in neither window: it is missing without a trace.
+        A page of shmem that is on swap shows in neither window: it is missing without a trace. VMAs that have runs
+        already have those of the last reading.
 
         Raises:
             ProcessGone: it exited.
@@ -188,28 +78,58 @@ class ResidenceReader:
                 # Among huge entries the huge zero page is told only by FILE (6.18).
                 span = list(scanner.pieces(fd, start, end))
             pieces += span
-        # Joining costs more than the scan; a process that sleeps gives the same again.
+        # Joining costs more than the scan; of a process that sleeps nothing is to be joined.
         if vmas is not self._vmas or pieces != self._pieces:
-            vmas = _with(vmas, join(chain.from_iterable(map(ranges_of, pieces)), vmas, huge_told=True))
+            vmas = _joined(vmas, self._pieces, pieces)
         self._vmas, self._pieces = vmas, pieces
         return vmas
 
 
+def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> tuple[Vma, ...]:
+    """The VMAs with the runs of the ranges in `pieces`; those that have some have them of `before`."""
+    start, end = _changed(before, pieces)
+    if start == end and None not in map(_RUNS_OF, vmas):
+        return vmas
+    places = [place for place, vma in enumerate(vmas) if _RUNS_OF(vma) is None or (vma[0] < end and vma[1] > start)]
+    if not places:
+        return vmas
+    moved = [vmas[place] for place in places]
+    ranges = (ranges_of(piece) for piece in pieces if _overlaps(piece, moved[0].start, moved[-1].end))
+    now = list(vmas)
+    for place, vma, runs in zip(places, moved, join(chain.from_iterable(ranges), moved, huge_told=True), strict=True):
+        if vma.runs != runs:
+            now[place] = with_runs(vma, runs)
+    return tuple(now)
+
+
+def _changed(before: list[bytes], pieces: list[bytes]) -> tuple[int, int]:
+    """The bytes between which ranges differ; (0, 0): none does."""
+    equal = next((place for place, pair in enumerate(zip(before, pieces, strict=False)) if pair[0] != pair[1]), 0)
+    tables = changed_part(b"".join(before[equal:]), b"".join(pieces[equal:]), RANGE_BYTES)
+    spans = [(first_byte(table), last_byte(table)) for table in tables if table]
+    return min((start for start, _ in spans), default=0), max((end for _, end in spans), default=0)
+
+
+def _overlaps(piece: bytes, start: int, end: int) -> bool:
+    return first_byte(piece) < end and last_byte(piece) > start
+
+
 def _with(vmas: tuple[Vma, ...], runs: Sequence[Runs | None]) -> tuple[Vma, ...]:
     """The VMAs with these runs; those that had them, and the tuple if all had, are the same objects."""
-    now = tuple(
-        vma if vma.runs == of_vma else vma._replace(runs=of_vma) for vma, of_vma in zip(vmas, runs, strict=True)
-    )
+    now = tuple(vma if vma.runs == of_vma else with_runs(vma, of_vma) for vma, of_vma in zip(vmas, runs, strict=True))
     return vmas if all(map(is_, vmas, now)) else now
 
 
 def _spans(vmas: Sequence[Vma]) -> Iterator[tuple[int, int, bool]]:
     """What is in reach, in few spans: large anonymous VMAs apart, whose pages can be of no file."""
-    within = [vma for vma in vmas if vma.start < _KERNEL_HALF]
-    start = end = within[0].start if within else 0
-    for vma in within:
-        end = vma.end
-        if vma.end - vma.start >= _LARGE and meaning_of(vma) is _ANON:
+    last = len(vmas)
+    while last and vmas[last - 1].start >= _KERNEL_HALF:
+        last -= 1
+    if not last:
+        return
+    start, end = vmas[0].start, vmas[last - 1].end
+    for vma in vmas[:last]:
+        if vma[1] - vma[0] >= _LARGE and meaning_of(vma) is ANON:
             if start < vma.start:
                 yield start, vma.start, True
             yield vma.start, vma.end, False

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from memtui.live.address_space import AddressSpaceReader
+from memtui.live.joined import join, meaning_of, residence_of
 from memtui.live.pagemap import find_zero_pfn, walk
 from memtui.live.pagemap_scan import (
     PAGE_IS_FILE,
@@ -17,7 +18,6 @@ from memtui.live.pagemap_scan import (
     Scanner,
 )
 from memtui.live.procfs import Procfs
-from memtui.live.residence import join, meaning_of, residence_of
 from memtui.live.smaps import parse_rollup
 from memtui.model.errors import NotSupported
 from memtui.model.mm import MmSnapshot
