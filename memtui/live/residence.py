@@ -139,7 +139,7 @@ def _spans(vmas: Sequence[Vma]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _has_huge(piece: bytes) -> bool:
-    return any(categories & PAGE_IS_HUGE for _, _, categories in ranges_of(piece))
+    return any(categories & PAGE_IS_HUGE for categories in piece[16::RANGE_BYTES])
 
 
 def _walked(fd: int, vmas: Sequence[Vma], zero_pfn: int | None) -> tuple[list[Runs | None], str]:

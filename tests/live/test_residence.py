@@ -186,6 +186,7 @@ def test_the_scan_goes_on_behind_a_full_vector_and_a_full_count(mm, child, monke
 
     monkeypatch.setattr(pagemap_scan, "_RANGES", 3)
     monkeypatch.setattr(pagemap_scan, "_MAX_PAGES", 7)
+    monkeypatch.setattr(pagemap_scan, "_MAX_PAGES_OF_FILES", 7)
     vmas = [vma for vma in mm.vmas if vma.name != "[vsyscall]"]
     with Procfs().opened(f"{child.pid}/pagemap") as fd:
         runs = join(Scanner().scan(fd, vmas[0].start, vmas[-1].end), vmas, huge_told=True)
