@@ -131,10 +131,10 @@ class AddressSpaceReader:
         cost = time.monotonic() - began
         self._notes = {}
         self._vmas = self._with_smaps(folder, self._vmas, counters, self._notes, measure=measure)
-        if self._notes.get("smaps", "").endswith(_TORN) and self._smaps_pace.due:
-            # The process was just mapping something: a cheap reading is made once more.
+        if self._notes.get("smaps", "").endswith(_TORN) and self._smaps_pace.cheap:
+            # The process was just mapping something.
             self._notes = {}
-            self._vmas = self._with_smaps(folder, self._mapped(folder), counters, self._notes, measure=measure)
+            self._vmas = self._with_smaps(folder, self._mapped(folder), counters, self._notes, measure=True)
         began = time.monotonic()
         with uncollected():
             self._vmas = self._with_runs(folder, self._vmas, self._notes)

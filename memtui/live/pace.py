@@ -12,6 +12,8 @@ SHARE: Final = 0.01
 """Of the time, at most, goes into one dear reading: all that is read beside the screen is to cost two hundredths."""
 SMALL_SHARE: Final = 0.002
 """The same for figures that are not what one looks at first."""
+_CHEAP: Final = 0.02
+"""Seconds."""
 _AGES: Final = (3600, 600, 60, 30, 10, 5)
 """Seconds."""
 
@@ -50,6 +52,11 @@ class Pace:
     def used(self) -> bool:
         """Whether anything was read yet."""
         return self._ended is not None
+
+    @property
+    def cheap(self) -> bool:
+        """Whether the last reading took so little that it may be made once more at once."""
+        return self._cost < _CHEAP
 
     @contextmanager
     def measured(self) -> Iterator[None]:
