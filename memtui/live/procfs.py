@@ -14,6 +14,8 @@ PTRACE_HINT: Final = "needs the user of the process, CAP_SYS_PTRACE or root"
 """What grants maps, smaps, pagemap and exe (ptrace_may_access, kernel/ptrace.c)."""
 
 _CHUNK: Final = 1 << 16
+_HEEDED: Final = 16
+"""Pieces of a long file, 4 KiB mostly, after which whoever heeds is told again."""
 
 
 class Procfs:
@@ -31,7 +33,7 @@ class Procfs:
     def __init__(self, root: str = "/proc") -> None:
         self.root = root
         self.heed: Callable[[str], None] = lambda path: None
-        """Hears of every piece that is read of a file, by the file's path; what it raises ends the reading."""
+        """Hears again and again of a file that is read, by the file's path; what it raises ends the reading."""
 
     @property
     def mounted(self) -> bool:
@@ -85,8 +87,11 @@ class Procfs:
             piece = os.read(fd, _CHUNK)
             if not piece:
                 raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
+            number = 0
             while piece:
-                self.heed(self.path(name))
+                if number % _HEEDED == 0:
+                    self.heed(self.path(name))
+                number += 1
                 yield piece
                 piece = os.read(fd, _CHUNK)
 
