@@ -5,6 +5,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from tests.oracle.exec_stop import Ask, asking
 from tests.oracle.mm_both import Both
 from tests.oracle.mm_ops import Area, Arg, Op, Ref
 from tests.oracle.mm_real import Place, build
@@ -15,6 +16,13 @@ from tests.oracle.mm_series import Seed
 def runner(tmp_path_factory: pytest.TempPathFactory) -> FilePath:
     """The compiled runner."""
     return build(tmp_path_factory.mktemp("mm-runner"))
+
+
+@pytest.fixture(scope="session")
+def ask() -> Iterator[Ask]:
+    """Starts a program up to its exec stop and tells what the kernel shows then."""
+    with asking() as answer:
+        yield answer
 
 
 @pytest.fixture

@@ -6,13 +6,16 @@ Reads one JSON list a line from stdin: [file name, argv, environment, soft RLIMI
 {"signal": name} for a program that exec itself killed. The program never runs: it is killed at its exec stop.
 """
 
+import contextlib
 import ctypes
 import errno
 import json
 import os
 import resource
 import signal
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ADDR_NO_RANDOMIZE = 0x0040000
@@ -21,6 +24,8 @@ SYS_EXECVEAT = 322
 DIRFD = 100
 LIBC = ctypes.CDLL(None, use_errno=True)
 At = tuple[str | None, int, int]
+Ask = Callable[..., dict[str, object]]
+"""Takes what a line of stdin holds."""
 
 
 def strings_of(texts: list[str]) -> ctypes.Array[ctypes.c_char_p]:
@@ -84,6 +89,22 @@ def attempt(
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+@contextlib.contextmanager
+def asking() -> Iterator[Ask]:
+    """This file as a process of its own: starts programs up to their exec stop, tells what the kernel shows then."""
+    child = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(*question: object) -> dict[str, object]:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(question) + "\n")
+        child.stdin.flush()
+        return json.loads(child.stdout.readline())
+
+    yield ask
+    child.communicate()
 
 
 def main() -> None:

@@ -3,15 +3,13 @@
 MEMTUI_EXEC_PROGRAMS=all compares every program, a number that many.
 """
 
-import json
 import os
 import platform
 import random
 import shutil
 import struct
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +24,7 @@ from memtui.sim.machine import Machine
 from memtui.trace.line import Array, Call, Flags, Number, Statement, Text
 from memtui.trace.parser import parse_line
 from memtui.trace.printer import format_call
-from tests.oracle.exec_stop import DIRFD, At
+from tests.oracle.exec_stop import DIRFD, Ask, At
 
 pytestmark = [
     pytest.mark.oracle,
@@ -37,7 +35,6 @@ FOLDERS = ("/usr/bin", "/usr/sbin", "/bin", "/sbin")
 SEED = 618
 AT_EXECVE_CHECK = 0x10000
 PT_GNU_STACK = bytes.fromhex("51e57464")
-Ask = Callable[..., dict[str, object]]
 
 
 class Asked(LiveHost):
@@ -67,23 +64,6 @@ def chosen() -> list[str]:
     everything = list(programs())
     wanted = os.environ.get("MEMTUI_EXEC_PROGRAMS", "40")
     return everything if wanted == "all" else random.Random(SEED).sample(everything, min(int(wanted), len(everything)))
-
-
-@pytest.fixture(scope="module")
-def ask() -> Iterator[Ask]:
-    """Starts a program up to its exec stop and tells what the kernel shows then."""
-    script = Path(__file__).with_name("exec_stop.py")
-    child = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def answer(*question: object) -> dict[str, object]:
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(json.dumps(question) + "\n")
-        child.stdin.flush()
-        return json.loads(child.stdout.readline())
-
-    yield answer
-    child.communicate()
 
 
 def text(value: str) -> Text:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle.test_exec import Ask, ask, predict, pytestmark
+from tests.oracle.exec_stop import Ask
+from tests.oracle.test_exec import predict, pytestmark
 
-__all__ = ["ask", "pytestmark"]
+__all__ = ["pytestmark"]
 
 COUNT = int(os.environ.get("MEMTUI_EXEC_SCRIPTS", "150"))
 PAGE = 4096

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle.exec_stop import At
-from tests.oracle.test_exec import AT_EXECVE_CHECK, Ask, ask, predict, pytestmark
+from tests.oracle.exec_stop import Ask, At
+from tests.oracle.test_exec import AT_EXECVE_CHECK, predict, pytestmark
 
-__all__ = ["ask", "pytestmark"]
+__all__ = ["pytestmark"]
 
 NOFOLLOW, EMPTY_PATH = 0x100, 0x1000
 FLAGS = (0, NOFOLLOW, EMPTY_PATH, NOFOLLOW | EMPTY_PATH, AT_EXECVE_CHECK, AT_EXECVE_CHECK | EMPTY_PATH, 0x400)
