@@ -4,6 +4,7 @@ Each function imports what it runs, so that none makes the start of another slow
 """
 
 import gc
+import glob
 import os
 import stat
 from pathlib import Path
@@ -111,6 +112,8 @@ def _read_trace(path: Path) -> str:
         from memtui.scenarios import scenario_names
 
         hint = "the scenarios are " + ", ".join(scenario_names())
+        if any(file.suffix[1:].isdecimal() for file in path.parent.glob(f"{glob.escape(path.name)}.*")):
+            hint = f"strace -ff wrote a file for each process: strace-log-merge {path} > LOG, if they have times (-ttt)"
         raise SourceError(f"{path}: no such file or scenario", hint=hint) from error
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from error

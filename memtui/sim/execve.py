@@ -23,6 +23,8 @@ def handler(world: World, process: Process, call: Call) -> Effect:
     """
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
+    if isinstance(named := _path(call), Number) and named.value and call.result is not None:
+        return _unknown(process, "the log does not tell the name of the program: its mappings are unknown")
     asked = _arguments(world, call)
     try:
         program = find_program(world, process, asked)
@@ -41,6 +43,11 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         return Effect(outcome.value, outcome.errno, outcome.why)
     process.start_program(program)
     return Effect(outcome.value, "", outcome.why, _notes(world, program, call), _mappings(process, program))
+
+
+def _path(call: Call) -> Arg | None:
+    place = ENVP[call.name] - 2
+    return call.args[place] if len(call.args) > place else None
 
 
 def _arguments(world: World, call: Call) -> Exec:
@@ -106,6 +113,9 @@ def _notes(world: World, program: Program, call: Call) -> tuple[Event, ...]:
     envp = call.args[place] if len(call.args) > place else None
     if isinstance(envp, Number) and envp.value:
         texts.append("the trace does not tell the environment; the stack is that of an empty one")
+    arrays = [arg for arg in call.args if isinstance(arg, Array)]
+    if any(isinstance(item, Text) and item.truncated for array in arrays for item in array.items):
+        texts.append("the trace cuts strings of argv or the environment: the stack is that of the shorter ones")
     if program.image.set_id and world.aslr is None:
         texts.append("the program is set-uid or set-gid: the kernel always randomizes its addresses, here it does not")
     return tuple(Event(EventKind.NOTE, text) for text in texts)

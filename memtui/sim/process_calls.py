@@ -138,6 +138,8 @@ def _set_limit(world: World, process: Process, call: Call) -> Effect:
     """prlimit64(pid, resource, {rlim_cur=..., rlim_max=...}|NULL, old), setrlimit(resource, {...})."""
     place = 2 if call.name == "prlimit64" else 1
     args = numbers(call, place, world.variables)
+    if call.result is not None and call.result.errno:
+        return Effect(-1, call.result.errno, "as recorded: the limit stays", recorded=True)
     new = call.args[place] if len(call.args) > place else None
     limits = [value_of(arg, world.variables) for _, arg in new.fields[:2]] if isinstance(new, Struct) else []
     run: Callable[..., Outcome] = resource.sys_prlimit64 if call.name == "prlimit64" else resource.sys_setrlimit

@@ -7,8 +7,10 @@ from memtui.model.errors import ParseError
 from memtui.trace.constants import EXECS
 from memtui.trace.line import Call, Mode, Statement
 
-_ELSEWHERE: Final = frozenset({"mmap2", "old_mmap", "mmap_pgoff", "fstat64", "_llseek", "cacheflush"})
-"""Calls of i386, arm, mips."""
+_ELSEWHERE: Final = frozenset(
+    {"mmap2", "old_mmap", "mmap_pgoff", "fstat64", "_llseek", "cacheflush", "riscv_hwprobe", "riscv_flush_icache"}
+)
+"""Calls of i386, arm, mips, riscv."""
 _PLACING: Final = frozenset({"brk", "mmap", "mremap", "munmap", "mprotect"})
 _HIGHEST: Final = 1 << 47
 _ERRORS: Final = (1 << 64) - 4096
@@ -22,6 +24,7 @@ def of_x86_64(statements: Sequence[Statement], file: str) -> list[Statement]:
     Raises:
         ParseError: the log was not made on x86-64; names the first line that tells.
     """
+    statements = _of_whom(statements)
     named, narrow, programs = list[Statement](), set[int | None](), dict[int | None, int]()
     for statement in statements:
         what = statement.what
@@ -39,6 +42,15 @@ def of_x86_64(statements: Sequence[Statement], file: str) -> list[Statement]:
             programs = {pid: at + (at > programs[statement.pid]) for pid, at in programs.items()}
         named.append(statement)
     return named
+
+
+def _of_whom(statements: Sequence[Statement]) -> Sequence[Statement]:
+    """Where lines have no pid, the mode that strace says of one is that of the only process."""
+    pids = {statement.pid for statement in statements if not isinstance(statement.what, Mode)}
+    if None not in pids:
+        return statements
+    known = [statement.pid in pids for statement in statements]
+    return [one if here else one._replace(pid=None) for one, here in zip(statements, known, strict=True)]
 
 
 def _mode(execve: Statement) -> Statement:

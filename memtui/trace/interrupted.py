@@ -13,6 +13,8 @@ thread that is not the first."""
 _UNFINISHED_END: Final = re.compile(r" ?<unfinished \.\.\.>(?=\)\s*= )")
 _SUMMARY: Final = re.compile(r"% time\s+seconds\s+usecs/call")
 _RESUMED: Final = re.compile(r"<\.\.\. (?P<name>.+?) resumed>\s?")
+_BARE_REST: Final = re.compile(r"(?!\w+\().*\)\s+= (?:-?\d|0x|\?)", re.DOTALL)
+"""strace -z writes the other half right behind the first one, without pid and name."""
 _ATTACHED: Final = re.compile(r"strace: Process \d+ (?:at|de)tached(?: with \d+ threads)?$")
 _CHATTER: Final = re.compile(r"strace: (?!\[ Process PID)|Process \d+ (?:attached|detached|resumed|suspended)|^ > \S")
 _SUPERSEDED: Final = re.compile(r"\+\+\+ superseded by execve in pid (\d{1,10}) \+\+\+")
@@ -75,10 +77,16 @@ class Joiner:
 
     def __init__(self) -> None:
         self._open: dict[int | None, list[_Open]] = {}
+        self._last: _Open | None = None
+        """The call that the line before has opened."""
 
     def feed(self, line: Line) -> Line | None:
         """The line as it is, or joined with what it resumes; None when it only opens a call."""
         text = _UNFINISHED_END.sub("", line.text)
+        last, self._last = self._last, None
+        if last is not None and not line.offset and _BARE_REST.match(text):
+            self._open[last.line.pid].remove(last)
+            return self._joined(last, line, text, 0)
         if resumed := _RESUMED.match(text):
             line = self._resume(line, resumed["name"], text[resumed.end() :], resumed.end())
             text = line.text
@@ -89,7 +97,8 @@ class Joiner:
         call = CALL.match(text)
         if call is None:
             return line  # no call: the parser says so
-        self._open.setdefault(line.pid, []).append(_Open(call["name"], _UNFINISHED.sub("", text), line))
+        self._last = _Open(call["name"], _UNFINISHED.sub("", text), line)
+        self._open.setdefault(line.pid, []).append(self._last)
         return None
 
     def _resume(self, line: Line, name: str, rest: str, column: int) -> Line:
@@ -97,6 +106,10 @@ class Joiner:
         if start is None:  # the log begins inside the call: its first arguments are not known
             rest = rest.lstrip(", ")
             return line._replace(text=f"{name}(..." + (rest if rest.startswith(")") else f", {rest}"))
+        return self._joined(start, line, rest, column)
+
+    @staticmethod
+    def _joined(start: _Open, line: Line, rest: str, column: int) -> Line:
         head = start.text
         if rest.startswith(")"):
             head = head.rstrip()

@@ -23,6 +23,8 @@ _ATOM: Final = re.compile(
     r"""[^"'/<>()\[\]{},\s]+|\s+|/\*.*?\*/|'(?:\\[0-7]{1,3}|\\.|[^'\\])'|<\.\.\..*?\.\.\.>|""" + STRING,
     re.DOTALL,
 )
+_BEFORE_PATH: Final = (*"0123456789", "AT_FDCWD", "AT_FDCWD */")
+"""What -y prints a path behind; the last with -X verbose."""
 _SOCKET: Final = re.compile(r"[A-Za-z][\w-]*:\[")
 _CLOSER: Final = {"(": ")", "[": "]", "{": "}"}
 
@@ -118,7 +120,7 @@ def skip_atom(text: str, position: int) -> int:
         return match.end()
     if character == '"':
         raise Wrong("expected a closing '\"'", len(text))
-    if character == "<" and position and (text[position - 1].isdigit() or text.startswith("AT_FDCWD", position - 8)):
+    if character == "<" and text[max(position - 11, 0) : position].endswith(_BEFORE_PATH):
         return skip_path(text, position + 1)
     return position + 1
 

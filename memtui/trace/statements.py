@@ -29,7 +29,7 @@ _VALUE: Final = re.compile(
 _TOOK: Final = re.compile(r" <\d+\.\d+>$")
 _SIGNAL: Final = re.compile(r"--- (?:stopped by )?(?P<name>SIG[A-Z0-9_]+)?(?P<text>.*?) ---$", re.DOTALL)
 _EXITED: Final = re.compile(r"\+\+\+ (?P<text>.+?) \+\+\+$")
-_MODE: Final = re.compile(r"(?:strace: )?\[ Process PID=(\d{1,10}) runs in (\d{1,3}) bit mode\. \]$")
+_MODE: Final = re.compile(r"(?:strace: )?\[ Process PID=(\d{1,10}) runs in (?:(\d{1,3}) bit|x32) mode\. \]$")
 _STATUS: Final = re.compile(r"exited (?:with |\(status )(\d{1,10})")
 _KILLED: Final = re.compile(r"killed by (\w+)")
 _ECHO: Final = re.compile(r"echo\s+(?P<value>[^>]*?)\s*>\s*(?P<path>\S*)$")
@@ -65,7 +65,7 @@ def statement(text: str, *, unfinished: bool = False) -> Call | Echo | Signal | 
     if re.match(r"echo\s", text):
         return _echo(text)
     if mode := _MODE.match(text):
-        return Mode(int(mode[2]), int(mode[1]))
+        return Mode(int(mode[2] or 32), int(mode[1]))
     try:
         return _unfinished(text) if unfinished or _OPEN_END.search(text) else _call(text)
     except RecursionError:

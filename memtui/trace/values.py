@@ -19,7 +19,7 @@ _VARIABLE: Final = re.compile(rf"([A-Za-z_]\w*)((?:\s*[-+]\s*(?:{_DIGITS})[KMGT]
 _OFFSET: Final = re.compile(rf"([-+])\s*({_DIGITS})([KMGT]?)")
 _FIELD: Final = re.compile(r"([A-Za-z_][\w.]*(?:\[[^\]]*\])?)\s*=(?!=)")
 _STRING: Final = re.compile(r'"(.*)"(\.\.\.)?', re.DOTALL)
-_FD: Final = re.compile(r"(-?\d{1,24}|AT_FDCWD)<(?!<)")
+_FD: Final = re.compile(r"(-?\d{1,24}|AT_FDCWD)(?: /\* AT_FDCWD \*/)?<(?!<)")
 _WORDS: Final = re.compile(r'(?:[\w|+-]+|"(?:[^"\\]|\\.)*")\s+(?=[\w"])')
 _FOREIGN: Final = re.compile(r"~\[|['&@<]|\.\.\.|\w+\(|[-+]?\d*\.\d+$|.* (?:or|=>) ")
 """What strace and ltrace print and nobody writes: sets of signals, characters, makedev(...), A or B."""

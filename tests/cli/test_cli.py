@@ -138,6 +138,8 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path):
     (tmp_path / "binary.trace").write_bytes(b"\x7fELF\0\0\0\1")
     (tmp_path / "wrong.trace").write_text("machine(ram=256M)\nmmap(NULL, 4096\n")
     assert "no such file or scenario" in one_line_error(memtui("sim", "nowhere.trace", "--print", "trace"))
+    (tmp_path / "log.4711").write_text("brk(NULL) = 0x555555555000\n")
+    assert "strace-log-merge" in one_line_error(memtui("sim", str(tmp_path / "log"), "--print", "trace"))
     assert "is a directory" in one_line_error(memtui("sim", str(tmp_path), "--print", "trace"))
     assert "empty.trace" in one_line_error(memtui("sim", "empty.trace", "--print", "trace", cwd=tmp_path))
     assert "binary.trace" in one_line_error(memtui("sim", "binary.trace", "--print", "trace", cwd=tmp_path))

@@ -155,6 +155,30 @@ def test_a_process_in_another_mode_has_no_map_until_it_starts_another_program():
     assert again.mm is not None
 
 
+@pytest.mark.parametrize("mode", ["32 bit", "x32"])
+def test_the_mode_of_the_only_process_is_told_with_a_pid_that_no_line_has(mode: str):
+    good = GOOD.replace("10 ", "")
+    narrow = f"strace: [ Process PID=4711 runs in {mode} mode. ]\nbrk(NULL)      = 0x56000000\n"
+    snapshot = replayed((good + narrow).encode())
+    assert snapshot is not None
+    assert snapshot.mm is None
+    assert "runs in 32 bit mode" in snapshot.unknown["mm"]
+
+
+def test_a_program_that_the_log_does_not_name_has_an_unknown_map():
+    snapshot = replayed(b"execve(0x7fffffffe9a2, 0x7fffffffec58, 0x7fffffffec70) = 0\nbrk(0)     = 0x555555559000\n")
+    assert snapshot is not None
+    assert snapshot.mm is not None
+    assert "does not tell the name of the program" in snapshot.mm.unknown["vmas"]
+
+
+def test_strings_that_the_log_cuts_are_noted():
+    snapshot = replayed(b'execve("/demo/hello", ["hello", "abc"...], []) = 0\nbrk(NULL)      = 0x555555559000\n')
+    assert snapshot is not None
+    assert snapshot.steps is not None
+    assert ["cuts strings" in event.text for event in snapshot.steps.steps[0].events] == [True]
+
+
 def test_a_log_that_begins_in_the_middle_says_that_the_map_is_not_whole():
     lines = GOOD.splitlines(keepends=True)
     snapshot = replayed("".join(lines[1:]).encode())

@@ -468,3 +468,22 @@ def test_nobody_is_born_before_the_fork_began():
 def test_pids_begin_anew_behind_the_largest():
     log = "4194302 fork()\n4194302 fork()\n300 exit(0)\n4194303 exit(0)\n4194302 exit(0)\n"
     assert children(log) == {1: 4194303, 2: 300}
+
+
+def test_the_other_half_without_pid_that_strace_z_writes() -> None:
+    trace = parse(
+        "10 close(1 <unfinished ...>\n)                 = 0\n"
+        "11 mmap(NULL, 8192, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0 <unfinished ...>\n)   = 0x7ffff7fc0000\n"
+        '12 read(3 <unfinished ...>\n, "ab", 2)   = 2\n'
+        "11 brk(NULL <unfinished ...>\n10 close(2)   = 0\n11 <... brk resumed>)   = 0x555555555000\n",
+        "test.log",
+    )
+    calls = [(one.pid, one.what.name, one.what.result.value) for one in trace.statements if isinstance(one.what, Call)]
+    assert calls == [
+        *((10, "close", 0), (11, "mmap", 0x7FFFF7FC0000), (12, "read", 2), (10, "close", 0)),
+        (11, "brk", 0x555555555000),
+    ]
+
+
+def test_the_working_directory_that_strace_prints_as_a_number_too() -> None:
+    assert call('openat(-100 /* AT_FDCWD */</tmp, a>, "x", O_RDONLY) = 3').args[0] == Fd(-100, "/tmp, a")
