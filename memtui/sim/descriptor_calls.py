@@ -5,16 +5,17 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.sim.descriptors import KINDS, PAIRS, open_unknown, open_unsimulated
-from memtui.sim.kernel import file
+from memtui.sim.kernel import file, memfd
 from memtui.sim.kernel.file_table import fput
 from memtui.sim.kernel.mman import MAP_ANONYMOUS
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE, arguments, numbers
 from memtui.sim.world import Effect, Handler, World
-from memtui.trace.constants import value_of
+from memtui.trace.constants import FCNTL, value_of
 from memtui.trace.line import Arg, Array, Call, Fd, Flags, Number, Result
 
 UNSIMULATED: Final = "a terminal, pipe or socket: nothing is simulated of it"
+_SEALS: Final = {number: name for name, number in FCNTL.items()}
 _AS_RECORDED: Final = "as recorded: it depends on what is not simulated"
 _O_RDWR_CREAT: Final = file.O_RDWR | file.O_CREAT
 
@@ -103,9 +104,15 @@ def _lowest(world: World, process: Process, call: Call) -> int:
 
 
 def _fcntl(world: World, process: Process, call: Call) -> Effect:
-    """Duplicates a descriptor, or says whether execve closes it; all else has no effect here."""
+    """Duplicates a descriptor, says whether execve closes it, or seals a memfd; all else has no effect here."""
     command = call.args[1] if len(call.args) > 1 else None
     name = command.names[0] if isinstance(command, Flags) and command.names else ""
+    if isinstance(command, Number) or name in FCNTL:
+        name = _SEALS.get(value_of(command, world.variables), "") if command is not None else ""
+    if name:
+        sealed = _seals(world, process, call, name)
+        if sealed is not None:
+            return sealed
     if name.startswith("F_DUPFD"):
         return _dup(world, process, call)
     if name == "F_SETFD" and (call.result is None or not call.result.errno):
@@ -115,6 +122,20 @@ def _fcntl(world: World, process: Process, call: Call) -> Effect:
         if isinstance(flags, Flags) and "FD_CLOEXEC" in flags.names and fd in files.open:
             files.close_on_exec.add(fd)
     return Effect(None if call.result is None else call.result.value, why="no effect on memory", recorded=True)
+
+
+def _seals(world: World, process: Process, call: Call, name: str) -> Effect | None:
+    """F_ADD_SEALS, F_GET_SEALS; None for other commands, and for a descriptor of which only the log knows."""
+    opened = process.task.files.open.get(numbers(call, 1, world.variables)[0])
+    sealable = opened is not None and (opened.inode.shmem or opened.inode.huge_shift)
+    if name not in FCNTL or (call.result is not None and not sealable):
+        return None
+    if name == "F_GET_SEALS":
+        outcome = memfd.sys_memfd_get_seals(world.kernel, process.task, *numbers(call, 1, world.variables))
+    else:
+        fd, _, seals = numbers(call, 3, world.variables)
+        outcome = memfd.sys_memfd_add_seals(world.kernel, process.task, fd, seals)
+    return Effect(outcome.value, outcome.errno, outcome.why)
 
 
 def _close_range(world: World, process: Process, call: Call) -> Effect:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from memtui.sim.kernel.mman import MREMAP_DONTUNMAP, MREMAP_MAYMOVE
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE, arguments
 from memtui.sim.world import Effect, Handler, World
@@ -28,4 +29,16 @@ def _brk(world: World, process: Process, call: Call) -> Effect:
     return effect
 
 
-HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType({**{name: _handler(name) for name in TABLE}, "brk": _brk})
+def _mremap(world: World, process: Process, call: Call) -> Effect:
+    """mremap: of MREMAP_DONTUNMAP alone strace leaves out the new address, which is a hint; the result tells it."""
+    args = arguments(call, TABLE["mremap"].kinds, world.variables)
+    hidden = len(args) == 4 and args[3] == MREMAP_MAYMOVE | MREMAP_DONTUNMAP
+    told = call.result.value if hidden and call.result is not None and not call.result.errno else None
+    outcome = TABLE["mremap"].function(world.kernel, process.task, *args, *([] if told is None else [told]))
+    why = outcome.why if told is None else f"{outcome.why}; strace leaves out the hint, so its result stands for it"
+    return Effect(outcome.value, outcome.errno, why)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
+    {**{name: _handler(name) for name in TABLE}, "brk": _brk, "mremap": _mremap}
+)

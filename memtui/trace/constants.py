@@ -185,6 +185,16 @@ AT: Final = {
 }
 _AT_MORE: Final = {"AT_EXECVE_CHECK": 0x10000}
 ARCH: Final = _numbered("ARCH_SET_GS ARCH_SET_FS ARCH_GET_FS ARCH_GET_GS", 0x1001)
+FCNTL: Final = {"F_ADD_SEALS": 1033, "F_GET_SEALS": 1034}
+"""The commands of fcntl(2) that concern memory."""
+F_SEAL: Final = {
+    "F_SEAL_SEAL": 1,
+    "F_SEAL_SHRINK": 2,
+    "F_SEAL_GROW": 4,
+    "F_SEAL_WRITE": 8,
+    "F_SEAL_FUTURE_WRITE": 16,
+    "F_SEAL_EXEC": 32,
+}
 PR: Final = {
     "PR_SET_VMA": 0x53564D41,
     "PR_SET_VMA_ANON_NAME": 0,
@@ -241,6 +251,8 @@ CONSTANTS: Final[Mapping[str, int]] = MappingProxyType(
         **_AT_MORE,
         **ARCH,
         **PR,
+        **FCNTL,
+        **F_SEAL,
         **WAIT,
     }
     | {**SIGNALS, **FILE_TYPES, **ACCESS_KINDS}

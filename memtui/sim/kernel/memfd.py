@@ -72,6 +72,16 @@ def sys_memfd_add_seals(kernel: "Kernel", task: "Task", fd: int, seals: int) -> 
     return 0
 
 
+@system_call
+def sys_memfd_get_seals(kernel: "Kernel", task: "Task", fd: int) -> int:
+    """fcntl(fd, F_GET_SEALS): its F_SEAL_* bits."""
+    inode = task.files.get(fd).inode
+    if not (inode.shmem or inode.huge_shift) or not inode.mappable:
+        raise Errno("EINVAL", "not a memfd")
+    task.mm.note("what it was sealed against")
+    return inode.seals
+
+
 def _is_mapped_writable(kernel: "Kernel", inode: Inode) -> bool:
     """i_mmap_writable; costs a walk over every address space."""
     writable = VM_SHARED | VM_MAYWRITE
