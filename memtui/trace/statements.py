@@ -4,9 +4,9 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from memtui.trace.constants import CONSTANTS, errno_name
+from memtui.trace.constants import CONSTANTS, MAP, errno_name
 from memtui.trace.lexer import Span, Wrong, arguments
-from memtui.trace.line import Call, Echo, Exited, Mode, Result, Signal
+from memtui.trace.line import Arg, Call, Echo, Exited, Mode, Number, Result, Signal
 from memtui.trace.signatures import SIGNATURES
 from memtui.trace.values import check, number, value
 
@@ -35,6 +35,8 @@ _KILLED: Final = re.compile(r"killed by (\w+)")
 _ECHO: Final = re.compile(r"echo\s+(?P<value>[^>]*?)\s*>\s*(?P<path>\S*)$")
 _OPEN_END: Final = re.compile(r"\s*<(?:unfinished|no return|detached) \.\.\.>$")
 _LIBRARY_CALL: Final = re.compile(r"(?P<args>.*)\)\s+=\s", re.DOTALL)
+_MMAP_OF_LTRACE: Final = ("addr", "length", "prot", "flags")
+"""What ltrace prints of a function that it does not know: four arguments."""
 _LTRACE_NAMES: Final = {"pread": "pread64", "pwrite": "pwrite64"}
 PARSED: Final = 16384
 """Lines that are kept parsed: a log says most things more than once, and equal calls then are one object."""
@@ -112,7 +114,16 @@ def _call(text: str) -> Call:
     bind = head["bind"] or ""
     if bind in CONSTANTS or bind in {"NULL", "nil"}:
         raise Wrong(f"expected a new name before '=': {bind} is a constant", head.start("bind"))
-    return Call(_plain_name(head), tuple(args), result, bind)
+    name = _plain_name(head)
+    if name == "mmap" and len(args) == len(_MMAP_OF_LTRACE):
+        args += _not_told(args[-1])
+    return Call(name, tuple(args), result, bind)
+
+
+def _not_told(flags: Arg) -> tuple[Arg, ...]:
+    """Descriptor and offset of an mmap of ltrace, if they do not matter: of anonymous memory."""
+    anonymous = isinstance(flags, Number) and flags.value & MAP["MAP_ANONYMOUS"]
+    return (Number(-1, "-1"), Number(0, "0")) if anonymous else ()
 
 
 def _unfinished(text: str) -> Call:

@@ -172,6 +172,16 @@ def test_a_program_that_the_log_does_not_name_has_an_unknown_map():
     assert "does not tell the name of the program" in snapshot.mm.unknown["vmas"]
 
 
+def test_an_mmap_of_ltrace_without_its_last_arguments():
+    text = "malloc(100)     = 0x5555555552a0\nmmap(0, 8192, 3, 34)     = 0x7ffff7fbe000\n"
+    text += "mmap(0, 8192, 1, 2)     = 0x7ffff7ffb000\n"
+    snapshot = replayed(text.encode())
+    assert snapshot is not None
+    assert snapshot.steps is not None
+    kinds = [[event.kind for event in step.events] for step in snapshot.steps.steps]
+    assert kinds == [[], [EventKind.DIVERGENCE], [EventKind.NO_EFFECT]]
+
+
 def test_strings_that_the_log_cuts_are_noted():
     snapshot = replayed(b'execve("/demo/hello", ["hello", "abc"...], []) = 0\nbrk(NULL)      = 0x555555559000\n')
     assert snapshot is not None
