@@ -1,15 +1,24 @@
 """Programs that were really randomized: one draw within the simulator's ranges explains every address of each."""
 
+import os
 import platform
 import shutil
+import subprocess
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from memtui.draw.maps_text import maps_text
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
+from memtui.model.request import Seek
 from memtui.sim.aslr import BRK_RANGE, MMAP_RND_BITS, STACK_RND_BITS
 from memtui.sim.kernel.binfmt_elf import ELF_ET_DYN_BASE
 from memtui.sim.kernel.exec_stack import ExecOffsets, StackOffsets, mmap_base
+from memtui.sim.source import SimSource
+from memtui.trace.parser import parse
 from tests.oracle import ld_so_real
 from tests.oracle.ld_so_predicted import Predicted, Remembering
 from tests.oracle.ld_so_real import RealRun
@@ -99,3 +108,61 @@ def test_one_draw_explains_all_addresses(tracer: Path, host: Remembering, tmp_pa
         seen.append(draw)
     assert len({draw.mmap_pages for draw in seen}) > RUNS // 2
     assert len({draw.brk for draw in seen}) > RUNS // 2
+
+
+DRAWS = 64
+"""Of as many fair draws a bit is the same in all by a chance of 2^-63."""
+
+
+class Draw(NamedTuple):
+    """How far each region of a position-independent program was moved, bytes."""
+
+    image: int
+    brk: int
+    mmap: int
+    stack: int
+    pointer: int
+
+
+def moved(maps: str, path: str, start_brk: int, start_stack: int, stack_limit: int) -> Draw:
+    there = areas(maps)
+    return Draw(
+        image=there[path][0] - (ELF_ET_DYN_BASE & -PAGE_SIZE),
+        brk=start_brk - there[path][1],
+        mmap=mmap_base(stack_limit, 0, randomize=True) - max(end for name, (_, end) in there.items() if ".so" in name),
+        stack=TASK_SIZE - there["[stack]"][1],
+        pointer=there["[stack]"][1] - start_stack,
+    )
+
+
+def varying(draws: list[Draw]) -> dict[str, str]:
+    """By region, the bits that are not the same in all draws."""
+    first = draws[0]
+    return {
+        name: f"{reduce(or_, (draw[place] ^ first[place] for draw in draws)):b}"
+        for place, name in enumerate(Draw._fields)
+    }
+
+
+def test_each_region_has_the_entropy_of_the_kernels(host: Remembering):
+    """The same bits vary, of the kernel's draws and of those from seeds."""
+    cat = os.path.realpath("/bin/cat")
+    limit = host.machine().rlimits["STACK"]
+    loop = f"for i in $(seq {DRAWS}); do {cat} /proc/self/maps /proc/self/stat; done"
+    said = subprocess.run(["sh", "-c", loop], capture_output=True, check=True, text=True, env={}).stdout
+    real, predicted, text = [], [], ""
+    for line in said.splitlines():
+        if line[:1].isdigit() and "(cat)" in line:
+            fields = line.rpartition(")")[2].split()
+            real.append(moved(text, cat, int(fields[47 - 3]), int(fields[28 - 3]), limit))
+            text = ""
+        else:
+            text += f"{line}\n"
+    for seed in range(DRAWS):
+        trace = f'machine(aslr={seed})\nexecve("{cat}", ["{cat}", "/proc/self/maps", "/proc/self/stat"], [])\n'
+        mm = SimSource(parse(trace, "test.trace"), host, "test").apply(Seek(2)).mm
+        assert mm is not None
+        predicted.append(moved(maps_text(mm.vmas), cat, mm.start_brk, mm.start_stack, limit))
+    assert len(real) == DRAWS
+    assert varying(predicted) == varying(real)
+    assert all(draw.brk < BRK_RANGE + PAGE_SIZE for draw in real + predicted)
