@@ -51,6 +51,7 @@ class LiveHost:
         self._procfs = procfs or Procfs()
         self._thp = Procfs(f"{sysfs}/kernel/mm/transparent_hugepage")
         self._bdi = Procfs(f"{sysfs}/class/bdi")
+        self._block = Procfs(f"{sysfs}/class/block")
         self._mounts: tuple[Mount, ...] | None = None
         self._elves: dict[str, ElfImage] = {}
 
@@ -73,6 +74,7 @@ class LiveHost:
             release=system.release or usual.release,
             totalram_pages=system.meminfo["MemTotal"] // 4,
             total_swap_pages=system.meminfo["SwapTotal"] // 4,
+            swap_device=_swap_device([device.name for device in system.swaps], self._block, usual.swap_device),
             nr_cpus=os.cpu_count() or usual.nr_cpus,
             sysctl=system.sysctl,
             thp_enabled=self._chosen("enabled", usual.thp_enabled),
@@ -206,3 +208,16 @@ def _libc_version() -> str | None:
     except (ValueError, OSError):
         return None
     return version if name == "glibc" and version else None
+
+
+def _swap_device(names: list[str], block: Procfs, usual: str) -> str:
+    """Of which kind the first of the swap devices is; of a file that is not told: as usual."""
+    name = names[0].removeprefix("/dev/") if names else ""
+    if name.startswith("zram"):
+        return "zram"
+    for queue in (f"{name}/queue", f"{name}/../queue"):
+        try:
+            return "disk" if int(block.read(f"{queue}/rotational")) else "ssd"
+        except (SourceError, ValueError):
+            continue
+    return usual

@@ -40,6 +40,8 @@ class MachineFacts:
     release: str = "6.18.44"
     totalram_pages: int = (256 << 20) >> 12
     total_swap_pages: int = 0
+    swap_device: str = "disk"
+    """ "zram" answers at once, "ssd" reads ahead by addresses, "disk", which turns, by slots."""
     nr_cpus: int = 2
     sysctl: Mapping[str, int] = field(default_factory=dict)
     """File name below /proc/sys/vm -> value; missing: the profile's default."""

@@ -9,6 +9,7 @@ from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import ParseError
 from memtui.model.host import MachineFacts
 from memtui.sim.allocators import ALLOCATORS
+from memtui.sim.kernel.swapfile import DEVICES
 from memtui.sim.userspace.ptmalloc import PROFILES
 from memtui.trace.constants import value_of
 from memtui.trace.line import Arg, Call, Keyword, Text
@@ -55,6 +56,13 @@ def _ram(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
 
 def _swap(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     return replace(options, facts=replace(options.facts, total_swap_pages=_size(key, arg) >> PAGE_SHIFT))
+
+
+def _swap_device(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
+    device = _text(key, arg, " or ".join(f'"{device}"' for device in DEVICES))
+    if device not in DEVICES:
+        raise ParseError(f'machine: swap_device: expected one of {", ".join(DEVICES)}, not "{device}"')
+    return replace(options, facts=replace(options.facts, swap_device=device))
 
 
 def _kernel(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
@@ -119,6 +127,7 @@ _KEYS: Final[Mapping[str, _Setter]] = MappingProxyType(
         "cpus": _cpus,
         "cache": _cache,
         "pkeys": _pkeys,
+        "swap_device": _swap_device,
     }
 )
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from memtui.sim.kernel.check_slots import check_slots
 from memtui.sim.kernel.lru import LISTS
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.mmzone import recount
-from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP
+from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM
 from memtui.sim.kernel.rmap import spaces_of
 from memtui.sim.kernel.vmstat import page_states
 
@@ -21,39 +22,33 @@ def check_frames(kernel: "Kernel") -> list[str]:
     lru_add_drain(kernel)
     states = page_states(kernel)
     found = []
-    resident, swapped = _anonymous(kernel)
-    swapped += sum(inode.swapped.count for inode in kernel.inodes)
-    if (resident, swapped) != (states.anon, states.swapped):
-        found.append(
-            f"{resident} anonymous pages and {swapped} slots, but {states.anon} and {states.swapped} are counted"
-        )
+    resident = _anonymous(kernel)
+    if resident != states.anon:
+        found.append(f"{resident} anonymous pages, but {states.anon} are counted")
     if free < 0 or free + states.used != kernel.totalram_pages:
         found.append(f"{free} pages are free and {states.used} used of {kernel.totalram_pages}")
     if sum(zone.free for zone in kernel.zones) != free:
         found.append(f"the zones have {sum(zone.free for zone in kernel.zones)} free pages, not {free}")
     listed = sum(lru.size for lru in kernel.lruvec.lists)
-    if listed != states.anon + states.file:
-        found.append(f"{listed} pages are on the lists, but {states.anon} anonymous and {states.file} file pages exist")
-    return [*found, *_lists(kernel), *_files(kernel), *_mapped(kernel)]
+    if listed != states.used - states.tables:
+        exist = f"{states.anon} anonymous, {states.file} file and {states.swap_cache} swap cache pages exist"
+        found.append(f"{listed} pages are on the lists, but {exist}")
+    return [*found, *_lists(kernel), *_files(kernel), *_mapped(kernel), *check_slots(kernel)]
 
 
-def _anonymous(kernel: "Kernel") -> tuple[int, int]:
-    """Frames and slots of anonymous memory, each once."""
+def _anonymous(kernel: "Kernel") -> int:
+    """Frames of anonymous memory, each once."""
     leaves: dict[Leaf, None] = {leaf: None for mm in spaces_of(kernel) for leaf in mm.pages.leaves.values()}
-    frames: dict[Frame, bool] = {}
+    frames: set[Frame] = set()
     runs = {run for mm in spaces_of(kernel) for run in mm.pages.leaves.table_runs}
-    resident, swapped = sum(run.anonymous for run in runs), 0
+    resident = sum(run.anonymous for run in runs)
     for leaf in leaves:
         resident += leaf.state.count(ANON) + leaf.state.count(LAZY)
-        swapped += leaf.state.count(SWAP)
         for entry, frame in leaf.frames.items():
-            out = leaf.state[entry] == SWAP
-            if not out and leaf.state[entry] not in (ANON, LAZY):
-                continue
-            resident, swapped = resident - (not out), swapped - out
-            frames[frame] = out
-    gone = sum(frames.values())
-    return resident + len(frames) - gone, swapped + gone
+            if leaf.state[entry] in (ANON, LAZY):
+                resident -= 1
+                frames.add(frame)
+    return resident + len(frames)
 
 
 def _lists(kernel: "Kernel") -> list[str]:

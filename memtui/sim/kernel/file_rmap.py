@@ -18,6 +18,7 @@ from memtui.sim.kernel.page_leaf import (
 )
 from memtui.sim.kernel.page_set import PageSet
 from memtui.sim.kernel.rmap import spaces_of
+from memtui.sim.kernel.swap_slots import Slot
 from memtui.sim.kernel.vm_flags import VM_EXEC
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.mm import Mm
-    from memtui.sim.kernel.page_leaf import Sharing
+    from memtui.sim.kernel.page_leaf import Frame, Sharing
     from memtui.sim.kernel.page_table import PageTable
     from memtui.sim.kernel.vma import Vma
 
@@ -54,6 +55,7 @@ class Rmap:
 
     def __init__(self, kernel: "Kernel") -> None:
         self._spaces = spaces_of(kernel)
+        self._swap = kernel.swap
         self._files: dict[int, list[tuple[Mm, Vma]]] | None = None
 
     def file(self, inode: "Inode", first: int, end: int) -> "Iterator[Mapping]":
@@ -143,8 +145,9 @@ class Rmap:
             entry.leaf.touch(entry.low, entry.high)
             pages.translate(index, entry.low, entry.high, table)
 
-    def replace_anon(self, leaf: Leaf, low: int, high: int, *, swap: bool) -> None:
-        """Make swap entries (or nothing, for what MADV_FREE gave up) of anonymous pages, in every page table."""
+    def replace_anon(self, leaf: Leaf, low: int, high: int, slot: int | None) -> None:
+        """Make swap entries from `slot` on (or nothing, for what MADV_FREE gave up) of anonymous pages everywhere."""
+        swap = slot is not None
         table = _TO_SWAP if swap else _TO_NOTHING
         tables = self._tables_of(leaf)
         before = leaf.state[low:high]
@@ -161,28 +164,49 @@ class Rmap:
             if swap:
                 sharing.add(extra, swapped=True)
         for entry in [entry for entry in leaf.frames if low <= entry < high]:
-            self._replace_frame(leaf, entry, tables, swap=swap)
+            self._replace_frame(leaf, entry, tables, None if slot is None else slot + entry - low)
+        at = low
+        for entry in (*sorted(entry for entry in leaf.frames if low <= entry < high), high):
+            if slot is not None and at < entry:
+                leaf.add_slots(self._swap, at, entry, slot + at - low)
+            at = entry + 1
 
-    def _replace_frame(self, leaf: Leaf, entry: int, tables: "list[PageTable]", *, swap: bool) -> None:
+    def _replace_frame(self, leaf: Leaf, entry: int, tables: "list[PageTable]", slot: int | None) -> None:
         """The other page tables that know the page by its frame."""
         frame = leaf.frames[entry]
         others = frame.mapcount - len(tables)
         sharing = tables[0].sharing
         sharing.add(-others, swapped=False)
-        frame.swapped = swap
-        if swap:
-            sharing.add(others, swapped=True)
+        places = [(leaf, entry)]
         for other, place, owners in self._others(leaf, entry, sharing) if others else []:
             before = other.state[place : place + 1]
-            other.state[place] = after = SWAP if swap else ABSENT
+            other.state[place] = after = ABSENT if slot is None else SWAP
             other.huge = False
             for pages in owners:
                 pages.tally(before, -1)
                 pages.tally(bytes([after]), 1)
-            if not swap:
+            places.append((other, place))
+        if slot is not None:
+            sharing.add(others, swapped=True)
+            out = self._swapped_frame(frame, slot, sharing)
+        for other, place in places:
+            if slot is None:
                 del other.frames[place]
-        if not swap:
-            del leaf.frames[entry]
+            else:
+                other.frames[place] = out
+
+    def _swapped_frame(self, frame: "Frame", number: int, sharing: "Sharing") -> "Frame":
+        """What its mappings have from now on: itself, or what others' swap entries of the same slot have already."""
+        slot = frame.slot
+        out = None if slot is None else slot.out
+        if slot is not None and out is not None:
+            sharing.add(1, swapped=True)
+            out.mapcount += frame.mapcount
+            slot.mapped, slot.dirty = None, False
+            return out
+        frame.swapped = True
+        frame.join(Slot(self._swap, number))
+        return frame
 
     def _others(self, leaf: Leaf, entry: int, sharing: "Sharing") -> "list[tuple[Leaf, int, list[PageTable]]]":
         """Where else a frame is mapped: page table, entry, and the address spaces that have that table."""

@@ -39,6 +39,8 @@ def forget_if_unused(kernel: "Kernel", inode: Inode) -> None:
         inode.charged_whole = 0
         for pages in (inode.pages, inode.swapped, inode.dirty, inode.buffers, inode.writeback):
             pages.discard(0, 1 << 52)
+        if inode.slots:
+            inode.slots.release(0, 1 << 52)
         for run in inode.runs:
             run.unlink()
         inode.runs.clear()

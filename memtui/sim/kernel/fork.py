@@ -104,6 +104,7 @@ def dup_mmap(kernel: "Kernel", task: Task) -> Mm:
         start_data=old.start_data,
         end_data=old.end_data,
         pkey_allocation_map=old.pkey_allocation_map,
+        swap_readahead=dict(old.swap_readahead),
         execute_only_pkey=old.execute_only_pkey,
         total_vm=old.total_vm,
         exec_vm=old.exec_vm,

@@ -9,6 +9,7 @@ from memtui.sim.kernel.page_set import CachedPages, PageSet
 if TYPE_CHECKING:
     from memtui.sim.kernel.lru import LruRun
     from memtui.sim.kernel.memcontrol import MemoryCgroup
+    from memtui.sim.kernel.swap_slots import SlotMap
     from memtui.sim.kernel.workingset import Shadow
 
 SHMEM_DEV: Final = (0, 1)
@@ -72,6 +73,8 @@ class Inode:
     """Pages that stay mlocked, so that nothing reclaims them, though no VMA locks them any more."""
     swapped: PageSet = field(default_factory=PageSet)
     """Pages of a shmem object that are out on swap: not in `pages`."""
+    slots: "SlotMap | None" = None
+    """Of those."""
     runs: "list[LruRun]" = field(default_factory=list)
     """Its pages on the LRU lists, by ascending page."""
     shadows: "list[Shadow]" = field(default_factory=list)

@@ -56,11 +56,11 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: in
     write = vma.flags & (VM_WRITE | VM_SHARED) == VM_WRITE
     if not permitted(task, vma.flags, write=write):
         raise denied(task, vma, start)
-    major, swapped = task.maj_flt, kernel.vmevents["pswpin"]
+    major, swapped = task.maj_flt, kernel.swap.waits
     try:
         fault_range(kernel, task, vma, start, end, write=write)
     finally:
         # Who had to wait for a file's page asks anew afterwards, and that fault, a minor one, is what is counted.
-        waited = max(task.maj_flt - major - (kernel.vmevents["pswpin"] - swapped), 0)
+        waited = max(task.maj_flt - major - (kernel.swap.waits - swapped), 0)
         task.maj_flt -= waited
         task.min_flt += waited

@@ -134,7 +134,7 @@ def _load_vma(kernel: "Kernel", mm: Mm, shown: Shown, files: dict[str, OpenFile]
     if flags & VM_ACCOUNT:
         kernel.committed += shown.pages
     for run in runs:
-        _load_run(mm, run, page_leaf.VDSO if name == "[vdso]" else _STATES[run.residence])
+        _load_run(kernel, mm, run, page_leaf.VDSO if name == "[vdso]" else _STATES[run.residence])
         if file is not None and run.residence in (Residence.PAGE_CACHE, Residence.SHMEM):
             file.inode.pages.add(pgoff + ((run.start - shown.start) >> PAGE_SHIFT), run.pages)
 
@@ -168,7 +168,7 @@ def _open(kernel: "Kernel", shown: Shown, path: str) -> OpenFile:
     return file
 
 
-def _load_run(mm: Mm, run: PageRun, state: int) -> None:
+def _load_run(kernel: "Kernel", mm: Mm, run: PageRun, state: int) -> None:
     start = run.start
     while start < run.end:
         index = start // PMD_SIZE
@@ -177,4 +177,8 @@ def _load_run(mm: Mm, run: PageRun, state: int) -> None:
         if run.huge:
             leaf.huge = True
         mm.pages.put(index, low, bytes([state]) * (high - low))
+        if state == page_leaf.SWAP:
+            for slot, count in kernel.swap.alloc(high - low):
+                mm.pages.own(index).add_slots(kernel.swap, low, low + count, slot)
+                low += count
         start = (index + 1) * PMD_SIZE

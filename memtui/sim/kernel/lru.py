@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Union
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.page_leaf import Leaf
+    from memtui.sim.kernel.swap_cache import SwapCache
     from memtui.sim.kernel.table_run import TableRun
 
-Owner = Union["Leaf", "Inode"]
+Owner = Union["Leaf", "Inode", "SwapCache"]
 INACTIVE_ANON: Final = 0
 ACTIVE_ANON: Final = 1
 INACTIVE_FILE: Final = 2

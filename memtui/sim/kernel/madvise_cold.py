@@ -11,7 +11,8 @@ from memtui.sim.kernel import shmem
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM
-from memtui.sim.kernel.pageout import swap_out
+from memtui.sim.kernel.pageout import reclaim_pages
+from memtui.sim.kernel.swap_out import shmem_writeout
 from memtui.sim.kernel.truncate import unmap_everywhere
 from memtui.sim.kernel.vm_flags import VM_DROPPABLE, VM_HUGETLB, VM_LOCKED, VM_PFNMAP
 from memtui.sim.kernel.workingset import evicted
@@ -43,7 +44,7 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
     _check_lru(vma)
     recount(kernel)
     if not vma.flags & VM_DROPPABLE:
-        swap_out(kernel, task.mm, start, end)
+        reclaim_pages(kernel, task.mm, start, end)
     if vma.file is None or vma.anonymous:
         _drop_given_up(task, vma, start, end)
         return
@@ -113,11 +114,10 @@ def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int, count: int = 1) 
     if inode.shmem:
         if page in inode.clean:
             shmem.truncate_pages(kernel, inode, page, 1)
-        elif kernel.swap.take(1):
-            inode.pages.discard(page, 1)
-            inode.fresh.discard(page, 1)
-            inode.swapped.add(page)
-            kernel.vmevents["pswpout"] += 1
+            return
+        for slot, _ in kernel.swap.alloc(1):
+            kernel.lruvec.cut(inode, page, page + 1)
+            shmem_writeout(kernel, inode, page, slot, 1, workingset=False)
     elif page not in inode.dirty and page not in inode.writeback and inode.fs_type != "ramfs":
         inode.pages.discard(page, count)
         evicted(kernel.lruvec, inode, page, page + count, workingset=False)

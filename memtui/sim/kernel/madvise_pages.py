@@ -104,10 +104,16 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
         if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
             pages.translate(index, low, high, _LAZY)
         else:
+            leaf = pages.own(index)
             states = bytearray(leaf.state[low:high])
             for entry in range(low, high):
                 if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
                     states[entry - low] = LAZY
+                    if leaf.slot_of(entry) is not None:
+                        pages.drop_frames(leaf, entry, entry + 1)
+                elif states[entry - low] == SWAP:
+                    states[entry - low] = ABSENT
+                    pages.drop_frames(leaf, entry, entry + 1)
             pages.put(index, low, states)
     task.mm.note("the pages may go when memory is short")
 
@@ -160,6 +166,8 @@ def _collapse_block(task: "Task", index: int) -> bool:
     if not leaf.huge:
         leaf = pages.own(index)
         pages.drop_frames(leaf, 0, ENTRIES)
+        if leaf.slots:
+            leaf.slots.release(0, ENTRIES)
         pages.put(index, 0, bytes([ANON]) * ENTRIES)
         leaf.huge = True
     return True

@@ -16,6 +16,7 @@ from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACT
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.page_leaf import ANON, LAZY, PMD_SHIFT, Leaf
+from memtui.sim.kernel.swap_cache import SwapCache
 from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.vmscan_folio import FolioScan
 
@@ -142,8 +143,8 @@ def reclaim(kernel: "Kernel", group: MemoryCgroup, pages: int) -> int:
     tables = {id(leaf) for mm in spaces(group) for leaf in mm.pages.leaves.values()}
 
     def charged(owner: Owner | TableRun) -> bool:
-        if isinstance(owner, TableRun):
-            return False
+        if isinstance(owner, (TableRun, SwapCache)):
+            return isinstance(owner, SwapCache)
         return id(owner) in tables if isinstance(owner, Leaf) else owner.memcg is group
 
     scan = FolioScan(kernel, Rmap(kernel), "direct", swap=True, only=charged)

@@ -31,6 +31,7 @@ from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.stack import expand_downwards
+from memtui.sim.kernel.swap_in import swapin
 from memtui.sim.kernel.vm_flags import (
     VM_ACCESS_FLAGS,
     VM_EXEC,
@@ -51,7 +52,6 @@ NO_FAULT: Final = "no page fault: all of it was mapped"
 MAPERR: Final = "SIGSEGV SEGV_MAPERR"
 ACCERR: Final = "SIGSEGV SEGV_ACCERR"
 READ_ANON: Final = table_of({ABSENT: ZERO})
-_BACK: Final = table_of({SWAP: ANON})
 WRITE_ANON: Final = table_of(
     dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE, VDSO), ANON)
 )
@@ -104,7 +104,7 @@ def hits(task: "Task", addr: int) -> bool:
     if leaf is None or leaf.owners > 1 or task.dying or task.exited:
         return False
     entry = addr >> PAGE_SHIFT & ENTRIES - 1
-    if leaf.state[entry] != ANON or entry in leaf.frames:
+    if leaf.state[entry] != ANON or entry in leaf.frames or leaf.slots:
         return False
     vma = task.mm.tree.find(addr)
     if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
@@ -188,6 +188,8 @@ def _fault_table(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int,
             leaf = task.mm.pages.leaves.get(index)
             if leaf is not None:
                 leaf.touch(part_low, part_high)
+                if write and leaf.slots:
+                    leaf.slots.dirtied(part_low, part_high)
     if guard is not None:
         raise Fault(MAPERR, (index << PMD_SHIFT) + (guard << PAGE_SHIFT), "a guard region (MADV_GUARD_INSTALL)")
     return vma
@@ -247,11 +249,11 @@ def _fault_entries(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: in
         return _fault_anonymous(kernel, task, vma, index, low, high, write=write)
     elif write and not vma.flags & VM_SHARED:
         filemap.cow_fault(kernel, task, vma, index, low, high)
-        _swapin(kernel, task, index, low, high)
+        swapin(kernel, task, vma, index, low, high, write=True)
         _write_anon(task, index, low, high)
     else:
         if index in task.mm.pages.leaves:  # copies that a private mapping has out on swap
-            _swapin(kernel, task, index, low, high)
+            swapin(kernel, task, vma, index, low, high, write=write)
         filemap.shared_fault(kernel, task, vma, index, low, high, write=write)
     return vma
 
@@ -288,28 +290,13 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
         task.min_flt += ENTRIES
         return vma
     pages.alloc(index)
-    _swapin(kernel, task, index, low, high)
+    swapin(kernel, task, vma, index, low, high, write=write)
     if write:
         _write_anon(task, index, low, high)
     else:
         task.min_flt += pages.leaves[index].state.count(ABSENT, low, high)
         pages.translate(index, low, high, READ_ANON)
     return vma
-
-
-def _swapin(kernel: "Kernel", task: "Task", index: int, low: int, high: int) -> None:
-    """do_swap_page() on a synchronous device: a page of our own, and the slot is free if nobody else refers to it."""
-    pages = task.mm.pages
-    count = pages.leaves[index].state.count(SWAP, low, high)
-    if not count:
-        return
-    leaf = pages.own(index)
-    for entry in range(low, high):
-        if leaf.state[entry] == SWAP:
-            pages.drop_frames(leaf, entry, entry + 1)
-    pages.translate(index, low, high, _BACK)
-    task.maj_flt += count
-    kernel.vmevents["pswpin"] += count
 
 
 def _huge_fits(kernel: "Kernel", task: "Task", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:

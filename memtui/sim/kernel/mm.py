@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP, VDSO
 from memtui.sim.kernel.page_table import PageTable
+from memtui.sim.kernel.swap_state import VmaReadahead
 from memtui.sim.kernel.vm_flags import is_data_mapping, is_exec_mapping, is_stack_mapping
 from memtui.sim.kernel.vma import Vma
 from memtui.sim.kernel.vma_tree import VmaTree
@@ -58,6 +59,8 @@ class Mm:
     exe: str = ""
     vsyscall: bool = True
     """Whether maps ends with [vsyscall], which is no VMA of the tree."""
+    swap_readahead: dict[int, VmaReadahead] = field(default_factory=dict)
+    """By start of the VMA, of those that had pages come back from swap."""
     why: list[str] = field(default_factory=list)
     """The rules that decided the call under way."""
 

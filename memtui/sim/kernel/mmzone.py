@@ -130,7 +130,7 @@ def set_marks(kernel: "Kernel", zones: list[Zone]) -> None:
 
 
 def recount(kernel: "Kernel") -> int:
-    """Bring the zones and the swap slots in line with what is allocated; free pages of the machine."""
+    """Bring the zones in line with what is allocated; free pages of the machine."""
     states = page_states(kernel)
     zones = kernel.zones
     more = states.used - sum(zone.used for zone in zones)
@@ -138,7 +138,6 @@ def recount(kernel: "Kernel") -> int:
         _take(zones, more)
     else:
         _give_back(zones, -more)
-    kernel.swap.used = states.swapped
     return kernel.totalram_pages - states.used
 
 

@@ -26,7 +26,7 @@ def guess(kernel: "Kernel", task: "Task | None", pages: int) -> None:
         Errno: ENOMEM.
     """
     states = page_states(kernel)
-    room = _left(task, states.file + kernel.total_swap_pages - states.swapped)
+    room = _left(task, states.file + kernel.swap.free)
     if room > pages:
         return
     free = free_pages(kernel, states) - totalreserve_pages(kernel)

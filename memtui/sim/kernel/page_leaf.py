@@ -6,9 +6,11 @@ Anonymous pages, in memory or on swap, get an identity (`Frame`) only once more 
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.pages import Residence
+from memtui.sim.kernel.swap_slots import Slot, SlotMap, SlotRun
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.lru import LruRun
+    from memtui.sim.kernel.swapfile import Swap
     from memtui.sim.kernel.workingset import Shadow
 
 PMD_SHIFT: Final = 21
@@ -61,7 +63,7 @@ _MARK_SHARED: Final = table_of({ANON: ANON | SHARED_BIT, LAZY: LAZY | SHARED_BIT
 class Frame:
     """A page of anonymous memory that more than one page table knew: its identity is the object."""
 
-    __slots__ = ("entry", "home", "mapcount", "swapped")
+    __slots__ = ("entry", "home", "mapcount", "slot", "swapped")
 
     def __init__(self, mapcount: int, home: "Leaf", entry: int, swapped: bool) -> None:
         self.mapcount = mapcount
@@ -70,6 +72,16 @@ class Frame:
         self.entry = entry
         """Its place there."""
         self.swapped = swapped
+        """Its mappings are swap entries. Who maps the page in the swap cache has another frame of the same slot."""
+        self.slot: Slot | None = None
+
+    def join(self, slot: Slot) -> None:
+        """Its page has this slot from now on."""
+        self.slot = slot
+        if self.swapped:
+            slot.out = self
+        else:
+            slot.mapped = self
 
     def at_home(self) -> bool:
         """Whether the table under whose name it is listed still has it."""
@@ -100,12 +112,14 @@ class Sharing:
             self.add(-1, swapped=frame.swapped)
             self.orphaned = True
         frame.mapcount -= 1
+        if not frame.mapcount and frame.slot is not None:
+            frame.slot.let_go(frame)
 
 
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
-    __slots__ = ("frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "state")
+    __slots__ = ("frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "slots", "state")
 
     def __init__(self, state: bytearray | None = None) -> None:
         self.state = bytearray(ENTRIES) if state is None else state
@@ -124,6 +138,8 @@ class Leaf:
         """Its anonymous pages on the LRU lists, by ascending entry."""
         self.shadows: list[Shadow] = []
         """When its pages that are on swap were evicted."""
+        self.slots: SlotMap | None = None
+        """Of its pages out on swap, and of those in the swap cache, unless they have a frame."""
 
     def identify(self, low: int, high: int) -> None:
         """Give each anonymous page in the range a frame."""
@@ -131,6 +147,25 @@ class Leaf:
         for index in range(low, high):
             if state[index] in (ANON, LAZY, SWAP) and index not in self.frames:
                 self.frames[index] = Frame(self.owners, self, index, state[index] == SWAP)
+        slots = self.slots
+        if slots is None:
+            return
+        for run in slots.cut(low, high):
+            for entry in range(run.low, run.high):
+                self.frames[entry].join(Slot(slots.swap, run.slot + entry - run.low, dirty=run.dirty))
+
+    def add_slots(self, swap: "Swap", low: int, high: int, slot: int, *, dirty: bool = False) -> None:
+        """Entries [low, high), none of which has a frame, have swap slots from `slot` on."""
+        if self.slots is None:
+            self.slots = SlotMap(swap)
+        self.slots.add(low, high, slot, dirty=dirty)
+
+    def slot_of(self, entry: int) -> SlotRun | None:
+        """The swap slot of one page, which is out or in the swap cache."""
+        frame = self.frames.get(entry)
+        if frame is None:
+            return self.slots.at(entry) if self.slots else None
+        return None if frame.slot is None else SlotRun(entry, entry + 1, frame.slot.number, frame.slot.dirty)
 
     def anonymous(self) -> tuple[int, int]:
         """Its anonymous pages: in memory, on swap."""

@@ -88,11 +88,16 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
     leaf.huge = False
     states = leaf.state[low : low + count]
     frames = {entry: leaf.frames.pop(entry) for entry in list(leaf.frames) if low <= entry < low + count}
+    slots = leaf.slots
+    runs = [] if slots is None else slots.cut(low, low + count)
     mlocked = {entry - low + to for entry in leaf.mlocked if low <= entry < low + count}
     pages.put(source, low, bytes(count))
     pages.put(target, to, states)
     moved = pages.own(target)
     moved.mlocked |= mlocked
+    for run in runs:
+        assert slots is not None
+        moved.add_slots(slots.swap, run.low - low + to, run.high - low + to, run.slot, dirty=run.dirty)
     for entry, frame in frames.items():
         if frame.home is leaf:
             frame.home, frame.entry = moved, entry - low + to

@@ -21,6 +21,7 @@ from memtui.sim.kernel.page_leaf import (
     PMD_SHIFT,
     PUD_SHIFT,
     STATES,
+    SWAP,
     Leaf,
     Sharing,
     table_of,
@@ -29,6 +30,8 @@ from memtui.sim.kernel.page_marks import Mark, marks_of, page_runs
 from memtui.sim.kernel.table_run import UNIFORM, Leaves, TableRun
 
 _EMPTY: Final = bytes(ENTRIES)
+_LOST: Final = bytes(state not in (ANON, SWAP) for state in range(256))
+"""States in which a page needs no swap slot."""
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
 
 
@@ -134,6 +137,8 @@ class PageTable:
         self.tally(old, -1)
         self.tally(states, 1)
         leaf.state[low:high] = states
+        if leaf.slots:
+            leaf.slots.release_where(states.translate(_LOST), low)
         if len(states) < ENTRIES:
             leaf.huge = False  # split: one entry of 2 MiB cannot tell them apart
         if leaf.mlocked:
@@ -320,6 +325,8 @@ class PageTable:
             for frame in leaf.frames.values():
                 frame.mapcount -= 1
         else:
+            if leaf.slots:
+                leaf.slots.release(0, ENTRIES)
             for run in leaf.runs:
                 run.unlink()
             for entry in list(leaf.frames):

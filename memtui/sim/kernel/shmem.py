@@ -8,6 +8,7 @@ from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
 from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
 from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.shmem_swap import swapin
 from memtui.sim.kernel.shmem_truncate import truncate_pages as truncate_pages
 
 if TYPE_CHECKING:
@@ -89,17 +90,6 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
         raise
     inode.fresh.discard(first, count)
     inode.mlocked.discard(first, count)
-
-
-def swapin(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> int:
-    """shmem_swapin_folio(): bring pages back that are out on swap; their slots are free then. How many."""
-    found = list(inode.swapped.runs(first, count)) if inode.swapped.count else []
-    for low, pages in found:
-        add_pages(kernel, task, inode, low, pages)
-        inode.swapped.discard(low, pages)
-        kernel.vmevents["pswpin"] += pages
-        task.maj_flt += pages
-    return sum(pages for _, pages in found)
 
 
 def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:

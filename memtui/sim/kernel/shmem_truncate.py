@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def truncate_pages(kernel: "Kernel", inode: "Inode", first: int, count: int) -> None:
     """shmem_undo_range(): free pages of the object."""
     freed = inode.pages.discard(first, count) + inode.swapped.discard(first, count)
+    if inode.slots:
+        inode.slots.release(first, first + count)
     forget(inode, first, first + count)
     inode.fresh.discard(first, count)
     inode.clean.discard(first, count)

@@ -1,21 +1,45 @@
-"""Models mm/swapfile.c (6.18): how many slots of the swap devices are taken.
+"""Models mm/swapfile.c (6.18): one swap device, its slots in clusters, and which of them are taken.
 
-A slot has no number here: which one a page gets decides nothing that can be seen, but for the offset in pagemap.
+Approximate on a running kernel, where each CPU fills a cluster of its own: which slot a page gets.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from memtui.sim.kernel.lru import INACTIVE_ANON
+from memtui.sim.kernel.page_set import BLOCK, PageSet
+from memtui.sim.kernel.swap_cache import SwapCache
+from memtui.sim.kernel.swap_state import ClusterReadahead
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 
+DEVICES: Final = ("zram", "ssd", "disk")
+
 
 class Swap:
-    """All swap devices together."""
+    """The machine's swap device. Slot 0 is its header."""
 
     def __init__(self, kernel: "Kernel") -> None:
         self._kernel = kernel
-        self.used = 0
-        """Slots that hold a page; brought up to date with the zones (`page_alloc.recount`)."""
+        self.map = PageSet()
+        """Slots that are taken: a swap entry refers to them, or a page in the swap cache does. And the header."""
+        self.map.add(0)
+        self.cache = SwapCache()
+        """Pages in the swap cache that nobody maps."""
+        self.kept = PageSet()
+        """Slots of the pages in the swap cache that somebody maps."""
+        self.readahead = ClusterReadahead()
+        self.waits = 0
+        """Major faults that waited for the device so far."""
+        self._cluster = 0
+        self._next = 1
+        """Where the search in the current cluster goes on."""
+        self._nonfull = {0: None}
+        """Clusters with some room, in the order in which they came to it."""
+        self._unused = 1
+        """From here on no cluster was ever used."""
+        self._emptied: dict[int, None] = {}
+        """Clusters that were used and are all free again."""
 
     @property
     def total(self) -> int:
@@ -23,12 +47,123 @@ class Swap:
         return self._kernel.total_swap_pages
 
     @property
+    def used(self) -> int:
+        """Slots that are taken."""
+        return self.map.count - 1
+
+    @property
     def free(self) -> int:
         """get_nr_swap_pages()."""
         return self.total - self.used
 
-    def take(self, pages: int) -> int:
-        """folio_alloc_swap(): slots for up to so many pages; how many there were."""
-        got = min(pages, self.free)
-        self.used += got
-        return got
+    @property
+    def cached(self) -> int:
+        """NR_SWAPCACHE: pages in the swap cache, mapped or not."""
+        return self.cache.pages.count + self.kept.count
+
+    @property
+    def synchronous(self) -> bool:
+        """SWP_SYNCHRONOUS_IO: what is written is written when the call returns, as zram does."""
+        return self._kernel.facts.swap_device == DEVICES[0]
+
+    @property
+    def rotational(self) -> bool:
+        """nr_rotate_swap: read-ahead goes by slots instead of addresses."""
+        return self._kernel.facts.swap_device == DEVICES[2]
+
+    @property
+    def full(self) -> bool:
+        """vm_swap_full(): more than half is taken, so slots are freed as soon as their pages are in memory."""
+        return self.free * 2 < self.total
+
+    def has_folio(self, slot: int) -> bool:
+        """swap_cache_has_folio(): whether the page of a slot is in memory."""
+        return slot in self.cache.pages or slot in self.kept
+
+    def alloc(self, pages: int) -> list[tuple[int, int]]:
+        """folio_alloc_swap() for so many single pages: first slot and length of runs, fewer if there are no more."""
+        runs: list[tuple[int, int]] = []
+        while pages and self.free > 0:
+            slot, count = self._scan(pages)
+            if not count:
+                self._new_cluster()
+                continue
+            self.map.add(slot, count)
+            self._next = slot + count
+            self._sort(self._cluster)
+            pages -= count
+            if runs and sum(runs[-1]) == slot:
+                slot, count = runs[-1][0], runs.pop()[1] + count
+            runs.append((slot, count))
+        return runs
+
+    def alloc_huge(self) -> int | None:
+        """The same for a folio of 2 MiB: the first slot of an empty cluster, or None (CONFIG_THP_SWAP)."""
+        cluster = None if self.rotational else self._empty_cluster(whole=True)
+        if cluster is None:
+            return None
+        self.map.add(cluster * BLOCK, BLOCK)
+        return cluster * BLOCK
+
+    def _scan(self, pages: int) -> tuple[int, int]:
+        """alloc_swap_scan_cluster(): free slots from `_next` on in the current cluster: the first, how many."""
+        first = self._cluster * BLOCK
+        if self.map.missing(first, BLOCK) == BLOCK:
+            self._next = first
+        taken = self.map.mask(self._next, max(min(first + BLOCK, self.total + 1) - self._next, 0))
+        at = taken.find(0)
+        if at < 0:
+            return self._next, 0
+        end = taken.find(1, at)
+        return self._next + at, min(pages, (end if end >= 0 else len(taken)) - at)
+
+    def _new_cluster(self) -> None:
+        """cluster_alloc_swap_entry(): one with some room before an empty one, since 6.18."""
+        if self._nonfull:
+            self._cluster = next(iter(self._nonfull))
+            self._nonfull[self._cluster] = self._nonfull.pop(self._cluster)
+        else:
+            cluster = self._empty_cluster()
+            assert cluster is not None
+            self._cluster = cluster
+        self._next = self._cluster * BLOCK
+
+    def _empty_cluster(self, *, whole: bool = False) -> int | None:
+        if self._unused * BLOCK <= self.total and (not whole or (self._unused + 1) * BLOCK <= self.total + 1):
+            self._unused += 1
+            return self._unused - 1
+        cluster = next(iter(self._emptied), None)
+        if cluster is not None:
+            del self._emptied[cluster]
+        return cluster
+
+    def _sort(self, cluster: int) -> None:
+        """relocate_cluster(): put it on the list that fits how much room it has."""
+        room = self.map.missing(cluster * BLOCK, min(BLOCK, self.total + 1 - cluster * BLOCK))
+        if room == BLOCK:
+            self._emptied.setdefault(cluster)
+        if room in (0, BLOCK):
+            self._nonfull.pop(cluster, None)
+        else:
+            self._nonfull.setdefault(cluster)
+            self._emptied.pop(cluster, None)
+
+    def free_slots(self, slot: int, count: int) -> None:
+        """swap_entries_free(): nothing refers to the slots any more; a page in the cache goes with its slot."""
+        self.cache.forget(self._kernel.lruvec, slot, count)
+        self.kept.discard(slot, count)
+        self.map.discard(slot, count)
+        for cluster in range(slot // BLOCK, (slot + count - 1) // BLOCK + 1):
+            self._sort(cluster)
+
+    def cache_written(self, slot: int, count: int) -> None:
+        """Pages just unmapped and written out: until reclaim meets them again they stay in the cache."""
+        self.kept.discard(slot, count)
+        self.cache.pages.add(slot, count)
+        self._kernel.lruvec.add(INACTIVE_ANON, self.cache, slot, slot + count, tail=True)
+
+    def unmapped(self, slot: int) -> None:
+        """The last mapping of a page in the cache went; swap entries still refer to its slot."""
+        self.kept.discard(slot, 1)
+        self.cache.pages.add(slot)
+        self._kernel.lruvec.add(INACTIVE_ANON, self.cache, slot, slot + 1)

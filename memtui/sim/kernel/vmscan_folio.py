@@ -15,6 +15,8 @@ from memtui.sim.kernel.lru import (
 )
 from memtui.sim.kernel.page_leaf import LAZY, Leaf
 from memtui.sim.kernel.shmem_truncate import truncate_pages
+from memtui.sim.kernel.swap_cache import SwapCache
+from memtui.sim.kernel.swap_out import shmem_writeout, swap_out
 from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.workingset import evicted
 
@@ -115,6 +117,8 @@ class FolioScan:
         low, high, _, _ = piece
         if isinstance(owner, Leaf):
             young, text = self._rmap.referenced_anon(owner, low, high), False
+        elif isinstance(owner, SwapCache):
+            young, text = bytes(high - low), False  # nobody maps them
         else:
             young, text = self._rmap.referenced_file(owner, low, high)
         for match in _RUN.finditer(young):
@@ -133,6 +137,8 @@ class FolioScan:
         piece = piece._replace(flags=flags)
         if isinstance(owner, Leaf):
             return self._shrink_anon(owner, piece)
+        if isinstance(owner, SwapCache):
+            return self._shrink_cached(owner, piece), 0
         if owner.shmem:
             return self._shrink_shmem(owner, piece)
         return self._shrink_file(owner, piece), 0
@@ -149,17 +155,22 @@ class FolioScan:
         pages = high - low
         if number == INACTIVE_FILE:
             assert leaf.state.count(LAZY, low, high) == pages
-            self._rmap.replace_anon(leaf, low, high, swap=False)
+            self._rmap.replace_anon(leaf, low, high, None)
             self._kernel.vmevents["pglazyfreed"] += pages
             return pages, 0
-        got = self._kernel.swap.take(pages) if self._swap else 0
-        if got:
-            self._rmap.replace_anon(leaf, low, low + got, swap=True)
-            evicted(self._lruvec, leaf, low, low + got, workingset=flags.workingset)
-            self._kernel.vmevents["pswpout"] += got
-        if got < pages:
-            self._activate(leaf, piece._replace(low=low + got))
-        return got, got
+        freed = written = 0
+        if self._swap:
+            low, freed, written = swap_out(self._kernel, self._rmap, leaf, low, high, workingset=flags.workingset)
+        if low < high:
+            self._activate(leaf, piece._replace(low=low))
+        return freed, written
+
+    def _shrink_cached(self, cache: "SwapCache", piece: Piece) -> int:
+        """Written by now, and nobody maps them: the pages go, the slots stay."""
+        count = piece.high - piece.low
+        cache.forget(self._lruvec, piece.low, count)
+        evicted(self._lruvec, cache, piece.low, piece.high, workingset=piece.flags.workingset)
+        return count
 
     def _shrink_shmem(self, inode: "Inode", piece: Piece) -> tuple[int, int]:
         """To swap; pages that nobody ever wrote are dropped."""
@@ -172,17 +183,14 @@ class FolioScan:
                 truncate_pages(self._kernel, inode, low, high - low)
                 freed += high - low
                 continue
-            got = self._kernel.swap.take(high - low) if self._swap else 0
-            if got:
-                self._rmap.unmap_file(inode, low, low + got)
-                inode.pages.discard(low, got)
-                inode.fresh.discard(low, got)
-                inode.swapped.add(low, got)
-                evicted(self._lruvec, inode, low, low + got, workingset=piece.flags.workingset)
-                self._kernel.vmevents["pswpout"] += got
+            got = 0
+            for slot, count in self._kernel.swap.alloc(high - low) if self._swap else ():
+                self._rmap.unmap_file(inode, low + got, low + got + count)
+                freed += shmem_writeout(self._kernel, inode, low + got, slot, count, workingset=piece.flags.workingset)
+                got += count
             if low + got < high:
                 self._activate(inode, piece._replace(low=low + got, high=high))
-            freed, swapped = freed + got, swapped + got
+            swapped += got
         return freed, swapped
 
     def _shrink_file(self, inode: "Inode", piece: Piece) -> int:

@@ -5,7 +5,7 @@ Cost: O(address spaces + files).
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from memtui.sim.kernel.page_leaf import ANON, LAZY, SWAP
+from memtui.sim.kernel.page_leaf import ANON, LAZY
 from memtui.sim.kernel.page_set import PageSet
 from memtui.sim.kernel.rmap import spaces_of
 
@@ -21,13 +21,13 @@ class PageStates(NamedTuple):
     file: int
     """NR_FILE_PAGES: the page cache, shmem with it."""
     tables: int
-    swapped: int
-    """Slots in use."""
+    swap_cache: int
+    """Pages in the swap cache that nobody maps."""
 
     @property
     def used(self) -> int:
         """Frames that are not free; what the kernel itself holds is not simulated."""
-        return self.anon + self.file + self.tables
+        return self.anon + self.file + self.tables + self.swap_cache
 
 
 class FileTotals(NamedTuple):
@@ -36,7 +36,6 @@ class FileTotals(NamedTuple):
     at: int
     file: int = 0
     shmem: int = 0
-    swapped: int = 0
     writeback: int = 0
 
 
@@ -45,12 +44,10 @@ def file_totals(kernel: "Kernel") -> FileTotals:
     at = PageSet.changes
     known = kernel.file_totals
     if known is None or known.at != at:
-        shmem = [inode for inode in kernel.inodes if inode.shmem]
         known = kernel.file_totals = FileTotals(
             at,
             sum(inode.pages.count for inode in kernel.inodes),
-            sum(inode.pages.count for inode in shmem),
-            sum(inode.swapped.count for inode in shmem),
+            sum(inode.pages.count for inode in kernel.inodes if inode.shmem),
             sum(inode.writeback.count for inode in kernel.inodes),
         )
     return known
@@ -58,19 +55,17 @@ def file_totals(kernel: "Kernel") -> FileTotals:
 
 def page_states(kernel: "Kernel") -> PageStates:
     """Count: pages that several address spaces share count once."""
-    anon = tables = swapped = 0
+    anon = tables = 0
     families = {}
     for mm in spaces_of(kernel):
         counts = mm.pages.counts
         anon += counts[ANON] + counts[LAZY]
-        swapped += counts[SWAP]
         tables += mm.pages.tables
         families[id(mm.pages.sharing)] = mm.pages.sharing
     for sharing in families.values():
         anon -= sharing.resident
-        swapped -= sharing.swapped
     files = file_totals(kernel)
-    return PageStates(anon, files.shmem, files.file, tables, swapped + files.swapped)
+    return PageStates(anon, files.shmem, files.file, tables, kernel.swap.cache.pages.count)
 
 
 def free_pages(kernel: "Kernel", states: PageStates) -> int:

@@ -154,7 +154,7 @@ def test_check_finds_what_is_wrong() -> None:
     world.kernel.committed -= 1
     mm.pages.counts[2] += 1
     found = check(world.kernel)
-    wrong = ("total_vm", "counted", "Committed_AS", "anonymous pages and", "on the lists")
+    wrong = ("total_vm", "counted", "Committed_AS", "anonymous pages, but", "on the lists")
     assert [name for name in wrong if any(name in line for line in found)] == list(wrong)
     assert len(found) == len(wrong)
 

@@ -1,0 +1,31 @@
+"""Models the swap cache of mm/swap_state.c (6.18), as far as nobody maps its pages: slots whose pages are in memory."""
+
+from typing import TYPE_CHECKING
+
+from memtui.sim.kernel.page_set import PageSet
+
+if TYPE_CHECKING:
+    from memtui.sim.kernel.lru import LruRun, Lruvec
+    from memtui.sim.kernel.workingset import Shadow
+
+
+class SwapCache:
+    """The owner of such pages on the LRU lists, where slots are its page numbers."""
+
+    def __init__(self) -> None:
+        self.pages = PageSet()
+        """By slot."""
+        self.runs: list[LruRun] = []
+        """On the LRU lists, by ascending slot."""
+        self.shadows: list[Shadow] = []
+        """When pages were evicted."""
+        self.readahead: set[int] = set()
+        """Slots whose pages have PG_readahead: nobody asked for them yet."""
+
+    def forget(self, lruvec: "Lruvec", slot: int, count: int) -> None:
+        """__delete_from_swap_cache(): the pages leave memory, or belong to somebody else now."""
+        if not self.pages.count or not self.pages.discard(slot, count):
+            return
+        lruvec.cut(self, slot, slot + count)
+        if self.readahead:
+            self.readahead.difference_update(range(slot, slot + count))
