@@ -280,6 +280,12 @@ def _swap(system: SystemSnapshot, width: int) -> Iterator[Row]:
     for device in system.swaps:
         text = f"{kib(device.used)} of {kib(device.size)} used · {device.kind}, priority {device.priority}"
         yield from _field("swap", f"{device.name}: {text}", width)
+        if device.taken:
+            runs = [f"{first:,}" if first == last else f"{first:,} to {last:,}" for first, last in device.taken]
+            yield from _field("slots", f"~ taken: {', '.join(runs)}", width)
+    cached = system.meminfo.get("SwapCached")
+    if system.swaps and cached is not None:
+        yield from _field("swap cache", f"{kib(cached)} in memory that still have, or got, a slot", width)
     if not system.swaps:
         total, free = system.meminfo.get("SwapTotal"), system.meminfo.get("SwapFree")
         used = None if total is None or free is None else total - free

@@ -165,6 +165,16 @@ _TEXTS: Final = {
         "/proc/swaps",
         "swapoff, which needs room in RAM for all of it",
     ),
+    "slots": _Text(
+        "the pages' places on the swap device; a swap entry in a page table names one",
+        "the simulator; on a running kernel each CPU fills a cluster of its own, so the numbers are approximate",
+        "swap-in by a write, munmap, exit; after a read only once swap is over half full (vm_swap_full)",
+    ),
+    "swap cache": _Text(
+        "pages in memory with a slot: just written out, read ahead (vm.page-cluster), or back and not written since",
+        "SwapCached of /proc/meminfo",
+        "reclaim drops what is clean without writing it again; what is written to, or unmapped, gives up its slot",
+    ),
     "pressure": _Text(
         "the share of time in which some, or all, tasks waited for memory",
         "/proc/pressure/memory",

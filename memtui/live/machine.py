@@ -92,7 +92,8 @@ def read_swaps(procfs: Procfs, unknown: dict[str, str]) -> tuple[SwapDevice, ...
     for line in _text(procfs, "swaps", "swaps", unknown).splitlines()[1:]:
         fields = line.split()
         if len(fields) >= 5 and all(field.lstrip("-").isdecimal() for field in fields[-3:]):
-            devices.append(SwapDevice(" ".join(fields[:-4]), fields[-4], *map(int, fields[-3:])))
+            size, used, priority = map(int, fields[-3:])
+            devices.append(SwapDevice(" ".join(fields[:-4]), fields[-4], size, used, priority))
     return tuple(devices)
 
 

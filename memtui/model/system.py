@@ -30,6 +30,8 @@ class SwapDevice(NamedTuple):
     size: int
     used: int
     priority: int
+    taken: tuple[tuple[int, int], ...] | None = None
+    """The first runs of slots that are taken: first and last; None: not told. Only a simulation tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,7 @@ class SystemSnapshot:
     rates: Mapping[str, float] = field(default_factory=dict)
     """The same events a second, over the last second or so of a live machine; empty: not yet told."""
     swaps: tuple[SwapDevice, ...] = ()
-    """The swap devices of a live machine."""
+    """The swap devices."""
     pressure: Mapping[str, float] = field(default_factory=dict)
     """ "some", "full" -> percent of the last ten seconds that tasks waited for memory; missing as above."""
     approximate: Mapping[str, str] = field(default_factory=dict)

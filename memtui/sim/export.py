@@ -36,10 +36,11 @@ _NOT_COUNTED = MappingProxyType({"kernel": "what the kernel itself holds (slab, 
 _APPROXIMATE = MappingProxyType(
     {
         "lru": "which pages reclaim takes: the rules are the kernel's, but nothing else runs meanwhile",
+        "swap": "which slot a page gets: on a running kernel each CPU fills a cluster of its own",
         "zones": "the zone of a page is not tracked: the highest zone gives first and gets back first",
     }
 )
-_COMPARED: Final = ("release", "meminfo", "sysctl", "zones", "vmstat")
+_COMPARED: Final = ("release", "meminfo", "sysctl", "zones", "vmstat", "swaps")
 
 
 class Exporter:
@@ -92,6 +93,7 @@ class Exporter:
             MappingProxyType(dict(kernel.sysctl)),
             zones=zones,
             vmstat=MappingProxyType({name: count for name, count in kernel.vmevents.items() if count}),
+            swaps=kernel.swap.shown(),
             approximate=_APPROXIMATE,
             unknown=_NOT_COUNTED,
         )

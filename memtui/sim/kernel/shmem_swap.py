@@ -17,47 +17,46 @@ def swapin(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count: in
     Raises:
         Fault: SIGKILL, the OOM killer took the task.
     """
+    found, swap = list(inode.swapped.runs(first, count)) if inode.swapped.count else [], kernel.swap
     waited = 0
-    for low, pages in list(inode.swapped.runs(first, count)) if inode.swapped.count else ():
-        if kernel.swap.synchronous and not kernel.swap.cached:
-            waited += pages
-            kernel.vmevents["pswpin"] += pages
-            _back(kernel, task, inode, low, pages)
-            continue
-        for page in range(low, low + pages):
-            waited += _read(kernel, task, inode, page)
-            _back(kernel, task, inode, page, 1)
+    if found:
+        swap.told.begin(task.mm.why)
+    for page in (page for low, pages in found for page in range(low, low + pages)):
+        waited += _swapin_page(kernel, task, inode, page)
+    if found:
+        swap.told.end(task.mm.why)
     task.maj_flt += waited
-    kernel.swap.waits += waited
+    swap.waits += waited
     return waited
 
 
-def _read(kernel: "Kernel", task: "Task", inode: "Inode", page: int) -> bool:
-    """Have one page in the swap cache, unless the device answers at once; whether it had to be waited for."""
-    swap, run = kernel.swap, inode.slots.at(page) if inode.slots else None
+def _swapin_page(kernel: "Kernel", task: "Task", inode: "Inode", page: int) -> bool:
+    """One page, through the swap cache unless the device answers at once; whether it had to be waited for."""
+    swap, run, ahead = kernel.swap, inode.slots.at(page) if inode.slots else None, 0
     assert run is not None
-    if swap.has_folio(run.slot):
-        if run.slot in swap.cache.readahead:
-            swap.cache.readahead.discard(run.slot)
-            swap.readahead.hits += 1
-        return False
-    if swap.synchronous:
+    slot, found = run.slot, swap.has_folio(run.slot)
+    if found:
+        swap.readahead.hits += slot in swap.cache.readahead
+        swap.cache.readahead.discard(slot)
+    elif swap.synchronous:
         kernel.vmevents["pswpin"] += 1
     else:
-        around = swap.readahead.around(run.slot, kernel.sysctl["page-cluster"], swap.total)
-        read_slots(kernel, task, run.slot, list(around))
-    return True
+        around = swap.readahead.around(slot, kernel.sysctl["page-cluster"], swap.total)
+        ahead = read_slots(kernel, task, slot, list(around))
+    _back(kernel, task, inode, page)
+    swap.told.slot(slot, found=found, kept=False, ahead=ahead)
+    return not found
 
 
-def _back(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count: int) -> None:
-    """The pages belong to the object again."""
-    run = inode.slots.at(first) if inode.slots else None
+def _back(kernel: "Kernel", task: "Task", inode: "Inode", page: int) -> None:
+    """The page belongs to the object again."""
+    run = inode.slots.at(page) if inode.slots else None
     assert run is not None
     assert inode.slots is not None
     if kernel.swap.has_folio(run.slot):
-        inode.slots.release(first, first + count)
-        inode.pages.add(first, count)
+        inode.slots.release(page, page + 1)
+        inode.pages.add(page)
     else:
-        add_pages(kernel, task, inode, first, count)
-        inode.slots.release(first, first + count)
-    inode.swapped.discard(first, count)
+        add_pages(kernel, task, inode, page, 1)
+        inode.slots.release(page, page + 1)
+    inode.swapped.discard(page, 1)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.vma import Vma
 
 _BACK: Final = table_of({SWAP: ANON})
-_TOLD: Final = 3
-"""Runs of slots that are named in a sentence."""
 
 
 def swapin(kernel: "Kernel", task: "Task", vma: "Vma", index: int, low: int, high: int, *, write: bool) -> None:
@@ -45,44 +43,51 @@ class _SwapIn:
         self._write = write
         self._pages: PageTable = task.mm.pages
         self._leaf: Leaf = self._pages.own(index)
-        self._slots: list[tuple[int, int]] = []
-        """First and last of each run that came back."""
-        self._read = self._ahead = self._found = self._kept = 0
 
     def run(self, low: int, high: int) -> None:
         """All of them, by ascending address."""
+        told, why = self._swap.told, self._task.mm.why
+        told.begin(why)
         for entry in range(low, high):
             if self._leaf.state[entry] == SWAP:
                 self._fault(entry)
-        self._task.maj_flt += self._read
-        self._task.min_flt += self._found
-        self._swap.waits += self._read
-        self._task.mm.note(self._why())
+        told.end(why)
 
     def _fault(self, entry: int) -> None:
         run = self._leaf.slot_of(entry)
         assert run is not None
-        slot, out = run.slot, self._leaf.frames.get(entry)
-        self._tell(slot)
-        if self._swap.has_folio(slot):
-            self._found += 1
-            self._hit(entry, slot)
-        else:
-            self._read += 1
-            if self._swap.synchronous and not self._leaf.is_shared(entry):
-                self._kernel.vmevents["pswpin"] += 1
-                self._free(entry)
-                return
-            self._read_ahead(entry, slot)
+        slot, out, ahead = run.slot, self._leaf.frames.get(entry), 0
+        found, kept = self._swap.has_folio(slot), False
+        self._task.min_flt += found
+        self._task.maj_flt += not found
+        self._swap.waits += not found
         others = out is not None and (out.mapcount > 1 or (out.slot is not None and out.slot.mapped is not None))
-        if others and self._write:
-            self._own(entry)
-        elif not others and (self._write or self._swap.full or self._vma.flags & VM_LOCKED):
-            self._take_over(slot, entry)
+        if not found and self._swap.synchronous and not others:
+            self._kernel.vmevents["pswpin"] += 1
             self._free(entry)
         else:
-            self._kept += 1
-            self._map(entry, slot)
+            if found:
+                self._hit(entry, slot)
+            else:
+                ahead = self._read_ahead(entry, slot)
+            kept = self._through_cache(entry, slot, others=others)
+        self._swap.told.slot(slot, found=found, kept=kept, ahead=ahead)
+
+    def _through_cache(self, entry: int, slot: int, *, others: bool) -> bool:
+        """The page is in the swap cache: map it, copy it, or take it out; whether the slot is still this entry's too.
+
+        A copy is made for who writes what others refer to by the slot or map already; should_try_to_free_swap() tells
+        when a page that is nobody else's leaves the cache.
+        """
+        if others and self._write:
+            self._own(entry)
+            return False
+        if not others and (self._write or self._swap.full or self._vma.flags & VM_LOCKED):
+            self._take_over(slot, entry)
+            self._free(entry)
+            return False
+        self._map(entry, slot)
+        return True
 
     def _free(self, entry: int) -> None:
         """A page of our own; the slot is free."""
@@ -137,8 +142,8 @@ class _SwapIn:
         elif hit:
             swap.readahead.hits += 1
 
-    def _read_ahead(self, entry: int, slot: int) -> None:
-        """swapin_readahead()."""
+    def _read_ahead(self, entry: int, slot: int) -> int:
+        """swapin_readahead(): how many others are read."""
         mm, cluster = self._task.mm, self._kernel.sysctl["page-cluster"]
         if self._swap.rotational:
             slots = list(self._swap.readahead.around(slot, cluster, self._swap.total))
@@ -148,7 +153,7 @@ class _SwapIn:
                 known, self._address(entry), cluster, self._vma.start, self._vma.end
             )
             slots = self._slots_of(pages)
-        self._ahead += read_slots(self._kernel, self._task, slot, slots)
+        return read_slots(self._kernel, self._task, slot, slots)
 
     def _slots_of(self, pages: range) -> list[int]:
         """Of those of the pages that are out."""
@@ -162,22 +167,6 @@ class _SwapIn:
 
     def _address(self, entry: int) -> int:
         return (self._index << PMD_SHIFT) + (entry << PAGE_SHIFT)
-
-    def _tell(self, slot: int) -> None:
-        if self._slots and self._slots[-1][1] + 1 == slot:
-            self._slots[-1] = self._slots[-1][0], slot
-        else:
-            self._slots.append((slot, slot))
-
-    def _why(self) -> str:
-        runs = [f"{first:,}" if first == last else f"{first:,} to {last:,}" for first, last in self._slots[:_TOLD]]
-        named = ", ".join(runs)
-        more = f" and {len(self._slots) - _TOLD:,} more runs" if len(self._slots) > _TOLD else ""
-        parts = [f"{self._read:,} read from {self._kernel.facts.swap_device}"] if self._read else []
-        parts += [f"{self._ahead:,} more read ahead (vm.page-cluster)"] if self._ahead else []
-        parts += [f"{self._found:,} found in the swap cache"] if self._found else []
-        parts += [f"{self._kept:,} keep their slots"] if self._kept else ["the slots are free"]
-        return f"swap-in of slot {named}{more}: {', '.join(parts)}"
 
 
 def read_slots(kernel: "Kernel", task: "Task", wanted: int, slots: list[int]) -> int:

@@ -5,14 +5,18 @@ Approximate on a running kernel, where each CPU fills a cluster of its own: whic
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.system import SwapDevice
 from memtui.sim.kernel.lru import INACTIVE_ANON
 from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.swap_cache import SwapCache
 from memtui.sim.kernel.swap_state import ClusterReadahead
+from memtui.sim.kernel.swap_told import Told
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 
+_SHOWN: Final = 4
+"""Runs of slots that are told."""
 DEVICES: Final = ("zram", "ssd", "disk")
 
 
@@ -29,6 +33,7 @@ class Swap:
         self.kept = PageSet()
         """Slots of the pages in the swap cache that somebody maps."""
         self.readahead = ClusterReadahead()
+        self.told = Told(kernel.facts.swap_device)
         self.waits = 0
         """Major faults that waited for the device so far."""
         self._cluster = 0
@@ -75,6 +80,21 @@ class Swap:
     def full(self) -> bool:
         """vm_swap_full(): more than half is taken, so slots are freed as soon as their pages are in memory."""
         return self.free * 2 < self.total
+
+    def shown(self) -> tuple[SwapDevice, ...]:
+        """For the screen; empty: there is none."""
+        if not self.total:
+            return ()
+        runs: list[tuple[int, int]] = []
+        for first, count in self.map.runs(1, self.total):
+            if runs and runs[-1][1] + 1 == first:
+                runs[-1] = runs[-1][0], first + count - 1
+            elif len(runs) == _SHOWN:
+                break
+            else:
+                runs.append((first, first + count - 1))
+        device = self._kernel.facts.swap_device
+        return (SwapDevice(f"simulated {device}", "partition", self.total * 4, self.used * 4, -2, tuple(runs)),)
 
     def has_folio(self, slot: int) -> bool:
         """swap_cache_has_folio(): whether the page of a slot is in memory."""
