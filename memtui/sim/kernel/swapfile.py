@@ -39,8 +39,10 @@ class Swap:
         self._cluster = 0
         self._next = 1
         """Where the search in the current cluster goes on."""
-        self._nonfull = {0: None}
-        """Clusters with some room, in the order in which they came to it."""
+        self._nonfull: dict[int, None] = {}
+        """Clusters where slots were freed since the last search, in that order."""
+        self._frag: dict[int, None] = {}
+        """Clusters with room where the search has been since."""
         self._unused = 1
         """From here on no cluster was ever used."""
         self._emptied: dict[int, None] = {}
@@ -110,7 +112,7 @@ class Swap:
                 continue
             self.map.add(slot, count)
             self._next = slot + count
-            self._sort(self._cluster)
+            self._sort(self._cluster, freed=False)
             pages -= count
             if runs and sum(runs[-1]) == slot:
                 slot, count = runs[-1][0], runs.pop()[1] + count
@@ -138,15 +140,13 @@ class Swap:
         return self._next + at, min(pages, (end if end >= 0 else len(taken)) - at)
 
     def _new_cluster(self) -> None:
-        """cluster_alloc_swap_entry(): one with some room before an empty one, since 6.18."""
-        if self._nonfull:
-            self._cluster = next(iter(self._nonfull))
-            self._nonfull[self._cluster] = self._nonfull.pop(self._cluster)
-        else:
+        """cluster_alloc_swap_entry(): one where slots were freed before an empty one, since 6.18."""
+        cluster = next(iter(self._nonfull), None)
+        if cluster is None:
             cluster = self._empty_cluster()
-            assert cluster is not None
-            self._cluster = cluster
-        self._next = self._cluster * BLOCK
+        if cluster is None:
+            cluster = next(iter(self._frag))
+        self._cluster, self._next = cluster, cluster * BLOCK
 
     def _empty_cluster(self, *, whole: bool = False) -> int | None:
         if self._unused * BLOCK <= self.total and (not whole or (self._unused + 1) * BLOCK <= self.total + 1):
@@ -157,16 +157,15 @@ class Swap:
             del self._emptied[cluster]
         return cluster
 
-    def _sort(self, cluster: int) -> None:
-        """relocate_cluster(): put it on the list that fits how much room it has."""
+    def _sort(self, cluster: int, *, freed: bool) -> None:
+        """relocate_cluster(), partial_free_cluster(): put it on the list that fits."""
         room = self.map.missing(cluster * BLOCK, min(BLOCK, self.total + 1 - cluster * BLOCK))
-        if room == BLOCK:
-            self._emptied.setdefault(cluster)
-        if room in (0, BLOCK):
-            self._nonfull.pop(cluster, None)
-        else:
-            self._nonfull.setdefault(cluster)
-            self._emptied.pop(cluster, None)
+        target = self._emptied if room == BLOCK else self._nonfull if freed else self._frag
+        for clusters in (self._emptied, self._nonfull, self._frag):
+            if clusters is not target or not room:
+                clusters.pop(cluster, None)
+        if room:
+            target.setdefault(cluster)
 
     def free_slots(self, slot: int, count: int) -> None:
         """swap_entries_free(): nothing refers to the slots any more; a page in the cache goes with its slot."""
@@ -174,7 +173,7 @@ class Swap:
         self.kept.discard(slot, count)
         self.map.discard(slot, count)
         for cluster in range(slot // BLOCK, (slot + count - 1) // BLOCK + 1):
-            self._sort(cluster)
+            self._sort(cluster, freed=True)
 
     def cache_written(self, slot: int, count: int) -> None:
         """Pages just unmapped and written out: until reclaim meets them again they stay in the cache."""
