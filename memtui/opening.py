@@ -82,7 +82,9 @@ def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str
 
     Raises:
         MemtuiError: the source cannot be had.
+        BadParameter: there is no such key.
     """
+    keys = _keys(screen.press)
     snapshot = source.apply(first)
     app = _app(screen, source=source, snapshot=snapshot, pane=pane, on_terminal=False)
     import asyncio
@@ -92,7 +94,20 @@ def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str
     _collect_from_now_on()
     for problem in app.themes.problems:
         click.echo(f"memtui: {problem}", err=True)
-    write(asyncio.run(render_svg(app, screen.size, screen.press.split())))
+    write(asyncio.run(render_svg(app, screen.size, keys)))
+
+
+def _keys(press: str) -> list[str]:
+    from memtui.ui.keys import key_named
+
+    words = press.split()
+    keys = [key for word in words if (key := key_named(word)) is not None]
+    if len(keys) < len(words):
+        unknown = next(word for word in words if key_named(word) is None)
+        raise click.BadParameter(
+            f"there is no key {unknown!r}; n, enter, Esc, Ctrl-P, ? are some", param_hint="--press"
+        )
+    return keys
 
 
 def open_home(screen: Screen) -> None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from memtui.draw.cells import cell_runs
 from memtui.draw.elf_rows import owner_name, piece_label
-from memtui.draw.fit import crop, shorten
+from memtui.draw.fit import crop, shorten, wrap
 from memtui.draw.labels import label_role, vma_label
 from memtui.draw.map_layout import MapLayout, Part, Scale, nth_of
 from memtui.draw.regions import Region
@@ -18,6 +18,7 @@ from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, Range
 from memtui.model.elf_knowledge import NO_OBJECTS
 from memtui.model.elf_objects import ObjectMap
 from memtui.model.mm import MmSnapshot
+from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 
 _ADDRESS: Final = 12
@@ -260,3 +261,10 @@ def _edge(part: Part) -> str:
     if part.nth == 0:
         return "┐"
     return "┘" if part.nth == part.height - 1 else "│"
+
+
+def nothing_rows(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
+    """Why there is no map, and the key that leads to one."""
+    hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
+    why = wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)
+    return (*((Run(f" {line}", "text"),) for line in why), (Run(f" {shorten(hint, width - 2)}", "text.dim"),))

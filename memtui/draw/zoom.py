@@ -23,13 +23,12 @@ class Zoom(NamedTuple):
     shift: int = 0
     """log2 of the pages in a cell."""
 
-    def closer(self, fitting: int, *, region: bool, peeks: bool) -> "Zoom | None":
+    def closer(self, fitting: int, *, region: bool) -> "Zoom | None":
         """One step; None: there is none.
 
         Args:
             fitting: the shift with which all pages of the VMA can be seen.
             region: whether the VMA is one of several of a region.
-            peeks: whether bytes can be read.
         """
         match self.level:
             case Level.SPACE if region:
@@ -38,7 +37,7 @@ class Zoom(NamedTuple):
                 return Zoom(Level.PAGES, fitting)
             case Level.PAGES if self.shift:
                 return Zoom(Level.PAGES, max(self.shift - _CLOSER, 0))
-            case Level.PAGES if peeks:
+            case Level.PAGES:
                 return Zoom(Level.BYTES)
         return None
 

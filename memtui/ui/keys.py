@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
+from unicodedata import lookup
 
 from textual.binding import Binding
+from textual.keys import Keys
 
 from memtui.draw.run import Row, Run
 from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Request, Seek, ShowHeap, Step, WatchFile
@@ -84,6 +86,8 @@ _SHOWN: Final = {
     "ctrl+t": "Ctrl-T",
     "ctrl+z": "Ctrl-Z",
 }
+
+_NAMED: Final = {shown.casefold(): name for name, shown in _SHOWN.items()}
 
 _STEPS, _TRY = "Steps of a simulation", "Try on a simulated process"
 _LOOK, _MOVE, _VIEW, _OTHER = "Look at a live process", "Move", "View", "Other"
@@ -204,7 +208,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "why",
         "why what is under the cursor is there, is one of its own, and what would free it",
         _VIEW,
-        footer=3,
+        footer=2,
     ),
     Key(
         "ctrl+right",
@@ -227,6 +231,19 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("ctrl+z", "suspend", "suspend", "stop, back to the shell, which goes on with fg", _OTHER),
     Key("q", "quit", "quit", "leave", _OTHER, footer=1),
 )
+
+
+def key_named(word: str) -> str | None:
+    """The key that a word means, as Textual names it: "n", "escape", "Esc", "Ctrl-P", "?"; None: there is none."""
+    named = _NAMED.get(word.casefold(), word)
+    plain = named.removeprefix("ctrl+").removeprefix("shift+")
+    if len(plain) == 1 or any(named in key.keys.split(",") for key in KEYS) or plain in {key.value for key in Keys}:
+        return named
+    try:
+        lookup(plain.replace("_", " ").upper())
+    except KeyError:
+        return None
+    return named
 
 
 def bindings() -> list[Binding]:

@@ -266,3 +266,12 @@ def test_a_device_and_a_pipe_without_a_writer_are_refused(tmp_path: Path):
         assert result.returncode == 1
         assert words in result.stderr.decode()
         assert result.stderr.count(b"\n") == 1
+
+
+def test_keys_to_press_are_named_as_the_help_writes_them_and_a_wrong_one_is_told():
+    picture = memtui("sim", "--print", "svg", "--size", "80x24", "--press", "Tab Esc ctrl+p question_mark").stdout
+    assert picture.startswith(b"<svg")
+    wrong = memtui("sim", "--print", "svg", "--press", "u entr")
+    assert wrong.returncode == 2
+    assert wrong.stderr.count(b"\n") == 1
+    assert b"there is no key 'entr'" in wrong.stderr

@@ -53,7 +53,7 @@ def test_what_is_writable_and_executable_is_marked_without_colour() -> None:
 
 def test_levels_from_far_to_near_and_back() -> None:
     seen = [zoom := Zoom()]
-    while (zoom := zoom.closer(3, region=True, peeks=True)) is not None:
+    while (zoom := zoom.closer(3, region=True)) is not None:
         seen.append(zoom)
     assert seen == [
         (Level.SPACE, 0),
@@ -74,8 +74,7 @@ def test_levels_from_far_to_near_and_back() -> None:
         (Level.REGION, 0),
         (Level.SPACE, 0),
     ]
-    assert Zoom().closer(0, region=False, peeks=False) == Zoom(Level.PAGES, 0)
-    assert Zoom(Level.PAGES, 0).closer(0, region=False, peeks=False) is None
+    assert Zoom().closer(0, region=False) == Zoom(Level.PAGES, 0)
     assert Zoom(Level.PAGES, 0).further(0, region=False) == Zoom()
 
 

@@ -337,11 +337,23 @@ async def test_bytes_that_changed_since_the_last_look_are_marked_until_the_next(
             assert ("* 3 changed" in board.subtitle) is marked
 
 
-async def test_a_simulation_has_no_bytes_and_says_so(run: Run) -> None:
-    async with run(Simulated(at=3)) as pilot:
+async def test_a_simulation_has_no_bytes_and_says_what_it_knows_of_them(run: Run) -> None:
+    source = Simulated(at=3)
+    async with run(source) as pilot:
+        board = pilot.app.screen.query_one(MapPane)
+        board.go(HEAP + 0x2000)
         await pilot.press("z", "z", "z")
-        assert "has none" in next(iter(pilot.app._notifications)).message
-        assert not pilot.app.screen.query_one(MapPane).bytes
+        await settle(pilot)
+        told = " ".join("\n".join(board.text_of(row) for row in range(len(board.lines))).split())
+        assert "not the bytes in them" in told
+        assert f"page: {HEAP + 0x2000:x} is anon: it was written" in told
+        assert "touched: step 3" in told
+        assert not any(isinstance(request, Peek) for request in source.seen)
+        await pilot.press("b")
+        await settle(pilot)
+        assert "4,096 zeros" in "".join(board.text_of(row) for row in range(len(board.lines)))
+        await pilot.press("Z")
+        assert not board.bytes
 
 
 # Sizes

@@ -226,8 +226,6 @@ class MainScreen(
             self.point()
         elif direction < 0:
             self.run_worker(self.memtui.leave())
-        elif not self.memtui.accepts(Peek) and self.query_one(MapPane).shift == 0:
-            self.notify("closer are the bytes of the page: this source has none", timeout=3)
 
     def action_enter(self) -> None:
         """Into what the cursor is on."""

@@ -4,10 +4,9 @@ from bisect import bisect_right
 from operator import itemgetter
 from typing import ClassVar, Final
 
-from memtui.draw.address_map import AddressMap
+from memtui.draw.address_map import AddressMap, nothing_rows
 from memtui.draw.answer import Answer
 from memtui.draw.changes import changed
-from memtui.draw.fit import shorten, wrap
 from memtui.draw.hex_dump import HexDump, earlier_bytes
 from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
@@ -44,7 +43,7 @@ class MapPane(Pane):
         self.level = Zoom()
         """How close it is looked at."""
         self.peeks = False
-        """Whether the source can read them."""
+        """Whether the source can read bytes."""
         self._peeked: int | None = None
         """The page that was asked for."""
         self._examined: int | None = None
@@ -97,7 +96,8 @@ class MapPane(Pane):
         region = self.vma_region if self.level.level is Level.REGION else None
         page = page_down(self.address) if self.bytes and self.address is not None else None
         part = (vma, page, self._bytes_before, 0 if region is None else region.start)
-        return snapshot.mm, self._marks, *self.level, *part, self.room.height, snapshot.content, self.elf.objects
+        told = snapshot.content if self.peeks else snapshot.steps if self.bytes else None
+        return snapshot.mm, self._marks, *self.level, *part, self.room.height, told, self.elf.objects
 
     def draw(self, snapshot: Snapshot) -> None:
         """The map, or the pages of one VMA; the cursor stays on its address."""
@@ -106,7 +106,7 @@ class MapPane(Pane):
             self._draw_nothing(snapshot)
             return
         if self.bytes and vma is not None and self.address is not None:
-            self._draw_bytes(vma, page_down(self.address), snapshot.content)
+            self._draw_bytes(vma, page_down(self.address), snapshot)
         elif self.shift is not None and vma is not None:
             self._examine(vma, self.address)
             grid = PageGrid(vma, width, self.shift, marks=self._marks)
@@ -127,12 +127,20 @@ class MapPane(Pane):
         self._drawing = drawing
         self.show(drawing, title=self.TITLE if region is None else region.title, subtitle=drawing.scale)
 
-    def _draw_bytes(self, vma: Vma, page: int, content: Content | None) -> None:
+    def _content(self, vma: Vma, page: int, snapshot: Snapshot) -> Content:
+        """The bytes of the page; they are asked for if they are not those that the source reads."""
+        if not self.peeks:
+            from memtui.draw.simulated_bytes import simulated_content
+
+            return simulated_content(vma, page, snapshot.steps)
         if self._peeked != page:
             self._peeked = page
             self.post_message(self.Wanted(Peek(page)))
-        shown = content if content is not None and content.page == page else Content(page, None)
-        dump = HexDump(shown, self.room.width, self._bytes_before)
+        content = snapshot.content
+        return content if content is not None and content.page == page else Content(page, None)
+
+    def _draw_bytes(self, vma: Vma, page: int, snapshot: Snapshot) -> None:
+        dump = HexDump(self._content(vma, page, snapshot), self.room.width, self._bytes_before)
         self._drawing = dump
         self.show(dump, title=f"{vma_label(vma)} · bytes of page {page:x}", subtitle=dump.scale)
 
@@ -147,7 +155,7 @@ class MapPane(Pane):
 
     def _draw_nothing(self, snapshot: Snapshot) -> None:
         self._drawing = self.cursor = None
-        self.show(RowLines(_nothing(snapshot, self.room.width), self.room.width), title=self.TITLE, subtitle="")
+        self.show(RowLines(nothing_rows(snapshot, self.room.width), self.room.width), title=self.TITLE, subtitle="")
 
     def _place(self) -> None:
         if self._drawing is not None and self.address is not None:
@@ -242,7 +250,7 @@ class MapPane(Pane):
             return self._change(self.level.further(fitting, region=self._is_one_of_several))
         if vma is None:
             return False
-        return self._change(self.level.closer(self._fitting(vma), region=self._is_one_of_several, peeks=self.peeks))
+        return self._change(self.level.closer(self._fitting(vma), region=self._is_one_of_several))
 
     def enter(self) -> None:
         """To the pages of the VMA; closer, if they are what is shown."""
@@ -281,8 +289,6 @@ class MapPane(Pane):
         region = self.vma_region
         return region is not None and region.first < region.last
 
-    # The minimap
-
     def edge(self, y: int, frame: Frame) -> Row:
         """Beside the scroll bar the whole of the drawing, small."""
         bar = super().edge(y, frame)
@@ -292,10 +298,3 @@ class MapPane(Pane):
         if self._small is None or self._small[0] is not self._drawing or len(self._small[1]) != height:
             self._small = self._drawing, minimap(self._drawing, height)
         return (_GAP, self._small[1][y - 1], *bar)
-
-
-def _nothing(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
-    """Why there is no map, and the key that leads to one."""
-    hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
-    why = wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)
-    return (*((Run(f" {line}", "text"),) for line in why), (Run(f" {shorten(hint, width - 2)}", "text.dim"),))
