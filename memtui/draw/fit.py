@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from memtui.draw.run import Row, Run
 
 _BLANK = "text"
+_UNITS = frozenset({"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "%", "ms", "s"})
 _MARGIN = Run(" ", _BLANK)
 
 
@@ -91,7 +92,7 @@ def _wrap_paragraph(text: str, width: int) -> list[str]:
         return [text]
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
+    for word in _words(text):
         if line and len(line) + 1 + len(word) <= width:
             line += " " + word
             continue
@@ -102,6 +103,17 @@ def _wrap_paragraph(text: str, width: int) -> list[str]:
             lines.append(line[:width])
             line = line[width:]
     return [*lines, line] if line or not lines else lines
+
+
+def _words(text: str) -> list[str]:
+    """What the text can be broken between: not between a figure and its unit."""
+    words: list[str] = []
+    for word in text.split(" "):
+        if words and words[-1][-1:].isdigit() and word.rstrip(",;.:)") in _UNITS:
+            words[-1] += " " + word
+        else:
+            words.append(word)
+    return words
 
 
 def field_rows(key: str, value: str, width: int, *, key_width: int, role: str = "value") -> tuple[Row, ...]:

@@ -1,24 +1,26 @@
 """Where a process's memory goes, rolled up by kind and then by VMA: largest first."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
+from memtui.draw.bar import stacked_bar
 from memtui.draw.fit import crop, field_rows, shorten
-from memtui.draw.glyphs import NOT_MEASURED
+from memtui.draw.glyphs import GLYPHS, NOT_MEASURED, residence_role
 from memtui.draw.labels import label_role
 from memtui.draw.reclaim import NOTHING, Reclaimable
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import human, kib, of, plural
-from memtui.draw.usage_sums import Usage, UsageSums
+from memtui.draw.usage_sums import IN_RAM, Usage, UsageSums
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
 
-_NAME: Final = 17
-_COLUMN: Final = 9
+_NAME: Final = 14
+_VMAS: Final = 10
 _NARROW: Final = 62
 """Cells below which figures make room for names."""
 _ADDRESS: Final = 17
 _HEADS: Final = ("in RAM", "size", "swapped", "share")
+_WIDTHS: Final = {"in RAM": 9, "size": 9, "swapped": 9, "share": 6}
 PAGE_TABLES: Final = "page tables"
 
 
@@ -50,6 +52,8 @@ class UsageTable:
         self.entries = chosen[1] if chosen else kinds
         self.total = sum(usage.resident or 0 for usage in kinds)
         """Pages in RAM of all kinds."""
+        swapped = any(usage.swapped for usage in kinds)
+        self._columns = _columns(width, of_kind=chosen is not None, swapped=swapped)
         self._vm_pte = mm.counters.vm_pte
         freed = chosen[0].reclaimable if chosen else _total(kinds)
         indented = field_rows("reclaimable", freed.sentence(swap), width - 1, key_width=11)
@@ -68,39 +72,75 @@ class UsageTable:
         if not 0 <= index < len(self):
             return ()
         if index == 0:
-            return self._row("", "", _HEADS, "oom.head", "oom.head")
+            return self._row("", "", dict(zip(_HEADS, _HEADS, strict=True)), "oom.head", "oom.head")
         below = index - 1 - len(self.entries) - self._has_tables
         if below >= 0:
             return self._freed[below]
         if index > len(self.entries):
-            return self._row(PAGE_TABLES, "", (kib(self._vm_pte), "", "", ""), "key", "text.dim")
+            return self._row(PAGE_TABLES, "", {"in RAM": kib(self._vm_pte)}, "key", "text.dim")
         usage = self.entries[index - 1]
-        cells = (_pages(usage.resident), _pages(usage.size), _pages(usage.swapped), of(usage.resident, self.total))
+        figures = self._figures(usage)
         if self.kind is None:
-            return self._row(usage.name, plural(usage.vmas, "VMA"), cells, "map.label", "text.dim")
+            share = stacked_bar(
+                [
+                    (pages, GLYPHS[residence], residence_role(residence))
+                    for pages, residence in zip(usage.pages or (), IN_RAM, strict=False)
+                ],
+                self.total,
+                self._columns.bar,
+            )
+            return self._row(usage.name, plural(usage.vmas, "VMA"), figures, "map.label", "text.dim", share)
         vma = usage.example
-        return self._row(usage.name, f"{vma.start:x} {vma.perms}", cells, label_role(vma), "map.address.dim")
+        return self._row(usage.name, f"{vma.start:x} {vma.perms}", figures, label_role(vma), "map.address.dim")
 
     def usage_at(self, row: int) -> Usage | None:
         """What the row tells of."""
         return self.entries[row - 1] if 0 < row <= len(self.entries) else None
 
-    def _row(self, name: str, more: str, cells: Iterable[str], role: str, more_role: str) -> Row:
-        narrow = self.width < _NARROW
-        figures = list(cells)[: len(_HEADS) if not narrow else 3 if self.kind is None else 2]
-        right = "".join(f"{figure:>{_COLUMN}}" for figure in figures)
-        room = max(self.width - len(right) - 2, 0)
-        of_vma = max(room - _ADDRESS - 1, min(room, 8))
-        first = of_vma if self.kind is not None else room if narrow else min(_NAME, room)
-        text_role = "oom.head" if role == "oom.head" else "value"
+    def _figures(self, usage: Usage) -> dict[str, str]:
+        return {
+            "in RAM": _pages(usage.resident),
+            "size": _pages(usage.size),
+            "swapped": _pages(usage.swapped),
+            "share": of(usage.resident, self.total),
+        }
+
+    def _row(self, name: str, more: str, figures: Mapping[str, str], role: str, more_role: str, share: Row = ()) -> Row:
+        columns = self._columns
+        right = "".join(f"{figures.get(head, ''):>{_WIDTHS[head]}}" for head in columns.heads)
         return crop(
             (
-                Run(f" {shorten(name, first):<{first}}", role),
-                Run(f" {shorten(more, room - first - 1):<{max(room - first - 1, 0)}} "[: room - first + 1], more_role),
-                Run(right, text_role),
+                Run(f" {shorten(name, columns.name):<{columns.name}} ", role),
+                Run(f"{shorten(more, columns.more):<{columns.more}} " if columns.more else "", more_role),
+                *(share or (Run(" " * columns.bar, "text"),)),
+                Run(right, "oom.head" if role == "oom.head" else "value"),
             ),
             self.width,
         )
+
+
+class _Columns(NamedTuple):
+    """Cells of the columns, and which figures there is room for."""
+
+    name: int
+    more: int
+    bar: int
+    heads: tuple[str, ...]
+
+
+def _columns(width: int, *, of_kind: bool, swapped: bool) -> _Columns:
+    """In a narrow pane the size of a kind gives way to what of it is swapped, if anything is."""
+    wide = width >= _NARROW
+    heads: tuple[str, ...] = _HEADS
+    if of_kind:
+        heads = _HEADS if wide else _HEADS[:2]
+        room = max(width - sum(_WIDTHS[head] for head in heads) - 2, 0)
+        name = max(room - _ADDRESS - 1, min(room, 8))
+        return _Columns(name, max(room - name - 1, 0), 0, heads)
+    heads = _HEADS if wide else ("in RAM", "swapped" if swapped else "size", "share")
+    room = max(width - sum(_WIDTHS[head] for head in heads) - 2, 0)
+    name, more = min(_NAME, room), _VMAS if wide else 0
+    return _Columns(name, more, max(room - name - (more + 1 if more else 0), 0), heads)
 
 
 def _pages(pages: int | None) -> str:

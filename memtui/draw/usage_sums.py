@@ -28,7 +28,9 @@ _GROUPS: Final = {
     VmaKind.DEVICE: "devices",
     VmaKind.SPECIAL: "the kernel's",
 }
-_IN_MEMORY: Final = frozenset({Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM})
+IN_RAM: Final = (Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM)
+
+_NTH: Final = {residence: nth for nth, residence in enumerate(IN_RAM)}
 
 _Key = str | tuple[tuple[int, int], int]
 """What VMAs are added up under: a kind, or a file by its device and inode."""
@@ -39,7 +41,8 @@ class Usage(NamedTuple):
 
     name: str
     size: int
-    resident: int | None
+    pages: tuple[int, ...] | None
+    """In RAM, for each of IN_RAM."""
     swapped: int | None
     vmas: int
     """How many."""
@@ -47,14 +50,20 @@ class Usage(NamedTuple):
     """The VMA, or one of the kind."""
     reclaimable: Reclaimable = NOTHING
 
+    @property
+    def resident(self) -> int | None:
+        """Pages in RAM."""
+        return None if self.pages is None else sum(self.pages)
+
 
 class _Sum:
     """Of the VMAs under one key."""
 
-    __slots__ = ("code", "count", "example", "freed", "measured", "resident", "size", "swapped")
+    __slots__ = ("code", "count", "example", "freed", "measured", "pages", "size", "swapped")
 
     def __init__(self) -> None:
-        self.count = self.size = self.measured = self.resident = self.swapped = self.code = 0
+        self.count = self.size = self.measured = self.swapped = self.code = 0
+        self.pages = [0] * len(IN_RAM)
         self.freed = [0] * len(NOTHING)
         self.example: Vma | None = None
 
@@ -67,7 +76,7 @@ class _Sum:
         self.count += other.count
         self.size += other.size
         self.measured += other.measured
-        self.resident += other.resident
+        self.pages = [one + two for one, two in zip(self.pages, other.pages, strict=True)]
         self.swapped += other.swapped
         self.code += other.code
         self.freed = [one + two for one, two in zip(self.freed, other.freed, strict=True)]
@@ -82,17 +91,19 @@ class _Sum:
             if pages:
                 self.freed[nth] += sign * pages
         if vma.runs is not None:
-            resident, swapped = in_ram(vma)
             self.measured += sign
-            self.resident += sign * resident
-            self.swapped += sign * swapped
+            for run in vma.runs:
+                if run.residence in _NTH:
+                    self.pages[_NTH[run.residence]] += sign * run.pages
+                elif run.residence is Residence.SWAPPED:
+                    self.swapped += sign * run.pages
         if sign > 0:
             self.example = vma
 
     def usage(self, name: str) -> Usage:
         assert self.example is not None
-        resident, swapped = (self.resident, self.swapped) if self.measured else (None, None)
-        return Usage(name, self.size, resident, swapped, self.count, self.example, Reclaimable(*self.freed))
+        pages, swapped = (tuple(self.pages), self.swapped) if self.measured else (None, None)
+        return Usage(name, self.size, pages, swapped, self.count, self.example, Reclaimable(*self.freed))
 
 
 class UsageSums:
@@ -146,7 +157,7 @@ class UsageSums:
         """The VMA of a kind that has the most pages in RAM; O(VMAs + runs) once for each picture."""
         if kind not in self._largest:
             of_kind = (vma for vma in self._vmas if self._kind(_key(vma)) == kind)
-            self._largest[kind] = of_vma(max(of_kind, key=in_ram))
+            self._largest[kind] = max(map(of_vma, of_kind), key=_largest)
         return self._largest[kind]
 
     def _kind(self, key: _Key) -> str:
@@ -157,19 +168,9 @@ class UsageSums:
 
 def of_vma(vma: Vma) -> Usage:
     """One VMA."""
-    resident, swapped = (None, None) if vma.runs is None else in_ram(vma)
-    return Usage(vma_label(vma), vma.pages, resident, swapped, 1, vma)
-
-
-def in_ram(vma: Vma) -> tuple[int, int]:
-    """Pages in RAM, and on swap."""
-    resident = swapped = 0
-    for run in vma.runs or ():
-        if run.residence in _IN_MEMORY:
-            resident += run.pages
-        elif run.residence is Residence.SWAPPED:
-            swapped += run.pages
-    return resident, swapped
+    found = _Sum()
+    found.note(vma, 1)
+    return found.usage(vma_label(vma))
 
 
 def _changed(before: tuple[Vma, ...], now: tuple[Vma, ...]) -> Iterator[tuple[Vma, int]]:

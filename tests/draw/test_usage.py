@@ -2,6 +2,7 @@
 
 import pytest
 
+from memtui.draw.bar import stacked_bar
 from memtui.draw.run import plain
 from memtui.draw.usage import UsageTable, tables
 from memtui.draw.usage_sums import IMAGES, SLICE, UsageSums, of_vma
@@ -54,12 +55,24 @@ def test_the_table_says_what_is_not_measured() -> None:
     table = table_of(MM, 76)
     rows = text(tuple(table.row(index) for index in range(len(table))))
     assert rows[0].split() == ["in", "RAM", "size", "swapped", "share"]
-    assert rows[1].split() == ["heap", "(brk)", "1", "VMA", "1.2", "MiB", "1.6", "MiB", "48", "KiB", "57", "%"]
+    assert " ".join(rows[1].split()) == "heap (brk) 1 VMA █████████ 1.2 MiB 1.6 MiB 48 KiB 57 %"
     assert rows[6].split() == ["the", "kernel's", "1", "VMA", "—", "16", "KiB", "—", "—"]
     assert rows[7].split() == ["page", "tables", "44", "KiB"]
     assert " ".join(" ".join(rows[8:]).split()) == (
         "reclaimable 860 KiB if clean (page cache); 1.2 MiB only to swap (anon, shmem); 1 VMA is not measured"
     )
+
+
+def test_the_bar_of_a_kind_says_what_it_is_made_of_and_swap_has_a_column_if_there_is_any() -> None:
+    wide, narrow = (text(tuple(map(table_of(MM, width).row, range(3)))) for width in (90, 50))
+    assert wide[1].split()[4] == "█" * 17
+    assert wide[2].split()[4] == "▓" * 12
+    assert narrow[0].split() == ["in", "RAM", "swapped", "share"]
+    assert narrow[1].split()[-2:] == ["57", "%"]
+    assert plain(stacked_bar([(1, "a", "text"), (1, "b", "text"), (2, "c", "text")], 8, 8)) == "abcc    "
+    assert plain(stacked_bar([(1, "a", "text"), (1000, "b", "text")], 1001, 4)) == "bbbb"
+    assert plain(stacked_bar([(0, "a", "text"), (1, "b", "text")], 1000, 4)) == "b   "
+    assert plain(stacked_bar([], 0, 3)) == "   "
 
 
 def test_what_of_it_reclaim_could_take_is_on_the_screen_without_scrolling() -> None:
