@@ -11,7 +11,10 @@ from memtui.draw.sizes import of, pages_size
 from memtui.model.file_cache import FileCache
 from memtui.model.sharing import FileId, Sharing
 
-_NAME: Final = 20
+_NAME: Final = 16
+_NAME_MOST: Final = 48
+"""Cells of a name, at least and at most."""
+_SHARE: Final = 6
 _BAR: Final = 8
 _COLUMN: Final = 9
 _WIDE: Final = 76
@@ -45,10 +48,10 @@ class FileList:
             heads = ["cached", "of", "dirty", *(["evicted"] if self._wide else [])]
             heads += ["maps it"] if self._mappers else []
             cells = "".join(f"{head:>{_COLUMN}}" for head in heads)
-            return crop((Run(f" {'file':<{_NAME}}{' ' * self._bar}{cells}", "oom.head"),), self.width)
+            return crop((Run(f" {'file':<{self._name}}{' ' * self._bar}{cells}", "oom.head"),), self.width)
         file = self.files[index - 1]
         mark = "*" if file.start is None else " "
-        name = Run(f"{mark}{shorten(safe(file.path.rpartition('/')[2]), _NAME - 1):<{_NAME}}", "map.label")
+        name = Run(f"{mark}{shorten(safe(file.path.rpartition('/')[2]), self._name - 1):<{self._name}}", "map.label")
         if file.cached is None or file.size is None:
             return crop((name, Run(f"{NOT_MEASURED} {file.why}", "text.dim")), self.width)
         both = file.dirty is not None and file.writeback is not None
@@ -58,7 +61,8 @@ class FileList:
         if self._mappers:
             cells += f"{self._users(file):>{_COLUMN}}"
         share = bar(file.cached, file.size, self._bar, "▓", "residence.page_cache", empty="·")
-        return crop((name, *share, Run(cells, "value"), Run(f" {of(file.cached, file.size)}", "text.dim")), self.width)
+        percent = Run(f"{of(file.cached, file.size):>{_SHARE}}", "text.dim")
+        return crop((name, *share, Run(cells, "value"), percent), self.width)
 
     def _users(self, file: FileCache) -> str:
         """How many processes map it."""
@@ -69,6 +73,12 @@ class FileList:
     def file_at(self, row: int) -> FileCache | None:
         """What the row is about; None for the heads, and outside."""
         return self.files[row - 1] if 0 < row <= len(self.files) else None
+
+    @property
+    def _name(self) -> int:
+        """Cells of the name: what the figures leave, within limits."""
+        figures = 3 + self._wide + bool(self._mappers)
+        return min(max(self.width - 1 - self._bar - figures * _COLUMN - _SHARE, _NAME), _NAME_MOST)
 
     @property
     def _wide(self) -> bool:

@@ -151,6 +151,9 @@ class MainScreen(
         if compact != self.has_class("-compact"):
             self.set_class(compact, "-compact")
             self.forget_division()
+        if self.focused is None and not self.has_class("-tiny"):
+            # Nothing that cannot be seen keeps the focus: there was no room.
+            self.call_after_refresh(self.here.focus)
 
     # What comes up from the panes
 
