@@ -106,7 +106,10 @@ async def test_the_first_request_can_be_another_one(run: Run) -> None:
 
 async def test_a_live_source_is_looked_at_again_and_again_until_paused(run: Run) -> None:
     source = Live()
-    async with run(source, interval=0.001) as pilot:
+    async with run(source) as pilot:
+        screen = cast("MainScreen", pilot.app.screen)
+        screen._every = 0.001
+        await pilot.press("space", "space")
         await until(pilot, lambda: len(source.seen) > 5)
         await pilot.press("space")
         await settle(pilot)

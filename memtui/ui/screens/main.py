@@ -122,6 +122,7 @@ class MainScreen(
             # Reading ELF files is slow: the picture comes first.
             self.call_after_refresh(self.desk.look, snapshot.mm)
             self.point()
+            self.arrived()
             self.read_on(snapshot)
 
     def _paint(self) -> None:

@@ -20,8 +20,10 @@ class WaitingScreen(TimingScreen, KnowingScreen):
     def __init__(self) -> None:
         super().__init__()
         self._looks = False
+        self._tells = False
+        """Whether the header tells of it now."""
         self._told = False
-        """Whether the header says now what takes long, and how to end it."""
+        """Whether it says how to end it."""
 
     def ask(self, request: Request, then: Callable[[Snapshot], None] | None = None) -> None:
         """Of the source; the header tells if that takes long."""
@@ -35,13 +37,19 @@ class WaitingScreen(TimingScreen, KnowingScreen):
             self._looks = True
             self.set_timer(_PATIENCE, self._look)
 
+    def arrived(self) -> None:
+        """A picture came: what it was waited for is no longer told, if it was the last."""
+        if self._tells and self._slow is None:
+            self._tells = self._told = False
+            self.say_pace()
+
     def _look(self) -> None:
         words = self._slow
-        self._told = bool(words)
         if words is None:
             self._looks = False
-            self.say_pace()
+            self.arrived()
             return
+        self._tells, self._told = True, bool(words)
         self.say(f"{words} · Esc stops" if words else "working")
         self.set_timer(_AGAIN, self._look)
 
