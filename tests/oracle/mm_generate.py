@@ -39,7 +39,8 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "tables_protect": tables.tables_protect, "tables_move": tables.tables_move, "tables_advise": tables.tables_advise,
     "tables_lock": tables.tables_lock, "hugetlb_map": tables.hugetlb_map, "hugetlb_memfd": tables.hugetlb_memfd,
     "hugetlb_truncate": tables.hugetlb_truncate, "hugetlb_file": tables.hugetlb_file,
-    "hugetlb_segment": tables.hugetlb_segment,
+    "hugetlb_segment": tables.hugetlb_segment, "folios_move": tables.folios_move,
+    "folios_advise": tables.folios_advise,
 }  # fmt: skip
 """Kind of step -> what makes one; None: this moment has nothing for it."""
 

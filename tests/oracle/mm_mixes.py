@@ -95,6 +95,10 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mincore": 1, "seals": 1, "fallocate": 2, "pwrite": 1, "pread": 1, "dup": 1, "fork": 2, "exit": 1,
         "mlockall": 1, "munlockall": 1,
     },
+    "thp": {
+        "tables_map": 12, "tables_touch": 30, "tables_unmap": 6, "tables_protect": 7, "folios_move": 8,
+        "folios_advise": 30, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 6,
+    },
     "tables": {
         "tables_map": 14, "tables_touch": 30, "tables_unmap": 7, "tables_protect": 8, "tables_move": 14,
         "tables_advise": 22, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 4,

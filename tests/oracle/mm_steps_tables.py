@@ -1,6 +1,6 @@
 """Makes up calls on anonymous memory of many page tables: whole ones, parts of them, and pages at their edges."""
 
-from tests.oracle.mm_ops import HUGE, MADV, PAGE, Arg, Key
+from tests.oracle.mm_ops import HUGE, MADV, PAGE, Arg, Key, Ref
 from tests.oracle.mm_scene import Made, Scene
 from tests.oracle.mm_steps_map import (
     ANONYMOUS,
@@ -25,11 +25,11 @@ SIZE_2M, SIZE_1G = 21 << 26, 30 << 26
 _ADVICE = tuple(
     MADV[f"MADV_{name}"]
     for name in (
-        "HUGEPAGE", "HUGEPAGE", "NOHUGEPAGE", "DONTNEED", "DONTNEED", "FREE", "FREE", "COLD", "PAGEOUT",
-        "POPULATE_READ", "POPULATE_WRITE", "COLLAPSE", "GUARD_INSTALL", "GUARD_REMOVE", "DONTFORK", "WIPEONFORK",
-        "DONTNEED_LOCKED", "RANDOM", "WILLNEED",
+        "DONTNEED", "DONTNEED", "FREE", "FREE", "COLD", "PAGEOUT", "NOHUGEPAGE", "POPULATE_READ", "POPULATE_WRITE",
+        "GUARD_INSTALL", "GUARD_REMOVE", "DONTFORK", "WIPEONFORK", "DONTNEED_LOCKED", "RANDOM", "WILLNEED",
     )
 )  # fmt: skip
+_HUGE_ADVICE = (*_ADVICE, *(MADV["MADV_HUGEPAGE"],) * 5, MADV["MADV_COLLAPSE"])
 
 
 def _edge(scene: Scene) -> int:
@@ -150,6 +150,26 @@ def tables_move(scene: Scene) -> Made | None:
             return None
         target = scene.ref(to)
     return "mremap", (scene.ref(start), old, new, flags, target)
+
+
+def folios_move(scene: Scene) -> Made | None:
+    """Whole 2 MiB folios move: in which tables the parts of one lie is not known where an mremap cut it."""
+    made = tables_move(scene)
+    if made is None:
+        return None
+    start, old, _, flags, _ = (arg.known if isinstance(arg, Ref) else arg for arg in made[1])
+    assert isinstance(start, int)
+    assert isinstance(old, int)
+    start, old = start & -HUGE, max(old & -HUGE, HUGE)
+    to = PLACE + scene.rng.randrange(48) * HUGE
+    if not scene.safe(start, old) or not scene.safe(to, old):
+        return None
+    return "mremap", (scene.ref(start), old, old, 3 if flags != 7 else 7, scene.ref(to))
+
+
+def folios_advise(scene: Scene) -> Made | None:
+    made = tables_advise(scene)
+    return None if made is None else ("madvise", (*made[1][:2], scene.rng.choice(_HUGE_ADVICE)))
 
 
 def tables_advise(scene: Scene) -> Made | None:

@@ -5,7 +5,17 @@ The outcome is that of one table after the other: a run ends where the page allo
 
 from typing import TYPE_CHECKING, Final
 
-from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, HUGE_ZERO, ZERO
+from memtui.sim.kernel.page_leaf import (
+    ABSENT,
+    ANON,
+    BLANK,
+    ENTRIES,
+    HUGE_ZERO,
+    SMALL,
+    SMALL_BLANK,
+    WRITTEN,
+    ZERO,
+)
 from memtui.sim.kernel.prctl import vma_thp_disabled
 from memtui.sim.kernel.rmap import anon_vma_prepare
 from memtui.sim.kernel.vm_flags import VM_HUGEPAGE
@@ -34,6 +44,9 @@ def fault_tables(
     if run is not None:
         count, huge = min(behind, run.behind) - index, False
         if (run.state == ANON and len(run.spaces) == 1) if write else run.state != ABSENT:
+            if run.folio in (BLANK, SMALL_BLANK) and write and not task.fills:
+                for part in leaves.runs_in(index, index + count):
+                    part.folio = WRITTEN if part.huge else SMALL
             return vma, count
         if run.state == HUGE_ZERO:
             return vma, 0
@@ -48,7 +61,8 @@ def fault_tables(
     if write or huge:
         vma = anon_vma_prepare(kernel, task.mm, vma)
     state = ANON if write else HUGE_ZERO if huge else ZERO
-    task.mm.pages.fill(index, count, state, huge=huge)
+    kinds = (BLANK, WRITTEN) if huge else (SMALL_BLANK, SMALL)
+    task.mm.pages.fill(index, count, state, huge=huge, folio=kinds[not task.fills] if write else SMALL)
     task.min_flt += count if huge else count * ENTRIES
     return vma, count
 

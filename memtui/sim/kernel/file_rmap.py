@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel import huge_folio
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
@@ -152,6 +153,7 @@ class Rmap:
         tables = self._tables_of(leaf)
         before = leaf.state[low:high]
         leaf.state[low:high] = after = before.translate(table)
+        huge_folio.changed(leaf, low, after)
         leaf.huge = False
         leaf.touch(low, high)
         for pages in tables:

@@ -57,9 +57,11 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: in
     if not permitted(task, vma.flags, write=write):
         raise denied(task, vma, start)
     major, swapped = task.maj_flt, kernel.swap.waits
+    task.fills = True
     try:
         fault_range(kernel, task, vma, start, end, write=write)
     finally:
+        task.fills = False
         # Who had to wait for a file's page asks anew afterwards, and that fault, a minor one, is what is counted.
         waited = max(task.maj_flt - major - (kernel.swap.waits - swapped), 0)
         task.maj_flt -= waited

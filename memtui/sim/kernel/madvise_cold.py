@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT
-from memtui.sim.kernel import shmem
+from memtui.sim.kernel import huge_folio, shmem
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM
@@ -31,6 +31,7 @@ def cold(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
     """Move the pages to the inactive list: visible only where a large folio of a file is split for it."""
     _check_lru(vma)
     if vma.file is None or vma.anonymous:
+        _split_huge(task.mm, start, end, whole=False)
         return
     for index, low, high in list(task.mm.pages.pieces(start, end)):
         if high - low < ENTRIES:
@@ -43,6 +44,8 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
     """Reclaim what nobody else maps: to swap if there is any; a file's clean pages and what was given up just go."""
     _check_lru(vma)
     recount(kernel)
+    if vma.anonymous:
+        _split_huge(task.mm, start, end, whole=kernel.swap.free <= 0)
     if not vma.flags & VM_DROPPABLE:
         reclaim_pages(kernel, task.mm, start, end)
     if vma.file is None or vma.anonymous:
@@ -62,6 +65,19 @@ def pageout(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) ->
                 pages.put(index, entry, bytes([ABSENT]) * count)
                 for gone in range(page, page + count):
                     _drop_if_clean(kernel, inode, gone)
+
+
+def _split_huge(mm: "Mm", start: int, end: int, *, whole: bool) -> None:
+    """Split the 2 MiB folios that are advised in part; those advised whole too, if reclaim finds no swap for them."""
+    pages = mm.pages
+    for run in pages.runs_inside(start, end) if whole else ():
+        if run.huge and run.state == ANON and len(run.spaces) == 1:
+            pages.split_run(run)
+    for index, low, high in list(pages.pieces(start, end, runs=False)):
+        leaf = pages.leaves[index]
+        alone = huge_folio.meets(leaf, low, high) and not huge_folio.is_shared(leaf)
+        if alone and (whole or not huge_folio.is_whole(leaf, low, high)):
+            huge_folio.split(pages, index)
 
 
 def _folios(kernel: "Kernel", mm: "Mm", vma: "Vma", index: int, low: int, high: int) -> Iterator[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ Each takes the VMA and the part of it that is advised, addresses in bytes, and r
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
-from memtui.sim.kernel import hugetlb
+from memtui.sim.kernel import huge_folio, hugetlb
 from memtui.sim.kernel.memory import fault_range
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.page_leaf import (
@@ -101,6 +101,10 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
     pages = task.mm.pages
     for index, low, high in list(pages.pieces(start, end)):
         leaf = pages.leaves[index]
+        if huge_folio.meets(leaf, low, high) and not huge_folio.is_whole(leaf, low, high):
+            if huge_folio.is_shared(leaf):
+                continue
+            huge_folio.split(pages, index)
         if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
             pages.translate(index, low, high, _LAZY)
         else:
@@ -166,9 +170,11 @@ def _collapse_block(task: "Task", index: int) -> bool:
     if not leaf.huge:
         leaf = pages.own(index)
         pages.drop_frames(leaf, 0, ENTRIES)
+        before, known = bytes(leaf.state), None if leaf.folio is None else bytes(leaf.folio)
         if leaf.slots:
             leaf.slots.release(0, ENTRIES)
         pages.put(index, 0, bytes([ANON]) * ENTRIES)
+        huge_folio.collapsed(leaf, before, known)
         leaf.huge = True
     return True
 
@@ -215,10 +221,10 @@ def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, write: boo
             raise Errno("EINVAL", "the mapping does not allow it")
         if not permitted(task, vma.flags, write=write):
             raise Errno("EINVAL", denied(task, vma, at).why)
-        task.populates = True
+        task.populates = task.fills = True
         try:
             at = fault_range(kernel, task, vma, at, min(vma.end, end), write=write)
         except Fault as fault:
             raise Errno("EFAULT", fault.why) from None
         finally:
-            task.populates = False
+            task.populates = task.fills = False

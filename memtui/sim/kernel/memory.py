@@ -6,7 +6,7 @@ Ranges are handled a page table at a time, with the outcome that page by page wo
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
-from memtui.sim.kernel import filemap, hugetlb, page_alloc
+from memtui.sim.kernel import filemap, huge_folio, hugetlb, page_alloc
 from memtui.sim.kernel.fault_tables import fault_tables, thp_allowed
 from memtui.sim.kernel.outcome import Errno, Fault, Outcome
 from memtui.sim.kernel.page_leaf import (
@@ -23,6 +23,7 @@ from memtui.sim.kernel.page_leaf import (
     SHMEM,
     SWAP,
     VDSO,
+    WRITTEN,
     ZERO,
     Leaf,
     table_of,
@@ -105,6 +106,8 @@ def hits(task: "Task", addr: int) -> bool:
         return False
     entry = addr >> PAGE_SHIFT & ENTRIES - 1
     if leaf.state[entry] != ANON or entry in leaf.frames or leaf.slots:
+        return False
+    if leaf.folio is not None and leaf.folio[entry] > WRITTEN:
         return False
     vma = task.mm.tree.find(addr)
     if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
@@ -282,11 +285,21 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
     leaf = pages.leaves.get(index)
     if _huge_fits(kernel, task, vma, index, leaf, write=write):
         vma = anon_vma_prepare(kernel, task.mm, vma)
-        pages.refill(index, ANON if write else HUGE_ZERO).huge = True
+        leaf = pages.refill(index, ANON if write else HUGE_ZERO)
+        leaf.huge = True
+        if write:
+            huge_folio.made(leaf)
+        if write and not task.fills:
+            huge_folio.written(leaf, low, high)
         task.min_flt += 1
         return vma
     if high - low == ENTRIES and (leaf is None or (write and leaf.owners > 1 and not leaf.state.count(SWAP))):
-        pages.refill(index, ANON if write else ZERO)
+        before = bytes(ENTRIES) if leaf is None else bytes(leaf.state)
+        known = None if leaf is None else leaf.folio
+        leaf = pages.refill(index, ANON if write else ZERO)
+        if write:
+            leaf.folio = None if known is None else bytearray(known)
+            huge_folio.faulted(leaf, 0, before, set(range(ENTRIES)), fills=task.fills)
         task.min_flt += ENTRIES
         return vma
     pages.alloc(index)
@@ -315,11 +328,14 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
     """Make the entries writable pages of our own: copied where they are shared."""
     pages = task.mm.pages
     leaf = pages.leaves[index]
-    task.min_flt += leaf.state[low:high].translate(_FAULTS).count(1)
+    before, copied = bytes(leaf.state[low:high]), set[int]()
+    task.min_flt += before.translate(_FAULTS).count(1)
     if leaf.huge and leaf.state[0] == HUGE_ZERO:  # no 2 MiB page in its place: __split_huge_zero_page_pmd()
         leaf = pages.own(index)
         leaf.huge = False
     if leaf.owners > 1 or leaf.frames:
+        if leaf.folio is not None:
+            copied = {entry for entry in range(low, high) if leaf.is_shared(entry)}
         leaf = pages.own(index)
         task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)
         if leaf.huge and any(leaf.is_shared(entry) for entry in range(low, high)):
@@ -327,6 +343,7 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
     pages.translate(index, low, high, WRITE_ANON)
+    huge_folio.faulted(pages.leaves[index], low, before, copied, fills=task.fills)
 
 
 def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:

@@ -58,6 +58,9 @@ def _copy_part(parent: "PageTable", child: "PageTable", index: int, low: int, hi
     child.alloc(index)
     copy = child.own(index)
     copy.state[low:high] = leaf.state[low:high]
+    if leaf.folio is not None:
+        copy.folio = copy.folio or bytearray(ENTRIES)
+        copy.folio[low:high] = leaf.folio[low:high]
     for entry in range(low, high):
         frame = leaf.frames.get(entry)
         if frame is not None:

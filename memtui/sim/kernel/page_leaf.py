@@ -34,6 +34,14 @@ DEVICE: Final = 10
 VDSO: Final = 11
 """A page of the kernel's own image: RssFile has it, no list does."""
 STATES: Final = 12
+SMALL: Final = 0
+"""A page of its own."""
+WRITTEN: Final = 1
+"""A page of a 2 MiB folio, mapped by one entry or by 512."""
+BLANK: Final = 2
+"""The same, and nobody wrote to it yet."""
+SMALL_BLANK: Final = 3
+"""A page of its own that nobody wrote to."""
 SHARED_BIT: Final = 0x40
 """Only in what `marks` gives: mapped elsewhere too."""
 
@@ -119,7 +127,7 @@ class Sharing:
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
-    __slots__ = ("frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "slots", "state")
+    __slots__ = ("folio", "frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "slots", "state")
 
     def __init__(self, state: bytearray | None = None) -> None:
         self.state = bytearray(ENTRIES) if state is None else state
@@ -128,6 +136,8 @@ class Leaf:
         self.owners = 1
         self.huge = False
         """Mapped by one 2 MiB entry; the table lies deposited."""
+        self.folio: bytearray | None = None
+        """Which of its anonymous pages are in a 2 MiB folio, and which hold only zeros; see huge_folio."""
         self.mlocked: set[int] = set()
         """Anonymous pages that stay mlocked though no VMA locks them any more."""
         self.index = 0

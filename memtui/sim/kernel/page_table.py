@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.model.pages import PageRun
+from memtui.sim.kernel import huge_folio
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
+    BLANK,
     ENTRIES,
     FILE,
     FILE_DIRTY,
@@ -20,8 +22,10 @@ from memtui.sim.kernel.page_leaf import (
     PGDIR_SHIFT,
     PMD_SHIFT,
     PUD_SHIFT,
+    SMALL,
     STATES,
     SWAP,
+    ZERO,
     Leaf,
     Sharing,
     table_of,
@@ -101,6 +105,7 @@ class PageTable:
         copy = Leaf(bytearray(leaf.state))
         copy.frames = dict(leaf.frames)
         copy.huge = leaf.huge
+        copy.folio = None if leaf.folio is None else bytearray(leaf.folio)
         copy.mlocked = set(leaf.mlocked)
         copy.old = None if leaf.old is None else bytearray(leaf.old)
         leaf.owners -= 1
@@ -139,6 +144,8 @@ class PageTable:
         leaf.state[low:high] = states
         if leaf.slots:
             leaf.slots.release_where(states.translate(_LOST), low)
+        if leaf.folio is not None:
+            huge_folio.changed(leaf, low, states)
         if len(states) < ENTRIES:
             leaf.huge = False  # split: one entry of 2 MiB cannot tell them apart
         if leaf.mlocked:
@@ -157,11 +164,18 @@ class PageTable:
         self.changed.add(index)
         return leaf
 
-    def fill(self, first: int, count: int, state: int, *, huge: bool = False) -> None:
+    def fill(self, first: int, count: int, state: int, *, huge: bool = False, folio: int = SMALL) -> None:
         """Give `count` tables from `first` on, in runs or not there, pages of one state in place of all they map."""
         for run in self.leaves.runs_in(first, first + count):
             self._leave(run)
-        self.adopt(TableRun(first, count, state, huge=huge))
+        self.adopt(TableRun(first, count, state, huge=huge, folio=folio))
+
+    def split_run(self, run: TableRun) -> None:
+        """split_folio() of each 2 MiB of a run that nobody else has: pages of zeros become the zero page."""
+        if run.folio == BLANK:
+            self.fill(run.first, run.count, ZERO)
+        else:
+            run.huge, run.folio = False, SMALL
 
     def adopt(self, run: TableRun) -> None:
         """Have a run of tables, alone or as one of several address spaces; none of them was there."""
@@ -186,8 +200,8 @@ class PageTable:
             return
         if self.is_file_pmd(index):
             self.split_file(index)
-        elif leaf.owners == 1:
-            leaf.huge = False
+        else:
+            self.own(index).huge = False
 
     def move_table(self, source: int, target: int) -> None:
         """Another PMD entry has what `source` had; where `target` is there was none."""

@@ -7,7 +7,7 @@ munmap, the pictures) costs O(runs).
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
-from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, SHARED_BIT, STATES, Leaf
+from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, SHARED_BIT, SMALL, STATES, Leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.page_table import PageTable
 
 UNIFORM: Final = tuple(bytes([state]) * ENTRIES for state in range(STATES))
-_State = tuple[int, int, int, bool, "list[LruRun]"]
+_State = tuple[int, int, int, bool, "list[LruRun]", int]
 
 
 class TableRun:
     """Tables [first, first + count) with one state in every entry; since a fork several address spaces may have it."""
 
-    __slots__ = ("count", "first", "huge", "runs", "spaces", "state")
+    __slots__ = ("count", "first", "folio", "huge", "runs", "spaces", "state")
 
-    def __init__(self, first: int, count: int, state: int, *, huge: bool) -> None:
+    def __init__(self, first: int, count: int, state: int, *, huge: bool, folio: int = SMALL) -> None:
         self.first = first
         """address >> 21 of the lowest."""
         self.count = count
         self.state = state
         self.huge = huge
         """Each is mapped by one 2 MiB entry."""
+        self.folio = folio
+        """What `Leaf.folio` has for every entry."""
         self.runs: list[LruRun] = []
         """Its pages on the LRU lists: none or one run."""
         self.spaces: list[PageTable] = []
@@ -38,10 +40,10 @@ class TableRun:
 
     def __getstate__(self) -> _State:
         """Without those who have it, who put themselves back."""
-        return self.first, self.count, self.state, self.huge, self.runs
+        return self.first, self.count, self.state, self.huge, self.runs, self.folio
 
     def __setstate__(self, state: _State) -> None:
-        self.first, self.count, self.state, self.huge, self.runs = state
+        self.first, self.count, self.state, self.huge, self.runs, self.folio = state
         self.spaces = []
 
     @property
@@ -66,7 +68,7 @@ class TableRun:
 
     def cut(self, at: int) -> "TableRun":
         """Make the tables from `at` on, which lies inside, a run of their own; gives it."""
-        rest = TableRun(at, self.behind - at, self.state, huge=self.huge)
+        rest = TableRun(at, self.behind - at, self.state, huge=self.huge, folio=self.folio)
         self.count = at - self.first
         rest.runs = [run.part(self.pages, rest) for run in self.runs]
         rest.spaces = list(self.spaces)
@@ -83,6 +85,7 @@ class TableRun:
         if self.count > 1:
             self.cut(index + 1)
         leaf = Leaf(bytearray(UNIFORM[self.state]))
+        leaf.folio = bytearray([self.folio]) * ENTRIES if self.folio else None
         leaf.huge, leaf.index, leaf.owners, leaf.runs = self.huge, index, len(self.spaces), self.runs
         for run in leaf.runs:
             run.owner = leaf

@@ -86,6 +86,8 @@ class Task:
     """Page faults without I/O."""
     populates: bool = False
     """It is in MADV_POPULATE_READ or MADV_POPULATE_WRITE."""
+    fills: bool = False
+    """The kernel faults pages in on its behalf, without writing to them."""
     maj_flt: int = 0
     """Page faults that waited for a disk."""
     personality: int = 0
