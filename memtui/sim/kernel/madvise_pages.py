@@ -41,6 +41,7 @@ from memtui.sim.kernel.vm_flags import (
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
+    from memtui.sim.kernel.page_table import PageTable
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
@@ -98,28 +99,32 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
         raise Errno("EINVAL", "MADV_FREE on a locked or special mapping")
     if not vma.anonymous:
         raise Errno("EINVAL", "MADV_FREE needs private anonymous memory")
-    pages = task.mm.pages
-    for index, low, high in list(pages.pieces(start, end)):
-        leaf = pages.leaves[index]
-        if huge_folio.meets(leaf, low, high) and not huge_folio.is_whole(leaf, low, high):
-            if huge_folio.is_shared(leaf):
-                continue
-            huge_folio.split(pages, index)
-        if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
-            pages.translate(index, low, high, _LAZY)
-        else:
-            leaf = pages.own(index)
-            states = bytearray(leaf.state[low:high])
-            for entry in range(low, high):
-                if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
-                    states[entry - low] = LAZY
-                    if leaf.slot_of(entry) is not None:
-                        pages.drop_frames(leaf, entry, entry + 1)
-                elif states[entry - low] == SWAP:
-                    states[entry - low] = ABSENT
-                    pages.drop_frames(leaf, entry, entry + 1)
-            pages.put(index, low, states)
+    for index, low, high in list(task.mm.pages.pieces(start, end)):
+        _free_table(task.mm.pages, index, low, high)
     task.mm.note("the pages may go when memory is short")
+
+
+def _free_table(pages: "PageTable", index: int, low: int, high: int) -> None:
+    """madvise_free_pte_range(): a 2 MiB folio is split for a part of it, and left alone if others map it."""
+    leaf = pages.leaves[index]
+    if huge_folio.meets(leaf, low, high) and not huge_folio.is_whole(leaf, low, high):
+        if huge_folio.is_shared(leaf):
+            return
+        huge_folio.split(pages, index)
+    if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
+        pages.translate(index, low, high, _LAZY)
+        return
+    leaf = pages.own(index)
+    states = bytearray(leaf.state[low:high])
+    for entry in range(low, high):
+        if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
+            states[entry - low] = LAZY
+            if leaf.slot_of(entry) is not None:
+                pages.drop_frames(leaf, entry, entry + 1)
+        elif states[entry - low] == SWAP:
+            states[entry - low] = ABSENT
+            pages.drop_frames(leaf, entry, entry + 1)
+    pages.put(index, low, states)
 
 
 def remove(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
