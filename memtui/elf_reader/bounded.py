@@ -8,6 +8,8 @@ from memtui.model.errors import ParseError
 
 READ_MOST: Final = 256 << 20
 """Bytes that one read takes at most."""
+_BLOCK: Final = 32 << 10
+"""Bytes that a small read takes along."""
 TEXT_MOST: Final = 4096
 """Bytes of a name."""
 
@@ -31,6 +33,8 @@ class Bounded:
         self._stream = stream
         self.size = stream.seek(0, os.SEEK_END)
         """Bytes."""
+        self._block, self._block_start = b"", 0
+        """What small reads are served from: they mostly lie side by side."""
 
     def read(self, offset: int, size: int) -> bytes:
         """The bytes from `offset`; fewer than `size` where the file ends, b"" for a place outside of it.
@@ -40,8 +44,17 @@ class Bounded:
         """
         if not 0 <= offset < self.size or size <= 0:
             return b""
-        self._stream.seek(offset)
-        return self._stream.read(min(size, self.size - offset, READ_MOST))
+        start = offset - self._block_start
+        if start >= 0 and start + size <= len(self._block):
+            return self._block[start : start + size]
+        if size > TEXT_MOST:
+            self._stream.seek(offset)
+            return self._stream.read(min(size, self.size - offset, READ_MOST))
+        self._block_start = offset & -TEXT_MOST
+        self._stream.seek(self._block_start)
+        self._block = self._stream.read(_BLOCK)
+        start = offset - self._block_start
+        return self._block[start : start + size]
 
 
 def text_at(strings: bytes, offset: int) -> str:

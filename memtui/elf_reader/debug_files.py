@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
+from memtui.elf_reader import symbol_cache
 from memtui.elf_reader.bounded import Bounded, open_regular
 from memtui.elf_reader.dynamic import dynamic_symbols
 from memtui.elf_reader.headers import parse_elf
@@ -47,13 +48,13 @@ def read_symbols(path: str, image: ElfImage, *, name: str | None = None, root: s
 def symbols_in(stream: BinaryIO, image: ElfImage, debug_files: Iterable[str] = ()) -> SymbolTable:
     """The same of a file that is open, or in memory."""
     file = Bounded(stream)
-    part = _table(file, image, _SHT_SYMTAB)
-    if part is not None:
-        return _named([part], ".symtab", image)
+    whole = _symtab(stream, image, ".symtab")
+    if whole is not None:
+        return whole
     for debug_file in debug_files:
-        part = _debug_table(debug_file, image)
-        if part is not None:
-            return _named([part], debug_file, image)
+        whole = _debug_table(debug_file, image)
+        if whole is not None:
+            return whole
     packed = _debugdata(file, image)
     dynamic = _table(file, image, _SHT_DYNSYM) or _dynamic(file, image)
     parts = [found for found in (packed, dynamic) if found is not None]
@@ -71,13 +72,38 @@ def _named(parts: list[SymbolPart], origin: str, image: ElfImage) -> SymbolTable
     return table
 
 
-def _table(file: Bounded, image: ElfImage, kind: int) -> SymbolPart | None:
-    """The symbol table of this type with the strings that it refers to."""
+def _symtab(stream: BinaryIO, image: ElfImage, origin: str) -> SymbolTable | None:
+    """The .symtab of a file, from the cache if it is a large one."""
+    found = _sections(image, _SHT_SYMTAB)
+    if found is None:
+        return None
+    file, (symbols, strings) = Bounded(stream), found
+    key = symbol_cache.key_of(stream, image, *found) if symbols.size >= symbol_cache.SMALLEST * _SYMBOL else ""
+    columns = symbol_cache.load(key) if key else None
+    if columns is not None:
+        return SymbolTable(columns, _content(file, strings), origin)
+    part = _table(file, image, _SHT_SYMTAB)
+    if part is None:
+        return None
+    table = _named([part], origin, image)
+    if key:
+        symbol_cache.store(key, table.columns)
+    return table
+
+
+def _sections(image: ElfImage, kind: int) -> tuple[Section, Section] | None:
+    """The symbol table of this type, and the strings that it refers to."""
     section = next((section for section in image.sections if section.type == kind), None)
     if section is None or section.flags & _SHF_COMPRESSED or not 0 < section.link <= len(image.sections):
         return None
-    symbols = _content(file, section)
-    return SymbolPart(symbols, _content(file, image.sections[section.link - 1])) if symbols else None
+    return section, image.sections[section.link - 1]
+
+
+def _table(file: Bounded, image: ElfImage, kind: int) -> SymbolPart | None:
+    """The bytes of the symbol table of this type, and of its strings."""
+    found = _sections(image, kind)
+    symbols = _content(file, found[0]) if found is not None else b""
+    return SymbolPart(symbols, _content(file, found[1])) if found is not None and symbols else None
 
 
 def _content(file: Bounded, section: Section) -> bytes:
@@ -124,14 +150,14 @@ def _debug_files(image: ElfImage, name: str, root: str) -> Iterator[str]:
             yield f"{root}{place}/{image.debuglink.name}"
 
 
-def _debug_table(path: str, image: ElfImage) -> SymbolPart | None:
+def _debug_table(path: str, image: ElfImage) -> SymbolTable | None:
     """The .symtab of a debug file; None if there is no such file, or if it belongs to another build."""
     try:
         with open_regular(path) as stream:
             debug = parse_elf(stream, path)
             if not _belongs(stream, debug, image):
                 return None
-            return _table(Bounded(stream), debug, _SHT_SYMTAB)
+            return _symtab(stream, debug, path)
     except (OSError, ParseError):
         return None
 

@@ -99,20 +99,30 @@ def symbol_count(file: Bounded, segments: Sequence[ProgramHeader], values: dict[
 
 
 def _gnu_hash_count(file: Bounded, at: int) -> int:
-    """The highest symbol of any bucket, and on to the end of its chain, which has its lowest bit set."""
+    """The symbol of the last bucket that has one, and on to the end of its chain, which has its lowest bit set.
+
+    Symbols stand in the order of their buckets.
+    """
     header = file.read(at, 16)
     if len(header) < 16:
         return 0
     numbers: tuple[int, ...] = struct.unpack("<4I", header)
     nbuckets, symoffset, bloom, _shift = numbers
     buckets_at = at + 16 + 8 * bloom
-    buckets = file.read(buckets_at, min(4 * nbuckets, _BUCKETS_MOST))
-    last: int = max((bucket for (bucket,) in struct.iter_unpack("<I", buckets[: len(buckets) & -4])), default=0)
+    buckets = file.read(buckets_at, min(4 * nbuckets, _BUCKETS_MOST)).rstrip(b"\0")
+    last = int.from_bytes(buckets[len(buckets) - 1 & -4 :], "little")
     if last < symoffset:
         return symoffset
-    chain = file.read(buckets_at + 4 * nbuckets + 4 * (last - symoffset), _CHAIN_MOST)
-    for (value,) in struct.iter_unpack("<I", chain[: len(chain) & -4]):
-        last += 1
-        if value & 1:
-            break
-    return last
+    return last + _chain_length(file, buckets_at + 4 * nbuckets + 4 * (last - symoffset))
+
+
+def _chain_length(file: Bounded, at: int) -> int:
+    """The symbols of a chain of the hash table, which goes on to a value with its lowest bit set."""
+    for start in range(at, at + _CHAIN_MOST, TEXT_MOST):
+        piece = file.read(start, TEXT_MOST)
+        for number in range(len(piece) // 4):
+            if piece[4 * number] & 1:
+                return (start - at) // 4 + number + 1
+        if len(piece) < TEXT_MOST:
+            return (start - at + len(piece)) // 4
+    return _CHAIN_MOST // 4

@@ -1,19 +1,13 @@
 """The headers of an ELF64 file as an `ElfImage`.
 
-Read as fs/binfmt_elf.c (6.18) does: what the kernel does not look at may be damaged. pyelftools knows the header and
-the names of constants; the tables, which may have thousands of rows, are unpacked at once.
+Read as fs/binfmt_elf.c (6.18) does: what the kernel does not look at may be damaged. Tables, which may have thousands
+of rows, are unpacked at once; pyelftools, which is slow to import, names only what is foreign.
 """
 
-import io
 import os
 import stat
 import struct
-from typing import BinaryIO, Final
-
-from elftools.common.utils import struct_parse
-from elftools.elf.descriptions import describe_e_machine, describe_e_type
-from elftools.elf.enums import ENUM_P_TYPE_BASE
-from elftools.elf.structs import ELFStructs
+from typing import BinaryIO, Final, NamedTuple
 
 from memtui.elf_reader.bounded import Bounded, open_regular, text_at
 from memtui.elf_reader.dynamic import Dynamic, read_dynamic
@@ -33,8 +27,7 @@ from memtui.model.elf import (
 )
 from memtui.model.errors import ParseError
 
-_EHDR: Final = 64
-_IDENT: Final = b"\x7fELF\2\1\1" + bytes(9)
+_EHDR: Final = struct.Struct("<16sHHIQQQIHHHHHH")
 _PHDR: Final = struct.Struct("<IIQQQQQQ")
 _SHDR: Final = struct.Struct("<IIQQQQIIQQ")
 _PATH_MAX: Final = 4096
@@ -42,13 +35,35 @@ _HEADERS_MOST: Final = 65536
 """Bytes of program headers that exec takes (load_elf_phdrs)."""
 _SECTIONS_MOST: Final = 1 << 16
 _NAMES_MOST: Final = 16 << 20
-_TYPES: Final = {"ET_EXEC": ET_EXEC, "ET_DYN": ET_DYN}
 _EXTENDED: Final = 0xFFFF
 """SHN_XINDEX: the index stands in the first section header."""
-_STRUCTS: Final = ELFStructs(little_endian=True, elfclass=64)
-_STRUCTS.create_basic_structs()
-_STRUCTS.create_advanced_structs()
-_NAMES: Final = {number: name for name, number in ENUM_P_TYPE_BASE.items() if isinstance(number, int)}
+_NAMES: Final = {
+    **dict(enumerate(["PT_NULL", "PT_LOAD", "PT_DYNAMIC", "PT_INTERP", "PT_NOTE", "PT_SHLIB", "PT_PHDR", "PT_TLS"])),
+    0x6474E550: "PT_GNU_EH_FRAME",
+    0x6474E551: "PT_GNU_STACK",
+    0x6474E552: "PT_GNU_RELRO",
+    0x6474E553: "PT_GNU_PROPERTY",
+    0x6474E554: "PT_GNU_SFRAME",
+}
+
+
+class _Header(NamedTuple):
+    """Elf64_Ehdr."""
+
+    ident: bytes
+    e_type: int
+    e_machine: int
+    e_version: int
+    e_entry: int
+    e_phoff: int
+    e_shoff: int
+    e_flags: int
+    e_ehsize: int
+    e_phentsize: int
+    e_phnum: int
+    e_shentsize: int
+    e_shnum: int
+    e_shstrndx: int
 
 
 def read_elf(path: str) -> ElfImage:
@@ -83,60 +98,41 @@ def parse_elf(stream: BinaryIO, path: str, *, set_id: bool = False) -> ElfImage:
     return _image(file, header, segments, sections, dynamic, unknown)._replace(path=path, set_id=set_id)
 
 
-def _header(file: Bounded, path: str) -> dict[str, object]:
+def _header(file: Bounded, path: str) -> _Header:
     """The ELF header, short ones padded with zeros as exec does."""
-    data = file.read(0, _EHDR)
+    data = file.read(0, _EHDR.size)
     if data[:4] != b"\x7fELF":
         raise ParseError("not an ELF file", file=path)
-    header = _parsed(data)
-    header["ident"] = data[:16].ljust(16, b"\0")
+    header = _Header(*_EHDR.unpack(data.ljust(_EHDR.size, b"\0")))
     foreign = _foreign(data, header)
     if foreign:
         raise ParseError(f"not an x86-64 ELF file: {foreign}", file=path)
-    if header["e_type"] not in _TYPES:
-        kind = describe_e_type(str(header["e_type"]))
-        raise ParseError(f"not a program or library, but ELF type {_plain(kind)}", file=path)
+    if header.e_type not in (ET_EXEC, ET_DYN):
+        from memtui.elf_reader.foreign import type_name
+
+        raise ParseError(f"not a program or library, but ELF type {type_name(header.e_type)}", file=path)
     return header
 
 
-def _parsed(data: bytes) -> dict[str, object]:
-    """The header by the names of its fields. Class and byte order are taken as right: exec does not look at them."""
-    return dict(struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(_IDENT + data[len(_IDENT) :].ljust(_EHDR, b"\0"))))
-
-
-def _foreign(data: bytes, header: dict[str, object]) -> str:
-    """What machine the file is for if that is another one, in words."""
+def _foreign(data: bytes, header: _Header) -> str:
+    """What machine the file is for if that is another one, in words; class and byte order exec does not look at."""
     wide, big = data[4:5] != b"\1", data[5:6] == b"\2"
     machine = data[18:20].ljust(2, b"\0")
     if machine != b"\x3e\0":
-        number = int.from_bytes(machine, "big" if big else "little")
-        name = describe_e_machine(_machine(number))
+        from memtui.elf_reader.foreign import machine_name
+
         order = ", big-endian" if big else ""
-        return f"ELF{64 if wide else 32}{order} for {_plain(name)}"
-    if not wide and header["e_phentsize"] != _PHDR.size:
+        name = machine_name(int.from_bytes(machine, "big" if big else "little"))
+        return f"ELF{64 if wide else 32}{order} for {name}"
+    if not wide and header.e_phentsize != _PHDR.size:
         return "ELF32 for x86-64 (x32)"
     return ""
 
 
-def _machine(number: int) -> str:
-    """The number as pyelftools spells it, so that it can be described."""
-    return str(_parsed(bytes(18) + number.to_bytes(2, "little"))["e_machine"])
-
-
-def _plain(description: object) -> str:
-    return str(description).strip("<>") or "nothing known"
-
-
-def _number(header: dict[str, object], name: str) -> int:
-    value = header[name]
-    assert isinstance(value, int)
-    return value
-
-
-def _segments(file: Bounded, header: dict[str, object], path: str) -> tuple[ProgramHeader, ...]:
+def _segments(file: Bounded, header: _Header, path: str) -> tuple[ProgramHeader, ...]:
     """load_elf_phdrs()."""
-    count, offset = _number(header, "e_phnum"), _number(header, "e_phoff")
-    if _number(header, "e_phentsize") != _PHDR.size:
+    count, offset = header.e_phnum, header.e_phoff
+    if header.e_phentsize != _PHDR.size:
         raise ParseError("not a readable ELF file: its program headers have another size", file=path)
     if not 0 < count * _PHDR.size <= _HEADERS_MOST:
         raise ParseError(f"not a readable ELF file: {count} program headers", file=path)
@@ -149,13 +145,13 @@ def _segments(file: Bounded, header: dict[str, object], path: str) -> tuple[Prog
     )
 
 
-def _sections(file: Bounded, header: dict[str, object], unknown: dict[str, str]) -> tuple[Section, ...]:
+def _sections(file: Bounded, header: _Header, unknown: dict[str, str]) -> tuple[Section, ...]:
     """The section headers; nothing needs them to run, so that they may be missing or nonsense."""
-    offset, count, names_at = (_number(header, name) for name in ("e_shoff", "e_shnum", "e_shstrndx"))
+    offset, count, names_at = header.e_shoff, header.e_shnum, header.e_shstrndx
     if not offset:
         unknown["sections"] = "it has no section headers"
         return ()
-    if _number(header, "e_shentsize") != _SHDR.size:
+    if header.e_shentsize != _SHDR.size:
         unknown["sections"] = "its section headers have another size"
         return ()
     first = file.read(offset, _SHDR.size)
@@ -178,7 +174,7 @@ def _sections(file: Bounded, header: dict[str, object], unknown: dict[str, str])
 
 def _image(
     file: Bounded,
-    header: dict[str, object],
+    header: _Header,
     segments: tuple[ProgramHeader, ...],
     sections: tuple[Section, ...],
     dynamic: Dynamic,
@@ -189,12 +185,10 @@ def _image(
 
     tls, relro, stack = (first(name) for name in ("PT_TLS", "PT_GNU_RELRO", "PT_GNU_STACK"))
     interp, interp_errno = _interp(file, first("PT_INTERP"))
-    ident = header["ident"]
-    assert isinstance(ident, bytes)
     return ElfImage(
         path="",
-        e_type=_TYPES[str(header["e_type"])],
-        entry=_number(header, "e_entry"),
+        e_type=header.e_type,
+        entry=header.e_entry,
         loads=tuple(Segment(*segment[1:]) for segment in segments if segment.type == "PT_LOAD"),
         interp=interp,
         execstack=bool(stack.flags & PF_X) if stack else True,
@@ -203,8 +197,8 @@ def _image(
         tls=Tls(tls.vaddr, tls.memsz, tls.align) if tls else None,
         soname=dynamic.soname,
         needed=dynamic.needed,
-        phnum=_number(header, "e_phnum"),
-        phoff=_number(header, "e_phoff"),
+        phnum=header.e_phnum,
+        phoff=header.e_phoff,
         segments=segments,
         sections=sections,
         build_id=build_id(file, segments, sections),
@@ -213,7 +207,7 @@ def _image(
         runpath=dynamic.runpath,
         flags=dynamic.flags,
         flags_1=dynamic.flags_1,
-        ident=ident,
+        ident=header.ident,
         interp_errno=interp_errno,
         unknown=unknown,
         linking=read_linking(file, segments),

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from memtui.elf_reader.bounded import Bounded
+from memtui.elf_reader.bounded import TEXT_MOST, Bounded
 from memtui.elf_reader.dynamic import offset_of, read_tags, symbol_count
 from memtui.model.elf import ProgramHeader
 from memtui.model.elf_dynamic import (
@@ -48,11 +48,12 @@ class _Reader:
     def __init__(self, file: Bounded, segments: Sequence[ProgramHeader]) -> None:
         self._file = file
         self._segments = segments
-        self._strings = b""
+        self._strings, self._strings_size = 0, 0
+        """Of the string table: its address and its bytes."""
 
     def dynamic(self, tags: Sequence[tuple[int, int]]) -> Dynamic:
         by_tag = dict(tags)
-        self._strings = self._at(by_tag.get(DT_STRTAB, 0), min(by_tag.get(DT_STRSZ, 0), 64 << 20))
+        self._strings, self._strings_size = by_tag.get(DT_STRTAB, 0), by_tag.get(DT_STRSZ, 0)
         flags, flags_1 = by_tag.get(DT_FLAGS, 0), by_tag.get(DT_FLAGS_1, 0)
         required, highest = self._verneed(by_tag)
         defined, last = self._verdef(by_tag)
@@ -75,10 +76,11 @@ class _Reader:
         return b"" if offset is None else self._file.read(offset, length)
 
     def _string(self, offset: int) -> str:
-        end = self._strings.find(b"\0", offset)
-        if offset >= len(self._strings) or end < 0:
-            raise ValueError("a string outside of the string table")
-        return self._strings[offset:end].decode("utf-8", "surrogateescape")
+        """Read one by one, for all strings of a program may be megabytes."""
+        text, end, _ = self._at(self._strings + offset, min(TEXT_MOST, self._strings_size - offset)).partition(b"\0")
+        if not end:
+            raise ValueError("a string outside of the string table, or without an end")
+        return text.decode("utf-8", "surrogateescape")
 
     def _verneed(self, by_tag: dict[int, int]) -> tuple[tuple[Required, ...], int]:
         """DT_VERNEED, and its highest version index; the lists end where the next entry is 0 bytes away."""

@@ -1,9 +1,11 @@
 """The symbols of one ELF file by address: columns of numbers, names cut out when asked for."""
 
-import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from functools import partial, reduce
+from itertools import compress
+from operator import add, or_
 from typing import Final, NamedTuple
 
 STT_NOTYPE: Final = 0
@@ -17,12 +19,17 @@ STB_GLOBAL: Final = 1
 STB_WEAK: Final = 2
 STB_GNU_UNIQUE: Final = 10
 
-_SYM: Final = struct.Struct("<IBBHQQ")
-_SHN_LORESERVE: Final = 0xFF00
-_SHN_XINDEX: Final = 0xFFFF
-_BUCKET: Final = 16
-"""log2 of the bytes whose symbols are sorted at once: no single call holds the interpreter for long."""
-_PLACED: Final = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_GNU_IFUNC})
+_SYM: Final = 24
+"""sizeof(Elf64_Sym): st_name 4, st_info 1, st_other 1, st_shndx 2, st_value 8, st_size 8."""
+_PIECE: Final = 1 << 14
+"""Symbols that are worked on at once: no single call holds the interpreter for long."""
+_SAMPLES: Final = 64
+"""Of a piece, the symbols that tell where the table can be cut into equal parts."""
+_HAVE_PLACE: Final = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_GNU_IFUNC})
+_PLACED: Final = bytes(info & 15 in _HAVE_PLACE for info in range(256))
+_NOT_0: Final = bytes(byte != 0 for byte in range(256))
+_NOT_FF: Final = bytes(byte != 0xFF for byte in range(256))
+_IS_FF: Final = bytes(byte == 0xFF for byte in range(256))
 _BINDINGS: Final = {STB_GLOBAL: 0, STB_GNU_UNIQUE: 0, STB_WEAK: 1}
 _LOCAL: Final = 2
 _UNTYPED: Final = 4
@@ -53,6 +60,23 @@ class Symbol(NamedTuple):
     """STT_*."""
 
 
+class Columns:
+    """The numbers of a table, a row a symbol, by ascending address."""
+
+    __slots__ = ("infos", "names", "reach", "sizes", "starts")
+
+    def __init__(self) -> None:
+        self.starts, self.sizes = array("Q"), array("Q")
+        """st_value, and bytes."""
+        self.names, self.infos = array("L"), array("B")
+        """Where in the strings each name begins, and st_info."""
+        self.reach = array("Q")
+        """How far the symbols up to each row reach: the highest end of any."""
+
+    def __iter__(self) -> "Iterator[array[int]]":
+        return iter((self.starts, self.sizes, self.names, self.infos, self.reach))
+
+
 class SymbolTable:
     """Every symbol that has an address, by ascending address.
 
@@ -60,14 +84,12 @@ class SymbolTable:
     overlap. Sections, source files and thread-local variables are left out: they have no address of their own.
     """
 
-    __slots__ = ("_infos", "_names", "_reach", "_sizes", "_starts", "_strings", "origin")
+    __slots__ = ("_infos", "_names", "_reach", "_sizes", "_starts", "_strings", "columns", "origin")
 
-    def __init__(
-        self, starts: "array[int]", sizes: "array[int]", names: "array[int]", infos: bytes, strings: bytes, origin: str
-    ) -> None:
-        self._starts, self._sizes, self._names = starts, sizes, names
-        self._infos, self._strings = infos, strings
-        self._reach = _reach(starts, sizes)
+    def __init__(self, columns: Columns, strings: bytes, origin: str) -> None:
+        self.columns = columns
+        self._starts, self._sizes, self._names, self._infos, self._reach = columns
+        self._strings = strings
         self.origin = origin
         """Where they come from, in words."""
 
@@ -126,7 +148,7 @@ class SymbolTable:
         """Where in the strings the name stands with nothing, or a version, behind it."""
         at = -1
         while name and (at := self._strings.find(name, at + 1)) >= 0:
-            if self._strings[at + len(name)] in b"\0@":
+            if self._strings[at + len(name) : at + len(name) + 1] in (b"", b"\0", b"@"):
                 yield at
 
     def _symbol(self, row: int) -> Symbol:
@@ -141,57 +163,86 @@ class SymbolTable:
 
 def table_of(parts: Iterable[SymbolPart], origin: str) -> SymbolTable:
     """One table of all the parts; what is no symbol with an address, or has no name in its strings, is left out."""
-    starts, sizes, names, infos = array("Q"), array("Q"), array("L"), bytearray()
-    strings = bytearray()
+    taken, strings = Columns(), b""
     for part in parts:
-        _take(part, len(strings), (starts, sizes, names, infos))
-        strings += part.strings + b"\0"
-    order = _by_address(starts)
-    return SymbolTable(
-        array("Q", map(starts.__getitem__, order)),
-        array("Q", map(sizes.__getitem__, order)),
-        array("L", map(names.__getitem__, order)),
-        bytes(map(infos.__getitem__, order)),
-        bytes(strings),
-        origin,
-    )
+        for low in range(0, len(part.symbols) // _SYM * _SYM, _PIECE * _SYM):
+            piece = _Piece(part.symbols[low : low + _PIECE * _SYM], len(part.strings))
+            names = compress(piece.names, piece.chosen)
+            taken.starts.extend(compress(piece.values, piece.chosen))
+            taken.sizes.extend(compress(piece.sizes, piece.chosen))
+            taken.names.extend(map(partial(add, len(strings) + 1), names) if strings else names)
+            taken.infos.extend(compress(piece.infos, piece.chosen))
+        strings = strings + b"\0" + part.strings if strings else part.strings
+    columns, order = Columns(), _by_address(taken.starts)
+    for low in range(0, len(order), _PIECE):
+        rows = order[low : low + _PIECE]
+        for column, unsorted in zip([*columns][:-1], taken, strict=False):
+            column.extend(array(column.typecode, [unsorted[row] for row in rows]))
+        _append_reach(columns, low)
+    return SymbolTable(columns, strings, origin)
 
 
-def _take(part: SymbolPart, base: int, columns: "tuple[array[int], array[int], array[int], bytearray]") -> None:
-    starts, sizes, names, infos = columns
-    length, end = len(part.strings), len(part.symbols) // _SYM.size * _SYM.size
-    placed = _PLACED
-    for name, info, _other, shndx, value, size in _SYM.iter_unpack(memoryview(part.symbols)[:end]):
-        if not shndx or info & 15 not in placed or not 0 < name < length:
-            continue
-        if shndx >= _SHN_LORESERVE and shndx != _SHN_XINDEX:
-            continue
-        starts.append(value)
-        sizes.append(size)
-        names.append(base + name)
-        infos.append(info)
+class _Piece:
+    """Some Elf64_Syms of a table, column by column: no Python code runs for a single one.
+
+    Args:
+        symbols: they, and perhaps some bytes more.
+        length: of the strings.
+    """
+
+    def __init__(self, symbols: bytes, length: int) -> None:
+        self._symbols = symbols[: len(symbols) // _SYM * _SYM]
+        words = array("Q", self._symbols)
+        self.names = array("I", self._symbols)[:: _SYM // 4]
+        self.infos = self._byte(4)
+        self.values, self.sizes = words[1::3], words[2::3]
+        self.chosen = self._placed()
+        """1 for each that has an address and a name, else 0."""
+        if max(compress(self.names, self.chosen), default=0) >= length:
+            pairs = zip(self.chosen, self.names, strict=True)
+            self.chosen = bytes(one and name < length for one, name in pairs)
+
+    def _placed(self) -> bytes:
+        """A type with an address, a name, and a section: st_shndx is neither 0 nor reserved, but for SHN_XINDEX."""
+        low, high = self._byte(6), self._byte(7)
+        named = reduce(or_, (_bits(self._byte(place), _NOT_0) for place in range(4)))
+        section = (_bits(low, _NOT_0) | _bits(high, _NOT_0)) & (_bits(high, _NOT_FF) | _bits(low, _IS_FF))
+        chosen = _bits(self.infos, _PLACED) & named & section
+        return chosen.to_bytes(len(self.infos), "little")
+
+    def _byte(self, offset: int) -> bytes:
+        return self._symbols[offset::_SYM]
 
 
-def _by_address(starts: "array[int]") -> "array[int]":
+def _bits(column: bytes, table: bytes) -> int:
+    """A column of bytes as one number of as many bytes, each of which the table has made 0 or 1."""
+    return int.from_bytes(column.translate(table), "little")
+
+
+def _by_address(starts: "array[int]") -> "list[int]":
     """The rows by ascending start."""
-    buckets: dict[int, list[int]] = {}
-    for row, start in enumerate(starts):
-        bucket = buckets.get(start >> _BUCKET)
-        if bucket is None:
-            buckets[start >> _BUCKET] = [row]
-        else:
-            bucket.append(row)
-    order = array("L")
-    for key in sorted(buckets):
-        order.extend(sorted(buckets[key], key=starts.__getitem__))
+    count, at = len(starts), starts.__getitem__
+    pieces = [sorted(range(low, min(low + _PIECE, count)), key=at) for low in range(0, count, _PIECE)]
+    if len(pieces) < 2:
+        return pieces[0] if pieces else []
+    sample = sorted(starts[:: _PIECE // _SAMPLES])
+    order, done = list[int](), [0] * len(pieces)
+    for limit in (*sample[_SAMPLES::_SAMPLES], None):
+        rows = list[int]()
+        for number, piece in enumerate(pieces):
+            end = len(piece) if limit is None else bisect_left(piece, limit, done[number], key=at)
+            rows += piece[done[number] : end]
+            done[number] = end
+        rows.sort(key=at)
+        order += rows
     return order
 
 
-def _reach(starts: "array[int]", sizes: "array[int]") -> "array[int]":
-    """How far the symbols up to each row reach; addresses wrap nowhere."""
-    reach, far = array("Q"), 0
-    for start, size in zip(starts, sizes, strict=True):
-        if start + size > far:
-            far = min(start + size, _MOST)
+def _append_reach(columns: Columns, low: int) -> None:
+    """How far the symbols up to each row from `low` on reach; addresses wrap nowhere."""
+    far, reach = columns.reach[-1] if columns.reach else 0, list[int]()
+    for end in map(add, columns.starts[low:], columns.sizes[low:]):
+        if end > far:
+            far = min(end, _MOST)
         reach.append(far)
-    return reach
+    columns.reach.extend(array("Q", reach))
