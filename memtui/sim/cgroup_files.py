@@ -19,6 +19,8 @@ from memtui.trace.line import Call, Echo
 _PATH: Final = re.compile(
     r"/sys/fs/cgroup/(?:memory/|unified/)?(?P<group>.+?)/?(?P<file>(?:memory|cgroup)\.[\w.]+|tasks)?"
 )
+_V1: Final = "/sys/fs/cgroup/memory/"
+"""Version 1 has no memory.oom.group."""
 _SIZE: Final = re.compile(r"(\d{1,24})([KMGT]?)")
 _SHIFTS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 
@@ -39,7 +41,7 @@ def write(world: World, process: Process, echo: Echo) -> Effect:
     writer = _WRITERS.get(match["file"] or "") if match is not None else None
     if group is None:
         return _refused("ENOENT", f"there is no memory cgroup for {echo.path}: mkdir makes one")
-    if writer is None:
+    if writer is None or (writer is _set_oom_group and echo.path.startswith(_V1)):
         why = f"the simulator gives {echo.path} no effect"
         return Effect(None, why=why, events=(Event(EventKind.NO_EFFECT, why),))
     try:
@@ -101,6 +103,13 @@ def _set_swappiness(world: World, process: Process, group: MemoryCgroup, value: 
     return f"reclaim in {group.name} goes by swappiness {number}"
 
 
+def _set_oom_group(world: World, process: Process, group: MemoryCgroup, value: str) -> str:
+    if value not in ("0", "1"):
+        raise Errno("EINVAL", "memory.oom.group takes 0 or 1")
+    group.oom_group = value == "1"
+    return f"if one process of {group.name} is killed for memory, {'all die' if group.oom_group else 'it alone dies'}"
+
+
 def _move(world: World, process: Process, group: MemoryCgroup, value: str) -> str:
     """cgroup_procs_write(): 0 is the process that writes."""
     if not re.fullmatch(r"\d{1,9}", value):
@@ -123,6 +132,7 @@ _WRITERS: Final[Mapping[str, _Writer]] = MappingProxyType(
         "memory.max": _set_limit,
         "memory.swap.max": _set_swap_max,
         "memory.swappiness": _set_swappiness,
+        "memory.oom.group": _set_oom_group,
         "cgroup.procs": _move,
         "tasks": _move,
     }

@@ -102,7 +102,7 @@ def kib(name: str, figure: str, step: int) -> int:
         ("oom", "leak", 8337),
         ("oom-then-and-now", "hog", 14499),
         ("oom-vip", "backup", 11082),
-        ("tour", "hungry", 19100),
+        ("tour", "hungry", 19098),
         ("oom-cgroup", "cache", 2558),
     ],
 )

@@ -93,6 +93,8 @@ class Rmap:
             if leaf.old is None:
                 leaf.old = bytearray(ENTRIES)
             fresh = bytes(here & ~old for here, old in zip(mapped, leaf.old[low:high], strict=True))
+            if leaf.huge and any(fresh):
+                fresh = b"\1" + bytes(high - low - 1)  # one entry maps it all
             leaf.old[low:high] = bytes(old | here for here, old in zip(mapped, leaf.old[low:high], strict=True))
             text = text or (entry.executable and any(fresh))
             at = entry.first - first

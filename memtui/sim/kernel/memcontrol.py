@@ -43,6 +43,8 @@ class MemoryCgroup:
     swap_max: int | None = None
     swappiness: int | None = None
     """None: vm.swappiness."""
+    oom_group: bool = False
+    """memory.oom.group: its processes die together."""
     members: "list[Task]" = field(default_factory=list)
     """In the order of joining: the order of the killer's walk."""
     before: "dict[int, int]" = field(default_factory=dict)

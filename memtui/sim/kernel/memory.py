@@ -342,8 +342,12 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
             leaf.huge = False
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
+    lazy = range(low, high) if leaf.state.count(LAZY, low, high) else ()
+    given_up = [entry for entry in lazy if leaf.state[entry] == LAZY and not leaf.is_shared(entry)]
     pages.translate(index, low, high, WRITE_ANON)
     huge_folio.faulted(pages.leaves[index], low, before, copied, fills=task.fills)
+    if given_up:
+        pages.leaves[index].rewritten.update(given_up)
 
 
 def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:

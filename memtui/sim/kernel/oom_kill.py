@@ -7,7 +7,7 @@ pages 2 s later if it were stuck, has nothing left to do. A note says what it co
 from typing import TYPE_CHECKING, NoReturn
 
 from memtui.model.event import Event, EventKind
-from memtui.model.oom import badness, rank, why_none
+from memtui.model.oom import OOM_SCORE_ADJ_MIN, badness, rank, why_none
 from memtui.model.oom_legacy import LegacyTask, arithmetic, oom_adj_of, sacrifice, select
 from memtui.model.task import Task as Figures
 from memtui.sim.kernel import exit as kernel_exit
@@ -125,7 +125,21 @@ def _select(
     if then is not None:
         terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(then))
         lines.append(f"Linux 2.6.32 would have chosen {then.pid} ({then.comm}): {terms}")
-    _kill(kernel, current, kernel.tasks[first.task.pid], lines, group)
+    victim = kernel.tasks[first.task.pid]
+    together = _oom_group(kernel, victim)
+    _kill(kernel, current, victim, lines, group)
+    for task in together:
+        if task.pid in kernel.tasks and not task.dying:
+            _kill(kernel, current, task, [f"memory.oom.group: it dies with process {victim.pid}"], group)
+
+
+def _oom_group(kernel: "Kernel", victim: Task) -> list[Task]:
+    """mem_cgroup_get_oom_group() and oom_kill_memcg_member(): who dies with the victim, if its group says so."""
+    group = next((group for group in kernel.memcgs.values() if victim in group.members), None)
+    if group is None or not group.oom_group:
+        return []
+    leaders = [task for task in group.members if task.pid == task.tgid and task is not victim]
+    return [task for task in leaders if task.oom_score_adj != OOM_SCORE_ADJ_MIN and task.pid != 1]
 
 
 def _arithmetic(task: Figures, total: int) -> str:

@@ -127,7 +127,20 @@ class Sharing:
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
-    __slots__ = ("folio", "frames", "huge", "index", "mlocked", "old", "owners", "runs", "shadows", "slots", "state")
+    __slots__ = (
+        "folio",
+        "frames",
+        "huge",
+        "index",
+        "mlocked",
+        "old",
+        "owners",
+        "rewritten",
+        "runs",
+        "shadows",
+        "slots",
+        "state",
+    )
 
     def __init__(self, state: bytearray | None = None) -> None:
         self.state = bytearray(ENTRIES) if state is None else state
@@ -140,6 +153,8 @@ class Leaf:
         """Which of its anonymous pages are in a 2 MiB folio, and which hold only zeros; see huge_folio."""
         self.mlocked: set[int] = set()
         """Anonymous pages that stay mlocked though no VMA locks them any more."""
+        self.rewritten: set[int] = set()
+        """Pages that MADV_FREE gave up and that were written since: the first reclaim that meets them finds out."""
         self.index = 0
         """address >> 21 where it was last seen."""
         self.old: bytearray | None = None

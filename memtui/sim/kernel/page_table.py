@@ -107,6 +107,7 @@ class PageTable:
         copy.huge = leaf.huge
         copy.folio = None if leaf.folio is None else bytearray(leaf.folio)
         copy.mlocked = set(leaf.mlocked)
+        copy.rewritten = set(leaf.rewritten)
         copy.old = None if leaf.old is None else bytearray(leaf.old)
         leaf.owners -= 1
         self.leaves[index] = copy
@@ -148,6 +149,8 @@ class PageTable:
             huge_folio.changed(leaf, low, states)
         if len(states) < ENTRIES:
             leaf.huge = False  # split: one entry of 2 MiB cannot tell them apart
+        if leaf.rewritten:
+            leaf.rewritten = {entry for entry in leaf.rewritten if leaf.state[entry] == ANON}
         if leaf.mlocked:
             leaf.mlocked = {entry for entry in leaf.mlocked if leaf.state[entry] == ANON}
         self.changed.add(index)

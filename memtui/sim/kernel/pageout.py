@@ -34,9 +34,11 @@ def reclaim_pages(kernel: "Kernel", mm: "Mm", start: int, end: int) -> None:
 
 def _alone(leaf: "Leaf", low: int, high: int) -> "Iterator[tuple[int, int]]":
     """Runs of anonymous pages that no other address space maps."""
-    if not leaf.frames and leaf.state.count(ANON, low, high) == high - low:
+    if not leaf.frames and not leaf.rewritten and leaf.state.count(ANON, low, high) == high - low:
         yield low, high
         return
     for entry in range(low, high):
-        if leaf.state[entry] == ANON and not leaf.is_shared(entry):
+        if entry in leaf.rewritten:
+            leaf.rewritten.remove(entry)  # folio_set_swapbacked() of try_to_unmap(), which then gives up
+        elif leaf.state[entry] == ANON and not leaf.is_shared(entry):
             yield entry, entry + 1

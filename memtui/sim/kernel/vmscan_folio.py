@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from memtui.sim.kernel import page_writeback
+from memtui.sim.kernel.file_rmap import MANY
 from memtui.sim.kernel.lru import (
     ACTIVE_ANON,
     ACTIVE_FILE,
@@ -13,7 +14,7 @@ from memtui.sim.kernel.lru import (
     Owner,
     Piece,
 )
-from memtui.sim.kernel.page_leaf import LAZY, Leaf
+from memtui.sim.kernel.page_leaf import ENTRIES, LAZY, Leaf
 from memtui.sim.kernel.shmem_truncate import truncate_pages
 from memtui.sim.kernel.swap_cache import SwapCache
 from memtui.sim.kernel.swap_out import shmem_writeout, swap_out
@@ -69,7 +70,7 @@ class FolioScan:
             if isinstance(owner, TableRun):
                 owner = owner.table(owner.first)
                 run = owner.runs[0]
-            low, high = run.low, min(run.high, run.low + count)
+            low, high = run.low, min(_folio_end(owner, run.low + count), run.high)
             count -= high - low
             if high == run.high:
                 run.unlink()
@@ -121,7 +122,7 @@ class FolioScan:
             young, text = bytes(high - low), False  # nobody maps them
         else:
             young, text = self._rmap.referenced_file(owner, low, high)
-        for match in _RUN.finditer(young):
+        for match in _RUN.finditer(_by_folio(owner, low, young)):
             yield piece._replace(low=low + match.start(), high=low + match.end()), match[1][0], text
 
     def _shrink(self, owner: Owner, piece: Piece, young: int, *, text: bool) -> tuple[int, int]:
@@ -208,6 +209,28 @@ class FolioScan:
             evicted(self._lruvec, inode, low, high, workingset=piece.flags.workingset)
             freed += high - low
         return freed
+
+
+def _folio_end(owner: Owner, page: int) -> int:
+    """`page`, or the end of the folio that it lies inside: folios are isolated whole."""
+    if isinstance(owner, Leaf):
+        return ENTRIES if owner.huge else page
+    return page if isinstance(owner, SwapCache) else sum(owner.pages.folio(page - 1))
+
+
+def _by_folio(owner: Owner, first: int, young: bytes) -> bytes:
+    """How many young entries map the folio that each page belongs to (at most `MANY`): one of 2 MiB is one entry."""
+    if isinstance(owner, Leaf):
+        return bytes([max(young)]) * len(young) if owner.huge else young
+    if isinstance(owner, SwapCache) or not owner.pages.large:
+        return young
+    found, at = bytearray(), first
+    while at < first + len(young):
+        end = min(sum(owner.pages.folio(at)), first + len(young))
+        part = young[at - first : end - first]
+        found += bytes([min(sum(part), MANY)]) * len(part)
+        at = end
+    return bytes(found)
 
 
 ACTIVE: Final = (ACTIVE_ANON, ACTIVE_FILE)

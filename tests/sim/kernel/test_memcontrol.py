@@ -155,5 +155,37 @@ def test_what_is_refused():
     assert "ESRCH" in run(made, "echo 4711 > /sys/fs/cgroup/memory/g/cgroup.procs")[0]
     assert "EEXIST" in run(made, made)[0]
     assert "no effect" in run(made, "echo 1 > /sys/fs/cgroup/memory/g/memory.oom.group")[0]
+    assert "EINVAL" in run('mkdir("/sys/fs/cgroup/g", 0755)', "echo 2 > /sys/fs/cgroup/g/memory.oom.group")[0]
     killed = next(text for text in run(made, join, limit, more, "touch(m, 8M, WRITE)") if "Killed" in text)
     assert killed.startswith("Memory cgroup g out of memory: Killed process 1000")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_oom_group_kills_all_but_the_exempt(together: bool):
+    world = World()
+    world.group.oom_group = together
+    small, big, exempt = world.child(10), world.child(3000), world.child(10, adj=-1000)
+    outsider = world.outsider()
+    assert "SIGKILL" in world.grow(big, 2000)
+    alive = [task.pid in world.kernel.tasks for task in (small, big, exempt, outsider, world.shell)]
+    assert alive == [not together, False, True, True, True]
+
+
+def test_folios_of_files_are_referenced_and_reclaimed_whole():
+    """One page of every second folio of 2 MiB was touched: these get another round, all of their pages."""
+    made = ('mkdir("/sys/fs/cgroup/memory/g", 0755)', "echo 0 > /sys/fs/cgroup/memory/g/cgroup.procs")
+    fill = ['fd = open("/data/f", O_RDWR|O_CREAT, 0644)', *['write(fd, "", 2M)'] * 8, "fsync(fd)"]
+    use = [
+        "m = mmap(NULL, 16M, PROT_READ, MAP_SHARED, fd, 0)",
+        *[f"touch(m+{at}M, 4K, READ)" for at in range(0, 16, 4)],
+    ]
+    limits = [f"echo {limit}M > /sys/fs/cgroup/memory/g/memory.limit_in_bytes" for limit in (12, 9, 5)]
+    program = parse("\n".join(['machine(ram=1G, kernel="6.18", cache="cold")', *made, *fill, *use, *limits]) + "\n")
+    machine, cached = Machine(ScenarioHost(), program.statements), []
+    for _ in program.statements:
+        machine.step()
+        machine.check()
+        inode = next((inode for inode in machine.world.kernel.inodes if inode.label == "/data/f"), None)
+        cached.append([at for at in range(8) if inode and 512 - inode.pages.missing(at * 512, 512) in range(1, 513)])
+        assert inode is None or inode.pages.count == 512 * len(cached[-1])
+    assert cached[-4:] == [[0, 1, 2, 3, 4, 5, 6, 7], [0, 2, 4, 6, 7], [0, 2, 4, 6], [4, 6]]
