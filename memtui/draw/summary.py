@@ -49,10 +49,14 @@ def oom_summary(snapshot: Snapshot) -> str:
         )
     if len(killable) > _RANKED:
         lines.append(f"... and {len(killable) - _RANKED} more")
-    reasons = Counter(verdict.why_not for verdict in verdicts if verdict.why_not is not None)
+    reasons = Counter(
+        ("unknown" if verdict.oom_score is None else "never killed", verdict.why_not)
+        for verdict in verdicts
+        if verdict.why_not is not None
+    )
     if "tasks" in snapshot.unknown:
         lines.append(f"unknown: tasks: {snapshot.unknown['tasks']}")
-    lines += [f"never killed: {count} ({reason})" for reason, count in reasons.most_common()]
+    lines += [f"{what}: {count} ({reason})" for (what, reason), count in reasons.most_common()]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from memtui.live.maps import FileSystems, MapsParser
 from memtui.live.mounts import parse_mountinfo
 from memtui.live.pace import SMALL_SHARE, Pace, uncollected
-from memtui.live.processes import mm_folder
+from memtui.live.processes import mm_folder, out_of_sight
 from memtui.live.procfs import Procfs
 from memtui.live.residence import ResidenceReader
 from memtui.live.smaps import SmapsParser, with_block
@@ -80,7 +80,9 @@ class AddressSpaceReader:
         except ProcessGone as error:
             if not self._procfs.mounted:
                 raise NotSupported(f"no proc file system is mounted at {self._procfs.root}") from error
-            raise ProcessGone(f"{before} has exited" if before else f"no process {self._pid}") from error
+            if before:
+                raise ProcessGone(f"{before} has exited") from error
+            raise ProcessGone(f"no process {self._pid}", hint=out_of_sight(self._procfs)) from error
         if self._first is not None and self._first.start_time != stat.start_time:
             raise ProcessGone(f"{before} has exited; {printable(stat.comm)} has its number now")
         if stat.is_kernel_thread:

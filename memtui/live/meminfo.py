@@ -1,5 +1,6 @@
 """The machine's own figures: Models fs/proc/meminfo.c and the sysctls of mm/."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -105,11 +106,13 @@ class SystemReader:
         now = self._clock()
         if self._settings is None or now - self._settings[0] >= _SETTLED:
             missing: dict[str, str] = {}
-            release = ""
             try:
                 release = self._procfs.read("sys/kernel/osrelease").decode(errors="replace").strip()
             except SourceError as error:
-                missing["release"] = str(error)
+                # A system call tells it too, of the running kernel.
+                release = os.uname().release if self._procfs.root == "/proc" else ""
+                if not release:
+                    missing["release"] = str(error)
             self._settings = now, release, read_sysctls(self._procfs), missing
         return self._settings[1:]
 

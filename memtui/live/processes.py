@@ -15,6 +15,7 @@ NO_MEMORY: Final = "exited: no memory"
 _INIT_PID_NAMESPACE: Final = "pid:[4026531836]"
 """PROC_PID_INIT_INO of include/linux/proc_ns.h."""
 _HIDING: Final = frozenset({"hidepid=2", "hidepid=invisible", "hidepid=4", "hidepid=ptraceable"})
+_CLOSED: Final = frozenset({"hidepid=1", "hidepid=noaccess"})
 _MANY: Final = 10
 _KIB_A_PAGE: Final = 4
 
@@ -102,17 +103,21 @@ def read_task(procfs: Procfs, pid: int, *, has_init: bool = True, before: Task |
 
 
 def out_of_sight(procfs: Procfs) -> str:
-    """Which processes cannot be seen at all, and why; "" if all can."""
+    """Which processes cannot be seen at all, or not their figures, and why; "" if all can."""
     try:
         mounts = parse_mountinfo(procfs.read("self/mountinfo"))
     except SourceError:
         mounts = ()
     proc = mount_of(mounts, procfs.root)
-    if proc is not None and os.geteuid() != 0 and proc.options & _HIDING:
-        return "proc is mounted with hidepid: the processes of other users are not seen (root sees them)"
+    options = frozenset() if proc is None or os.geteuid() == 0 else proc.options
+    notes = []
+    if options & _HIDING:
+        notes.append("proc is mounted with hidepid: only root sees the processes of other users")
+    if options & _CLOSED:
+        notes.append("proc is mounted with hidepid: only root sees the figures of other users' processes")
     if not sees_global_init(procfs):
-        return "this is a pid namespace (a container): the processes outside of it are not seen"
-    return ""
+        notes.append("this is a pid namespace, a container: the processes outside of it are not seen")
+    return "; ".join(notes)
 
 
 def resolve(name_or_pid: str, procfs: Procfs | None = None) -> int:
@@ -134,7 +139,7 @@ def resolve(name_or_pid: str, procfs: Procfs | None = None) -> int:
     wanted = name_or_pid.encode(errors="surrogateescape")
     found = [pid for pid in procfs.numbers() if pid != os.getpid() and wanted in _names(procfs, pid)]
     if not found:
-        raise ProcessGone(f"no process is called {name_or_pid!r}")
+        raise ProcessGone(f"no process is called {name_or_pid!r}", hint=out_of_sight(procfs))
     if len(found) > 1:
         pids = ", ".join(map(str, found[:_MANY])) + (", ..." if len(found) > _MANY else "")
         raise SourceError(f"{len(found)} processes are called {name_or_pid!r}: {pids}", hint="choose one by its pid")

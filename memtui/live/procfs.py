@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -14,6 +15,7 @@ PTRACE_HINT: Final = "needs the user of the process, CAP_SYS_PTRACE or root"
 """What grants maps, smaps, pagemap and exe (ptrace_may_access, kernel/ptrace.c)."""
 
 _CHUNK: Final = 1 << 16
+_OF_A_PROCESS: Final = re.compile(r"\d|self\b|thread-self\b")
 _HEEDED: Final = 16
 """Pieces of a long file, 4 KiB mostly, after which whoever heeds is told again."""
 
@@ -54,7 +56,7 @@ class Procfs:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise _domain_error(error, path) from error
+            raise self._domain_error(error, name) from error
 
     def _read_all(self, fd: int, path: str) -> bytes:
         pieces, size = [], 0
@@ -101,7 +103,7 @@ class Procfs:
         try:
             return os.readlink(path)
         except OSError as error:
-            raise _domain_error(error, path) from error
+            raise self._domain_error(error, name) from error
 
     def numbers(self, name: str = "") -> list[int]:
         """The entries of a folder that are numbers, ascending: the processes ("") or the threads ("4242/task")."""
@@ -109,7 +111,7 @@ class Procfs:
         try:
             return sorted(map(int, filter(str.isdecimal, os.listdir(path))))
         except OSError as error:
-            raise _domain_error(error, path) from error
+            raise self._domain_error(error, name) from error
 
     @contextmanager
     def opened(self, name: str) -> Iterator[int]:
@@ -122,7 +124,7 @@ class Procfs:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise _domain_error(error, path) from error
+            raise self._domain_error(error, name) from error
 
     def write(self, name: str, text: str, *, hint: str) -> None:
         """Write `text` in one call; `hint` says what would grant it if the kernel refuses."""
@@ -134,14 +136,18 @@ class Procfs:
             finally:
                 os.close(fd)
         except OSError as error:
-            raise _domain_error(error, path, hint=hint) from error
+            raise self._domain_error(error, name, hint=hint) from error
 
-
-def _domain_error(error: OSError, path: str, *, hint: str = PTRACE_HINT) -> SourceError:
-    if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path)):
-        return NotSupported(f"this kernel has no {path}")
-    if error.errno in (errno.ENOENT, errno.ESRCH):
-        return ProcessGone(f"{path} does not exist (any more)")
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return AccessDenied(f"{path} is denied", hint=hint)
-    return SourceError(f"{path}: {error.strerror}")
+    def _domain_error(self, error: OSError, name: str, *, hint: str = PTRACE_HINT) -> SourceError:
+        path = self.path(name)
+        if error.errno == errno.ENOENT and not _OF_A_PROCESS.match(name) and self.mounted:
+            if not os.path.lexists(self.path("meminfo")):
+                return NotSupported(f"{path} is not shown", hint="proc is mounted with subset=pid: processes alone")
+            return NotSupported(f"this kernel has no {path}")
+        if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path)):
+            return NotSupported(f"this kernel has no {path}")
+        if error.errno in (errno.ENOENT, errno.ESRCH):
+            return ProcessGone(f"{path} does not exist (any more)")
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return AccessDenied(f"{path} is denied", hint=hint)
+        return SourceError(f"{path}: {error.strerror}")

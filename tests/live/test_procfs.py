@@ -73,3 +73,16 @@ def test_empty_files_links_folders_and_writes(tmp_path):
             call("4242/missing")
     with pytest.raises(NotSupported):
         procfs.write("missing", "x", hint="none")
+
+
+def test_a_proc_of_processes_alone_is_not_taken_for_an_old_kernel(tmp_path):
+    procfs = Procfs(str(tmp_path))
+    (tmp_path / "self").mkdir()
+    for name in ("meminfo", "sys/vm/swappiness"):
+        with pytest.raises(NotSupported, match="subset=pid"):
+            procfs.read(name)
+    with pytest.raises(NotSupported, match="this kernel has no"):
+        procfs.read("self/missing")
+    (tmp_path / "meminfo").write_text("")
+    with pytest.raises(NotSupported, match="this kernel has no"):
+        procfs.read("pressure/memory")

@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,60 @@ def test_a_kernel_without_the_scan_shows_the_same(monkeypatch: pytest.MonkeyPatc
     if os.geteuid() == 0:
         assert plain(with_scan) == plain(without)
     assert all(run.huge is None for vma in without.vmas for run in vma.runs or ())
+
+
+CHANGING = """
+import ctypes, mmap, random, sys
+chance = random.Random(int(sys.argv[1]))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+file = open("/bin/sh", "rb")
+PAGES = 1200
+base = libc.mmap(None, PAGES * 4096, 0, 0x22, -1, 0)
+def change():
+    at, count = chance.randrange(PAGES), chance.randrange(1, 40)
+    count = min(count, PAGES - at)
+    what = chance.choice(["map", "file", "unmap", "protect", "write", "write", "read", "drop"])
+    where, size = base + at * 4096, count * 4096
+    if what == "map":
+        libc.mmap(where, size, 3, 0x32 if chance.random() < 0.8 else 0x31, -1, 0)
+    elif what == "file":
+        libc.mmap(where, size, 3, 0x12, file.fileno(), 0)
+    elif what == "unmap":
+        libc.munmap(ctypes.c_void_p(where), size)
+    elif what == "protect":
+        libc.mprotect(ctypes.c_void_p(where), size, chance.choice([1, 3]))
+    else:
+        # MADV_POPULATE_WRITE, MADV_POPULATE_READ, MADV_DONTNEED
+        libc.madvise(ctypes.c_void_p(where), size, {"write": 23, "read": 22, "drop": 4}[what])
+print("ready", flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)):
+        change()
+    print("done", flush=True)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_read_again_is_what_a_first_reading_gives(seed: int) -> None:
+    chance = random.Random(seed)
+    command = [sys.executable, "-c", CHANGING, str(seed)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        again = AddressSpaceReader(Procfs(), child.pid)
+        for _ in range(60):
+            child.stdin.write(f"{chance.choice([0, 1, 2, 30])}\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            found, first = again.read(), AddressSpaceReader(Procfs(), child.pid).read()
+            assert [vma[:8] + vma[10:] for vma in found.vmas] == [vma[:8] + vma[10:] for vma in first.vmas]
+            # What is shared with other programs changes with them.
+            own = [vma[8:10] for vma in found.vmas if not vma.inode]
+            assert own == [vma[8:10] for vma in first.vmas if not vma.inode]
+        child.stdin.close()
 
 
 def test_sixty_thousand_vmas() -> None:
