@@ -12,14 +12,13 @@ STACK_RND_BITS: Final = 22
 """STACK_RND_MASK of x86-64: pages."""
 STACK_POINTER: Final = 8192
 """arch_align_stack: bytes."""
-BRK_RANGE: Final = 1 << 30
-"""arch_randomize_brk since 6.9: bytes."""
 
 
 class Aslr:
     """One stream of offsets for all programs that a machine starts."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, brk_range: int) -> None:
+        self._brk_range = brk_range
         self._random = Random(seed)
 
     def offsets(self) -> ExecOffsets:
@@ -30,5 +29,5 @@ class Aslr:
             mmap_pages=pages(MMAP_RND_BITS),
             image=pages(MMAP_RND_BITS) * PAGE_SIZE,
             stack=StackOffsets(pages(STACK_RND_BITS) * PAGE_SIZE, self._random.randrange(STACK_POINTER)),
-            brk=self._random.randrange(BRK_RANGE // PAGE_SIZE) * PAGE_SIZE,
+            brk=self._random.randrange(self._brk_range // PAGE_SIZE) * PAGE_SIZE,
         )

@@ -33,6 +33,9 @@ def _mremap(world: World, process: Process, call: Call) -> Effect:
     """mremap: of MREMAP_DONTUNMAP alone strace leaves out the new address, which is a hint; the result tells it."""
     args = arguments(call, TABLE["mremap"].kinds, world.variables)
     hidden = len(args) == 4 and args[3] == MREMAP_MAYMOVE | MREMAP_DONTUNMAP
+    if hidden and call.result is not None and call.result.errno:
+        why = "as recorded: strace leaves out the hint, which decides"
+        return Effect(call.result.value, call.result.errno, why, recorded=True)
     told = call.result.value if hidden and call.result is not None and not call.result.errno else None
     outcome = TABLE["mremap"].function(world.kernel, process.task, *args, *([] if told is None else [told]))
     why = outcome.why if told is None else f"{outcome.why}; strace leaves out the hint, so its result stands for it"

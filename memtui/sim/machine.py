@@ -127,7 +127,9 @@ class Machine:
         except ParseError as error:
             raise self._placed(error, first) from error
         kernel = Kernel(options.facts, profile_for(options.facts.release), host.file)
-        return World(kernel, host, options, None if options.aslr is None else Aslr(options.aslr))
+        return World(
+            kernel, host, options, None if options.aslr is None else Aslr(options.aslr, kernel.profile.brk_range)
+        )
 
     def _placed(self, error: ParseError, statement: Statement | None) -> ParseError:
         if error.line or statement is None or not statement.line:

@@ -12,6 +12,7 @@ from memtui.model.step import StepRecord
 from memtui.sim.aslr import Aslr
 from memtui.sim.export import Exporter
 from memtui.sim.kernel.exec_stack import ExecOffsets
+from memtui.sim.kernel.profile import EXACT
 from memtui.sim.machine import Machine
 from memtui.trace.constants import ERRNO_NUMBERS, value_of
 from memtui.trace.line import Arg, Array, Call, Number, Statement, Text
@@ -55,7 +56,7 @@ class Drawn(Aslr):
     """A draw that has been made."""
 
     def __init__(self, offsets: ExecOffsets) -> None:
-        super().__init__(0)
+        super().__init__(0, EXACT.brk_range)
         self._offsets = offsets
 
     def offsets(self) -> ExecOffsets:

@@ -14,9 +14,10 @@ import pytest
 from memtui.draw.maps_text import maps_text
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
 from memtui.model.request import Seek
-from memtui.sim.aslr import BRK_RANGE, MMAP_RND_BITS, STACK_RND_BITS
+from memtui.sim.aslr import MMAP_RND_BITS, STACK_RND_BITS
 from memtui.sim.kernel.binfmt_elf import ELF_ET_DYN_BASE
 from memtui.sim.kernel.exec_stack import ExecOffsets, StackOffsets, mmap_base
+from memtui.sim.kernel.profile import EXACT
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 from tests.oracle import ld_so_real
@@ -98,7 +99,7 @@ def test_one_draw_explains_all_addresses(tracer: Path, host: Remembering, tmp_pa
         assert 0 <= draw.mmap_pages < 1 << MMAP_RND_BITS
         assert 0 <= draw.image < PAGE_SIZE << MMAP_RND_BITS
         assert 0 <= draw.stack.top < PAGE_SIZE << STACK_RND_BITS
-        assert 0 <= draw.brk < BRK_RANGE
+        assert 0 <= draw.brk < EXACT.brk_range
         assert draw.brk % PAGE_SIZE == 0
         predicted = Predicted(host, path, offsets=draw)
         assert predicted.exec_maps == run.maps["exec"]
@@ -165,4 +166,4 @@ def test_each_region_has_the_entropy_of_the_kernels(host: Remembering):
         predicted.append(moved(maps_text(mm.vmas), cat, mm.start_brk, mm.start_stack, limit))
     assert len(real) == DRAWS
     assert varying(predicted) == varying(real)
-    assert all(draw.brk < BRK_RANGE + PAGE_SIZE for draw in real + predicted)
+    assert all(draw.brk < EXACT.brk_range + PAGE_SIZE for draw in real + predicted)

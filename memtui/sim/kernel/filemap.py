@@ -196,7 +196,7 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
     state = _states(pages, index)
     entry = low
     while (entry := state.find(ABSENT, entry, min(reach + 1, high))) >= 0:
-        around = window.around(entry)
+        around = window.around(entry) if kernel.profile.fault_around else (entry, entry)
         if window.map_around(state, *around, table=index in pages.leaves):
             task.min_flt += 1
             pages.refill_huge(index, window.kind)

@@ -1,4 +1,4 @@
-"""The search for room before 3.9, with a memory of its own: arch_get_unmapped_area_topdown() of 2.6.32.
+"""The search for room before 3.8, with a memory of its own: arch_get_unmapped_area_topdown() of 2.6.32.
 
 Models arch/x86/kernel/sys_x86_64.c and arch_unmap_area_topdown() (mm/mmap.c, 2.6.32). The search starts below the
 place that the last one found, not at the highest hole, and walks VMA by VMA as that kernel did: linear in their number.

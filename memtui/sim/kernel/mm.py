@@ -21,7 +21,7 @@ class Mm:
     bottom_up: bool = False
     """The legacy layout (ADDR_COMPAT_LAYOUT)."""
     free_area_cache: int | None = None
-    """Where the search for room starts, before 3.9 only; None: at mmap_base."""
+    """Where the search for room starts, before 3.8 only; None: at mmap_base."""
     cached_hole_size: int = 0
     """The largest hole above it that was passed over, bytes."""
     start_brk: int = 0

@@ -20,13 +20,17 @@ class Profile:
     stack_guard_gap: int = 256 << 12
     """Bytes kept free below a stack; one page before 4.12."""
     free_area_cache: bool = False
-    """The search for room goes on below the mapping made last (before 3.9)."""
+    """The search for room goes on below the mapping made last (before 3.8)."""
     overcommit_counts_free: bool = False
     """Mode 0 compares a request with what is free or could be freed (before 5.1)."""
     reserves_by_share: bool = False
     """Mode 2 keeps back 1/32 of RAM for root and 1/32 of the asking process, not so many kB (before 3.10)."""
     lsm_mmap_min_addr: int = 1 << 16
     """CONFIG_LSM_MMAP_MIN_ADDR: hints below are raised to it whatever vm.mmap_min_addr says, bytes."""
+    brk_range: int = 1 << 30
+    """What ASLR adds to the start of the heap at most, bytes (6.9; 32 MiB before)."""
+    fault_around: bool = True
+    """A read fault maps what is in the page cache around the page (3.15)."""
     anon_thp_aligned: bool = True
     """Anonymous mappings of whole 2 MiB are aligned to 2 MiB (6.7)."""
     anon_thp_any_size: bool = False
@@ -108,6 +112,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((6, 13), lambda p: replace(p, guard_regions=False, anon_thp_any_size=True)),
     ((6, 11), lambda p: replace(p, map_droppable=False)),
     ((6, 10), lambda p: replace(p, mseal=False)),
+    ((6, 9), lambda p: replace(p, brk_range=32 << 20)),
     ((6, 7), lambda p: replace(p, anon_thp_aligned=False)),
     ((6, 4), lambda p: replace(p, memory_merge=False)),
     ((6, 3), lambda p: replace(p, mdwe=False)),
@@ -125,9 +130,9 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((4, 9), lambda p: replace(p, pkeys=False)),
     ((4, 6), lambda p: replace(p, watermark_scale=False, oom_reaper=False)),
     ((4, 5), lambda p: replace(p, madv_free=False)),
-    ((3, 15), lambda p: replace(p, thp_disable=False)),
+    ((3, 15), lambda p: replace(p, thp_disable=False, fault_around=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),
-    ((3, 9), lambda p: replace(p, free_area_cache=True)),
+    ((3, 8), lambda p: replace(p, free_area_cache=True)),
 )
 """Version -> what the kernels before it lack, newest first."""
 

@@ -122,3 +122,13 @@ def test_mode_2_kept_shares_back_for_root_and_others() -> None:
     for release, kept in (("6.18.44", 2048), ("2.6.32", 1024)):
         largest, total_vm = limits[release]
         assert largest == 32768 - kept - total_vm // 32 - 1
+
+
+def test_what_came_with_a_version_is_not_there_before() -> None:
+    assert profile_for("6.9").brk_range == 32 * profile_for("6.8").brk_range
+    assert profile_for("3.7").free_area_cache
+    assert not profile_for("3.8").free_area_cache
+    assert profile_for("3.15").fault_around
+    assert not profile_for("3.14").fault_around
+    assert [profile_for(name).mdwe for name in ("6.2", "6.3")] == [False, True]
+    assert [profile_for(name).memory_merge for name in ("6.3", "6.4")] == [False, True]
