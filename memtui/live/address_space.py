@@ -24,6 +24,8 @@ _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
 _SMAPS_LONGEST: Final = 30.0
 """The same for smaps."""
+_MANY: Final = 10_000
+"""VMAs of which the first picture comes without the figures of smaps."""
 _LARGE: Final = 256 << 10
 """KiB in memory from which on smaps is read only when asked for: it walks a VMA at one go, and the process cannot map
 or unmap meanwhile."""
@@ -175,6 +177,9 @@ class AddressSpaceReader:
         if not measure and counters.vm_rss is not None and counters.vm_rss > _LARGE:
             why = f"read only when asked for (x): it walks {counters.vm_rss >> 10:,} MiB, which the process waits for"
             notes["smaps"] = self._smaps_pace.why_old if self._smaps_pace.used else why
+            return vmas
+        if not measure and self._last is None and len(vmas) > _MANY:
+            notes["smaps"] = "read with the next look: the first picture of so many VMAs does not wait for it"
             return vmas
         if not measure and not self._smaps_pace.due:
             if self._smaps_pace.why_old:

@@ -191,6 +191,19 @@ def test_a_live_process_has_no_steps_and_a_closed_source_nothing(process, procfs
     assert "closed" in str(refused(source))
 
 
+def test_the_first_picture_of_very_many_vmas_does_not_wait_for_smaps(process, procfs, monkeypatch):
+    monkeypatch.setattr("memtui.live.address_space._MANY", 1)
+    source = LiveSource(42, procfs=procfs)
+    first = source.apply(Refresh()).mm
+    assert all(vma.smaps is None for vma in first.vmas)
+    assert all(vma.runs is not None for vma in first.vmas)
+    assert "next look" in first.unknown["smaps"]
+    second = source.apply(Refresh()).mm
+    assert all(vma.smaps is not None for vma in second.vmas)
+    assert "smaps" not in second.unknown
+    assert all(vma.smaps is not None for vma in LiveSource(42, procfs=procfs).apply(Measure()).mm.vmas)
+
+
 def test_a_reading_that_is_ended_leaves_the_source_as_it_was(process, procfs):
     source = LiveSource(42, procfs=procfs)
     before = source.apply(Refresh())
