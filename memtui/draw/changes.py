@@ -1,12 +1,15 @@
 """What differs between two looks at an address space."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from memtui.model.address import Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun
 from memtui.model.vma import Vma
+
+_MAPPED: Final = Vma._fields.index("vm_flags")
+"""The fields of a VMA that maps tells are those before this one."""
 
 
 def changed(before: MmSnapshot | None, after: MmSnapshot) -> tuple[Range, ...]:
@@ -29,7 +32,7 @@ def _vma_changes(old: Sequence[Vma], new: Sequence[Vma]) -> Iterator[Range]:
     i = j = at = 0
     while i < len(old) and j < len(new):
         was, now = old[i], new[j]
-        if was is now or was == now:
+        if was is now or _same(was, now):
             i, j, at = i + 1, j + 1, was.end
             continue
         start = max(min(was.start, now.start), at)
@@ -45,6 +48,13 @@ def _vma_changes(old: Sequence[Vma], new: Sequence[Vma]) -> Iterator[Range]:
         i, j = i + (was.end <= at), j + (now.end <= at)
     for vma in (*old[i:], *new[j:]):
         yield Range(max(vma.start, at), vma.end)
+
+
+def _same(was: Vma, now: Vma) -> bool:
+    """Whether nothing that is told of has changed, seen at once: smaps may come and go with the figures alone."""
+    if was.runs is not now.runs or was[:_MAPPED] != now[:_MAPPED]:
+        return False
+    return was.vm_flags is None or now.vm_flags is None or was.vm_flags == now.vm_flags
 
 
 def _differences(was: Vma, now: Vma, start: int, end: int) -> Iterator[Range]:

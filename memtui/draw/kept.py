@@ -1,7 +1,9 @@
 """Answers that are kept: pictures follow one another, and of most objects the next one asks the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from itertools import compress, count
+from operator import is_not
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -22,3 +24,22 @@ def kept_for_same(function: Callable[[_T], _A]) -> Callable[[_T], _A]:
         return last[0][1]
 
     return kept
+
+
+def came_and_went(before: tuple[_T, ...], now: tuple[_T, ...]) -> Iterator[tuple[_T, int]]:
+    """Objects that came (1) or went (-1), by identity. What both have at their ends costs next to nothing."""
+    ahead = _alike(before, now)
+    behind = _alike(before[:ahead:-1], now[:ahead:-1])
+    before, now = before[ahead : len(before) - behind], now[ahead : len(now) - behind]
+    for old, new, sign in ((before, now, 1), (now, before, -1)):
+        if len(old) == len(new):
+            yield from ((one, sign) for one in compress(new, map(is_not, old, new)))
+        elif new:
+            known = set(map(id, old))
+            yield from ((one, sign) for one in new if id(one) not in known)
+
+
+def _alike(one: tuple[_T, ...], two: tuple[_T, ...]) -> int:
+    """How many of the first objects are the same objects."""
+    least = min(len(one), len(two))
+    return next(compress(count(), map(is_not, one, two)), least)

@@ -1,9 +1,10 @@
 """Where all the memory is: the machine's and the process's figures sorted by kind, KiB."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Final, NamedTuple
 
-from memtui.draw.kept import kept_for_same
+from memtui.draw.kept import came_and_went
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.pages import Residence
@@ -77,24 +78,47 @@ _ATTRIBUTES: Final = {
     "referenced": ("referenced",),
 }
 """What is told of a process's memory -> the lines of smaps that add up to it."""
+_FIELDS: Final = tuple(dict.fromkeys(field for fields in _ATTRIBUTES.values() for field in fields))
+_figures: Final = attrgetter(*_FIELDS)
 
 
 def process_attributes(mm: MmSnapshot) -> dict[str, int] | None:
-    """KiB of the process's memory that are dirty, shared, ...; None: not every VMA was measured. O(VMAs)."""
-    return _attributes(mm.vmas)
+    """KiB of the process's memory that are dirty, shared, ...; None: not every VMA was measured. O(changed VMAs)."""
+    return _attributes.of(mm.vmas)
 
 
-@kept_for_same
-def _attributes(vmas: tuple[Vma, ...]) -> dict[str, int] | None:
-    blocks = [vma.smaps for vma in vmas]
-    if not blocks or None in blocks:
-        return None
-    sums = {}
-    for name, fields in _ATTRIBUTES.items():
-        figures = [getattr(block, field) for block in blocks for field in fields]
-        if None not in figures:
-            sums[name] = sum(figures)
-    return sums
+class _Attributes:
+    """Sums of the VMAs of the picture before: of the next one only what is new is added."""
+
+    def __init__(self) -> None:
+        self._vmas: tuple[Vma, ...] = ()
+        self._measured = 0
+        self._sums = [0] * len(_FIELDS)
+        self._untold = [0] * len(_FIELDS)
+        """How many VMAs have no such figure."""
+
+    def of(self, vmas: tuple[Vma, ...]) -> dict[str, int] | None:
+        for vma, sign in came_and_went(self._vmas, vmas):
+            if vma.smaps is None:
+                continue
+            self._measured += sign
+            for nth, figure in enumerate(_figures(vma.smaps)):
+                if figure is None:
+                    self._untold[nth] += sign
+                elif figure:
+                    self._sums[nth] += sign * figure
+        self._vmas = vmas
+        if not vmas or self._measured < len(vmas):
+            return None
+        sums = dict(zip(_FIELDS, zip(self._sums, self._untold, strict=True), strict=True))
+        return {
+            name: sum(sums[field][0] for field in fields)
+            for name, fields in _ATTRIBUTES.items()
+            if not any(sums[field][1] for field in fields)
+        }
+
+
+_attributes: Final = _Attributes()
 
 
 def _sum(meminfo: Mapping[str, int], first: str, *others: str) -> int | None:

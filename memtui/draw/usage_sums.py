@@ -1,10 +1,9 @@
 """What the VMAs of an address space add up to, by kind: of each picture only what is new in it is looked at."""
 
 from collections.abc import Iterator
-from itertools import compress, count
-from operator import is_not
 from typing import Final, NamedTuple
 
+from memtui.draw.kept import came_and_went
 from memtui.draw.labels import vma_label
 from memtui.draw.reclaim import NOTHING, Reclaimable, reclaimable_of_vma
 from memtui.model.pages import Residence
@@ -122,7 +121,7 @@ class UsageSums:
         """
         if vmas is self._vmas:
             return
-        changed = _changed(self._vmas, vmas)
+        changed = came_and_went(self._vmas, vmas)
         sums = dict(self._sums)
         own: set[_Key] = set()
         for nth, (vma, sign) in enumerate(changed, 1):
@@ -171,25 +170,6 @@ def of_vma(vma: Vma) -> Usage:
     found = _Sum()
     found.note(vma, 1)
     return found.usage(vma_label(vma))
-
-
-def _changed(before: tuple[Vma, ...], now: tuple[Vma, ...]) -> Iterator[tuple[Vma, int]]:
-    """VMAs that came (1) or went (-1), by identity. What both have at their ends costs next to nothing."""
-    ahead = _alike(before, now)
-    behind = _alike(before[:ahead:-1], now[:ahead:-1])
-    before, now = before[ahead : len(before) - behind], now[ahead : len(now) - behind]
-    for old, new, sign in ((before, now, 1), (now, before, -1)):
-        if len(old) == len(new):
-            yield from ((vma, sign) for vma in compress(new, map(is_not, old, new)))
-        elif new:
-            known = set(map(id, old))
-            yield from ((vma, sign) for vma in new if id(vma) not in known)
-
-
-def _alike(one: tuple[Vma, ...], two: tuple[Vma, ...]) -> int:
-    """How many of the first VMAs are the same objects."""
-    least = min(len(one), len(two))
-    return next(compress(count(), map(is_not, one, two)), least)
 
 
 def _key(vma: Vma) -> _Key:

@@ -1,10 +1,13 @@
 """The ledger of all memory as text."""
 
-from memtui.draw.ledger import process_counters, system_ledger
+from dataclasses import replace
+
+from memtui.draw.ledger import process_attributes, process_counters, system_ledger
 from memtui.draw.residence_bars import residence_rows
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
+from memtui.model.vma import Smaps
 from tests.draw.pictures import CAT, HEAP_VMA, PROCESS, SHM, VVAR, text
 
 MEMINFO = {
@@ -111,3 +114,20 @@ def test_a_kernel_that_does_not_split_rss_has_the_pages_counted():
     assert (counters.rss_anon, counters.rss_file, counters.rss_shmem, counters.vm_swap) == (1200, 20, 12, 48)
     # One VMA was not measured, so no sum is true.
     assert process_counters(MmSnapshot(1, "x", (CAT, VVAR))).rss_anon is None
+
+
+def test_the_sums_of_smaps_follow_the_vmas() -> None:
+    def mm_of(*dirty: int | None) -> MmSnapshot:
+        vmas = (
+            HEAP_VMA._replace(smaps=None if size is None else Smaps(132, private_dirty=size, shared_dirty=1))
+            for size in dirty
+        )
+        return MmSnapshot(1, "x", tuple(vmas))
+
+    first = mm_of(4, 8)
+    assert process_attributes(first) == {"dirty": 14}
+    # One goes and another comes; one that is not measured; none at all; the first ones again.
+    assert process_attributes(replace(first, vmas=(first.vmas[1], *mm_of(100).vmas))) == {"dirty": 110}
+    assert process_attributes(replace(first, vmas=(*first.vmas, *mm_of(None).vmas))) is None
+    assert process_attributes(mm_of()) is None
+    assert process_attributes(first) == {"dirty": 14}
