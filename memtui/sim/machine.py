@@ -22,6 +22,7 @@ from memtui.sim import (
 )
 from memtui.sim.aslr import Aslr
 from memtui.sim.births import Births
+from memtui.sim.gap_note import gap_note
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.kernel_step import begin_step, end_step
@@ -181,8 +182,8 @@ class Machine:
             if process.task.killed:
                 effect = effect._replace(value=None, errno="", recorded=False)
             effect = self._compared(call, process, effect)
-            if note := order_note(self.world, process, statement):
-                effect = effect._replace(events=(*effect.events, Event(EventKind.NOTE, note)))
+            notes = order_note(self.world, process, statement), gap_note(self.world, process, call, effect)
+            effect = effect._replace(events=(*effect.events, *(Event(EventKind.NOTE, note) for note in notes if note)))
             if process.program is not program:
                 effect = self._with_linker(statement, process, effect)
         text = reprint(statement, _shown(call, effect), self.world.variables)

@@ -182,6 +182,18 @@ def test_an_mmap_of_ltrace_without_its_last_arguments():
     assert kinds == [[], [EventKind.DIVERGENCE], [EventKind.NO_EFFECT]]
 
 
+def test_memory_that_fills_a_gap_says_what_the_log_leaves_open():
+    rest = ", PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_FIXED|MAP_ANONYMOUS, -1, 0)     = "
+    at = ((0x7FFF00000000, 8192), (0x7FFF00004000, 4096), (0x7FFF00002000, 8192), (0x7FFF00005000, 4096))
+    text = "".join(f"mmap({start:#x}, {size}{rest}{start:#x}\n" for start, size in at)
+    snapshot = replayed(text.encode())
+    assert snapshot is not None
+    assert snapshot.steps is not None
+    said = [[event.text for event in step.events] for step in snapshot.steps.steps]
+    assert [bool(texts) for texts in said] == [False, False, True, False]
+    assert "the log does not tell" in said[2][0]
+
+
 def test_strings_that_the_log_cuts_are_noted():
     snapshot = replayed(b'execve("/demo/hello", ["hello", "abc"...], []) = 0\nbrk(NULL)      = 0x555555559000\n')
     assert snapshot is not None
