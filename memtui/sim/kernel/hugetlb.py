@@ -96,6 +96,11 @@ def inside_page(vma: "Vma", address: int) -> bool:
     return bool(vma.file is not None and vma.file.inode.huge_shift and address % (1 << vma.file.inode.huge_shift))
 
 
+def inside_file(vma: "Vma", address: int) -> bool:
+    """Whether the file reaches to an address; behind it the fault ends before an anon_vma is made."""
+    return vma.file is not None and vma.pgoff_at(address) << PAGE_SHIFT < vma.file.inode.size
+
+
 def fault(task: "Task", vma: "Vma", address: int) -> None:
     """hugetlb_fault(): the upper tables are made, then there is no page.
 

@@ -38,6 +38,7 @@ from memtui.sim.kernel.vm_flags import (
     VM_EXEC,
     VM_GROWSDOWN,
     VM_HUGETLB,
+    VM_MAYSHARE,
     VM_SHARED,
     VM_WRITE,
 )
@@ -165,6 +166,8 @@ def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, 
         Fault: at the first page that cannot be had; those before it are.
     """
     if vma.flags & VM_HUGETLB:
+        if not vma.flags & VM_MAYSHARE and hugetlb.inside_file(vma, start):
+            vma = anon_vma_prepare(kernel, task.mm, vma)
         hugetlb.fault(task, vma, start)
     index, last = start >> PMD_SHIFT, (end - 1) >> PMD_SHIFT
     while index <= last:

@@ -15,6 +15,7 @@ from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.kernel.vm_flags import (
     VM_ACCOUNT,
     VM_DONTEXPAND,
+    VM_HUGETLB,
     VM_LOCKED,
     VM_MAYSHARE,
     VM_PFNMAP,
@@ -227,6 +228,11 @@ def _move_to(kernel: "Kernel", task: "Task", request: Remap) -> int:
     return mremap_move.move_vma(kernel, task, request, vma)
 
 
+def _moves_alone(vma: Vma) -> bool:
+    """vma_multi_allowed(): such a file may put it elsewhere than MREMAP_FIXED says."""
+    return vma.file is not None and vma.file.odd_address_hook and not vma.flags & VM_HUGETLB
+
+
 def _move_all(kernel: "Kernel", task: "Task", request: Remap) -> int:
     """remap_move(): every VMA of the range, the holes between them kept."""
     mm, start, end = task.mm, request.addr, request.addr + request.old_len
@@ -238,7 +244,7 @@ def _move_all(kernel: "Kernel", task: "Task", request: Remap) -> int:
         here = max(vma.start, start)
         length = min(end, vma.end) - here
         offset = 0 if last_end is None else vma.start - last_end
-        if vma.file is not None and vma.file.odd_address_hook and (last_end is not None or vma.end < end):
+        if _moves_alone(vma) and (last_end is not None or vma.end < end):
             raise Errno("EFAULT", "a mapping with an address hook of its own moves only alone")
         part = Remap(here, length, length, request.flags, target + offset)
         _prepare(kernel, task, part, vma)
