@@ -36,11 +36,13 @@ if TYPE_CHECKING:
 _NOWHERE, _ON_ANON, _ON_FILE, _LOCKED = range(4)
 """Where a page belongs."""
 _RESIDENT: Final = table_of({state: {ANON: _ON_ANON, LAZY: _ON_FILE}.get(state, _NOWHERE) for state in range(64)})
-_PLACES: Final = (_ON_ANON, _ON_ANON, _ON_FILE, _ON_FILE, _LOCKED)
+_PLACES: Final = tuple(bytes([place]) for place in (_ON_ANON, _ON_ANON, _ON_FILE, _ON_FILE, _LOCKED))
 """By list."""
 _WIDE: Final = 1 << 16
 """Pages."""
-_RUN: Final = re.compile(rb"(.)\1*", re.DOTALL)
+_NO_MOVE: Final = table_of({place << 2 | place: 0 for place in range(4)})
+"""Of the pairs of where a page belongs and where it is: those that agree become 0."""
+_MOVES: Final = re.compile(rb"([^\0])\1*", re.DOTALL)
 
 
 def lru_add_drain(kernel: "Kernel") -> None:
@@ -51,6 +53,8 @@ def lru_add_drain(kernel: "Kernel") -> None:
             mm.pages.changed.update(index for index, leaf in mm.pages.leaves.items() if leaf.frames)
     for mm in spaces:
         mm.pages.sharing.orphaned = False
+        if not mm.pages.changed:
+            continue
         for index in sorted(mm.pages.changed):
             run = mm.pages.leaves.run_at(index)
             if run is not None:
@@ -169,15 +173,13 @@ def _place(kernel: "Kernel", owner: Owner, first: int, wanted: bytes) -> None:
     lruvec, end = kernel.lruvec, first + len(wanted)
     covered = bytearray(len(wanted))
     for low, high, number, _ in lruvec.pieces(owner, first, end) if owner.runs else ():
-        covered[low - first : high - first] = bytes([_PLACES[number]]) * (high - low)
+        covered[low - first : high - first] = _PLACES[number] * (high - low)
     if covered == wanted:
         return
-    pairs = bytes(new << 2 | old for new, old in zip(wanted, covered, strict=True)) if any(covered) else None
-    for match in _RUN.finditer(wanted if pairs is None else pairs):
+    pairs = int.from_bytes(wanted, "little") << 2 | int.from_bytes(covered, "little")
+    for match in _MOVES.finditer(pairs.to_bytes(len(wanted), "little").translate(_NO_MOVE)):
         low, high = first + match.start(), first + match.end()
-        new, old = (match[1][0], 0) if pairs is None else divmod(match[1][0], 4)
-        if new == old:
-            continue
+        new, old = divmod(match[1][0], 4)
         if old:
             lruvec.cut(owner, low, high)
         if new == _LOCKED:

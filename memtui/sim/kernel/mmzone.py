@@ -133,10 +133,10 @@ def recount(kernel: "Kernel") -> int:
     """Bring the zones in line with what is allocated; free pages of the machine."""
     states = page_states(kernel)
     zones = kernel.zones
-    more = states.used - sum(zone.used for zone in zones)
+    more = states.used - sum([zone.used for zone in zones])
     if more > 0:
         _take(zones, more)
-    else:
+    elif more:
         _give_back(zones, -more)
     return kernel.totalram_pages - states.used
 

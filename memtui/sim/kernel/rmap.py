@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def spaces_of(kernel: "Kernel") -> "list[Mm]":
     """Every address space once, in the order of the tasks."""
-    return list({id(task.mm): task.mm for task in kernel.tasks.values()}.values())
+    return list(dict.fromkeys([task.mm for task in kernel.tasks.values()]))
 
 
 def anon_vma_prepare(kernel: "Kernel", mm: "Mm", vma: Vma) -> Vma:

@@ -134,7 +134,7 @@ class Leaves(dict[int, Leaf]):
     @property
     def count(self) -> int:
         """How many tables there are."""
-        return len(self) + sum(run.count for run in self.table_runs)
+        return len(self) + (sum(run.count for run in self.table_runs) if self.table_runs else 0)
 
     def run_at(self, index: int) -> TableRun | None:
         """The run that a table is in."""

@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import sub
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from memtui.sim.kernel.vma import Vma
 
@@ -28,16 +28,19 @@ class Gap(NamedTuple):
 
 
 class _Block:
-    __slots__ = ("ends", "starts", "vmas")
+    __slots__ = ("ends", "holes", "starts", "vmas")
 
     def __init__(self, vmas: list[Vma]) -> None:
         self.vmas = vmas
         self.starts = [vma.start for vma in vmas]
         self.ends = [vma.end for vma in vmas]
+        self.holes: list[int] = []
+        """Free bytes in front of each VMA, as `widest` found them last."""
 
     def widest(self, below: int) -> int:
         """The largest hole in front of one of its VMAs; `below` is the end of the block before."""
-        return max(self.starts[0] - below, max(map(sub, self.starts[1:], self.ends), default=0))
+        self.holes = list(map(sub, self.starts, [below, *self.ends]))
+        return max(self.holes)
 
 
 class VmaTree:
@@ -47,7 +50,9 @@ class VmaTree:
     """
 
     def __init__(self, vmas: Iterable[Vma] = ()) -> None:
-        ordered = list(vmas)
+        self._fill(list(vmas))
+
+    def _fill(self, ordered: list[Vma]) -> None:
         self._blocks = [_Block(ordered[at : at + LOAD]) for at in range(0, len(ordered), LOAD)]
         self._heads = [block.starts[0] for block in self._blocks]
         self._gaps = [UNKNOWN] * len(self._blocks)
@@ -56,6 +61,13 @@ class VmaTree:
         """The block of the last search: the steps of one call look at the same place."""
         self._found: Vma | None = None
         """What was found last: most accesses are to the same VMA as the one before."""
+
+    def __getstate__(self) -> list[tuple[object, ...]]:
+        """A tuple for each field of all VMAs: a checkpoint has many of them, and columns are kept much faster."""
+        return list(zip(*self, strict=True))
+
+    def __setstate__(self, columns: list[tuple[Any, ...]]) -> None:
+        self._fill([Vma._make(fields) for fields in zip(*columns, strict=True)])
 
     def __len__(self) -> int:
         return self._len
@@ -156,19 +168,19 @@ class VmaTree:
         """mas_empty_area_rev(): the highest free range of at least `length` bytes inside [floor, ceiling)."""
         if ceiling - floor < length:
             return None
-        last = bisect_left(self._heads, ceiling) - 1
-        above = self._blocks[last + 1].vmas[0] if last + 1 < len(self._blocks) else None
-        end = ceiling
-        for at in range(last, -1, -1):
-            if at == last or self._gaps[at] >= length:
-                found = self._highest_in(at, length, floor, end, above)
-                if found is not None:
-                    return found
-            if self._heads[at] <= floor:
-                return None
-            above = self._blocks[at].vmas[0]
-            end = above.start
-        return Gap(floor, end, above) if end - floor >= length else None
+        heads, gaps, blocks = self._heads, self._gaps, self._blocks
+        last = bisect_left(heads, ceiling) - 1
+        above = blocks[last + 1].vmas[0] if last + 1 < len(blocks) else None
+        if last < 0:
+            return Gap(floor, ceiling, above)
+        found = self._highest_in(last, length, floor, ceiling, above)
+        lowest = max(bisect_right(heads, floor) - 1, 0)
+        at = last
+        while found is None and at > lowest:
+            at -= 1
+            if gaps[at] >= length:
+                found = self._highest_in(at, length, floor, heads[at + 1], blocks[at + 1].vmas[0])
+        return found
 
     def lowest_gap(self, length: int, floor: int, ceiling: int) -> Gap | None:
         """mas_empty_area(): the lowest free range of at least `length` bytes inside [floor, ceiling)."""
@@ -256,10 +268,12 @@ class VmaTree:
             return Gap(start, end, above)
         if self._gap_of(at) < length:
             return None
+        holes = block.holes
         for index in range(last, -1, -1):
-            start = max(ends[index - 1] if index else below, floor)
-            if starts[index] - start >= length:
-                return Gap(start, starts[index], block.vmas[index])
-            if start <= floor:
-                return None
+            if holes[index] >= length:
+                start = max(ends[index - 1] if index else below, floor)
+                if starts[index] - start >= length:
+                    return Gap(start, starts[index], block.vmas[index])
+                if start == floor:
+                    return None
         return None
