@@ -61,6 +61,7 @@ _WRITE_NEEDS: Final = bytes(state not in (ANON, LAZY) for state in range(256))
 _READ_NEEDS: Final = bytes(state == SWAP for state in range(256))
 _FAULTS: Final = bytes(state not in (ANON, LAZY, SWAP) for state in range(256))
 """Entries that a write faults on, without those that wait for swap."""
+_LAST: Final = ENTRIES - 1
 _NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
 READ_VDSO: Final = table_of({ABSENT: VDSO})
@@ -102,20 +103,22 @@ def _faults_told(minor: int, major: int) -> str:
 
 def hits(task: "Task", addr: int) -> bool:
     """A write to one byte, if the page table holds a page of the task's own for it: the CPU does without the kernel."""
-    leaf = task.mm.pages.leaves.get(addr >> PMD_SHIFT)
+    mm = task.mm
+    leaf = dict.get(mm.pages.leaves, addr >> PMD_SHIFT)  # a table in a run of equal ones is taken out by a fault
     if leaf is None or leaf.owners > 1 or task.dying or task.exited:
         return False
-    entry = addr >> PAGE_SHIFT & ENTRIES - 1
+    entry = addr >> PAGE_SHIFT & _LAST
     if leaf.state[entry] != ANON or entry in leaf.frames or leaf.slots:
         return False
     if leaf.folio is not None and leaf.folio[entry] > WRITTEN:
         return False
-    vma = task.mm.tree.find(addr)
+    vma = mm.tree.find(addr)
     if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
         return False
     if task.pkru and not permitted(task, vma.flags, write=True):
         return False
-    leaf.touch(entry, entry + 1)
+    if leaf.old is not None:
+        leaf.old[entry] = 0
     return True
 
 
