@@ -19,7 +19,7 @@ from memtui.sim.kernel.lru import (
     Owner,
     Piece,
 )
-from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
+from memtui.sim.kernel.page_leaf import ANON, ENTRIES, LAZY, PMD_SHIFT, SWAP, Leaf, table_of
 from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.rmap import spaces_of
 from memtui.sim.kernel.table_run import TableRun
@@ -99,13 +99,26 @@ def _flag(owner: Owner, piece: Piece, flags: Flags, kernel: "Kernel") -> None:
 
 
 def _drain_run(kernel: "Kernel", mm: "Mm", run: TableRun) -> None:
-    """All its new pages go to the head of one list; where something is locked each table is seen to alone."""
+    """All its pages go to one list; where only some are locked each table is seen to alone, as after a fork."""
+    if not run.anonymous:
+        return
     low, high = run.first << PMD_SHIFT, run.behind << PMD_SHIFT
-    if mm.locked_vm and any(vma.flags & VM_LOCKED for vma in mm.tree.span(low, high)):
-        for index in range(run.first, run.behind) if run.state != ABSENT else ():
+    here = [listed.lru.number for listed in run.runs if listed.lru is not None]
+    locked = [vma for vma in mm.tree.span(low, high) if vma.flags & VM_LOCKED] if mm.locked_vm else []
+    if locked and not locked[0].start <= low < high <= locked[0].end:
+        several = True
+    else:
+        several = len(run.spaces) > 1 and (bool(locked) or UNEVICTABLE in here)
+    if several:
+        for index in range(run.first, run.behind):
             _drain_leaf(kernel, mm, mm.pages.leaves[index])
-    elif run.anonymous and not run.runs:
-        kernel.lruvec.add(INACTIVE_ANON, run, 0, run.pages)
+        return
+    wanted = UNEVICTABLE if locked else INACTIVE_ANON
+    if not here or _PLACES[here[0]] != _PLACES[wanted]:
+        for listed in run.runs:
+            listed.unlink()
+        run.runs.clear()
+        kernel.lruvec.add(wanted, run, 0, run.pages)
 
 
 def _drain_leaf(kernel: "Kernel", mm: "Mm", leaf: Leaf) -> None:

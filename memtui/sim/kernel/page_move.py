@@ -32,7 +32,11 @@ def move_page_tables(mm: "Mm", source: "Vma | None", target: "Vma", old: int, ne
         step = _extent(PUD_SIZE, old, new, end)
         if old >> PUD_SHIFT in pages.pmds:
             pages.puds.add(new >> PGDIR_SHIFT)
-            if step != PUD_SIZE or not _move_pmd_table(pages, old, new):
+            if step == PUD_SIZE and _move_pmd_table(pages, old, new):
+                pass
+            elif moved := _move_run(pages, old, new, step):
+                step = moved
+            else:
                 step = _extent(PMD_SIZE, old, new, end)
                 _move_step(pages, old, new, step)
         old, new = old + step, new + step
@@ -62,10 +66,23 @@ def _move_pmd_table(pages: "PageTable", old: int, new: int) -> bool:
     pages.pmds.add(new >> PUD_SHIFT)
     first = old >> PMD_SHIFT
     shift = (new >> PMD_SHIFT) - first
-    for index in range(first, first + ENTRIES):
-        if index in pages.leaves:
+    index, behind = first, first + ENTRIES
+    while index < behind:
+        moved = pages.move_run(index, index + shift, behind - index)
+        if not moved and index in pages.leaves:
             pages.move_table(index, index + shift)
+        index += moved or 1
     return True
+
+
+def _move_run(pages: "PageTable", old: int, new: int, step: int) -> int:
+    """The tables of one run that begin here, within 1 GiB on both sides; bytes, 0 if there are none."""
+    if old % PMD_SIZE or new % PMD_SIZE:
+        return 0
+    moved = pages.move_run(old >> PMD_SHIFT, new >> PMD_SHIFT, step >> PMD_SHIFT) << PMD_SHIFT
+    if moved:
+        pages.pmds.add(new >> PUD_SHIFT)
+    return moved
 
 
 def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:

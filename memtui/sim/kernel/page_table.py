@@ -214,6 +214,25 @@ class PageTable:
             self._file_pmds.remove(source)
             self._file_pmds.add(target)
 
+    def move_run(self, source: int, target: int, most: int) -> int:
+        """`move_table` for up to `most` tables from `source` on, as far as they lie in one run of ours.
+
+        Returns:
+            How many were moved: 0 if the first is in no such run, or if there is a table in one of their new places.
+        """
+        run = self.leaves.run_at(source)
+        if run is None or len(run.spaces) > 1:
+            return 0
+        count = min(most, run.behind - source)
+        if self.leaves.run_at(target) or self.leaves.next_there(target, target + count) < target + count:
+            return 0
+        for moved in self.leaves.runs_in(source, source + count):
+            self.leaves.remove(moved)
+            moved.first = target
+            self.leaves.insert(moved)
+            self.changed.add(target)
+        return count
+
     def split_file(self, index: int) -> bool:
         """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew; whether there were any."""
         there = index in self._file_pmds and self.is_file_pmd(index)
