@@ -116,7 +116,7 @@ def listed(machine: Machine) -> list[object]:
                 indexes = range(owner.first, owner.behind)
                 found += [(lru.number, index, 0, ENTRIES, run.flags) for index in reversed(indexes)]
             else:
-                name = owner.index if isinstance(owner, Leaf) else owner.label
+                name = owner.index if isinstance(owner, Leaf) else getattr(owner, "label", "swap cache")
                 found.append((lru.number, name, run.low, run.high, run.flags))
     return found
 
