@@ -141,7 +141,7 @@ def fixup(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, flag
 
 def _move_lists(mm: "Mm", vma: "Vma", start: int, end: int) -> None:
     """mlock_vma_pages_range(): the pages change between the evictable lists and the unevictable one."""
-    mm.pages.changed.update(run.first for run in mm.pages.runs_inside(start, end))
+    mm.pages.changed.update(run.first for run in mm.pages.own_runs(start, end))
     mm.pages.changed.update(index for index, _, _ in mm.pages.pieces(start, end, runs=False))
     if vma.file is not None:
         vma.file.inode.pages.changed.append((vma.pgoff_at(start), (end - start) >> PAGE_SHIFT))

@@ -270,6 +270,16 @@ class PageTable:
         """The runs of tables that lie whole in [start, end)."""
         return self.leaves.runs_in((start + PMD_SIZE - 1) >> PMD_SHIFT, end >> PMD_SHIFT)
 
+    def own_runs(self, start: int, end: int) -> list[TableRun]:
+        """`runs_inside` that no other address space has; those that others have too are taken apart."""
+        own = []
+        for run in self.runs_inside(start, end):
+            if len(run.spaces) == 1:
+                own.append(run)
+            else:
+                self.leaves.separate(run.first, run.behind - 1)
+        return own
+
     def zap_entries(self, index: int, low: int, high: int) -> None:
         """Unmap a range of one existing table but for its guard markers, which only munmap takes away."""
         if not self.leaves[index].state.count(GUARD, low, high):
