@@ -56,13 +56,13 @@ def file_totals(kernel: "Kernel") -> FileTotals:
 def page_states(kernel: "Kernel") -> PageStates:
     """Count: pages that several address spaces share count once."""
     anon = tables = 0
-    families = {}
+    families = set()
     for mm in spaces_of(kernel):
-        counts = mm.pages.counts
-        anon += counts[ANON] + counts[LAZY]
-        tables += mm.pages.tables
-        families[id(mm.pages.sharing)] = mm.pages.sharing
-    for sharing in families.values():
+        pages = mm.pages
+        anon += pages.counts[ANON] + pages.counts[LAZY]
+        tables += pages.tables
+        families.add(pages.sharing)
+    for sharing in families:
         anon -= sharing.resident
     files = file_totals(kernel)
     return PageStates(anon, files.shmem, files.file, tables, kernel.swap.cache.pages.count)
