@@ -185,7 +185,7 @@ def check(text: str, arg: Arg, position: int) -> None:
     if isinstance(arg, Keyword) and (field := _FIELD.match(text)):
         inner = text[field.end() :]
         check(inner.strip(), arg.value, position + field.end() + len(inner) - len(inner.lstrip()))
-    if words := _WORDS.match(text):
+    if (words := _WORDS.match(text)) and " or " not in text:  # strace: BTRFS_IOC_CLONE or FICLONE
         raise Wrong("expected ')' or ','", position + words.end())
     if isinstance(arg, Opaque) and not _FOREIGN.match(text):
         if text[0] in "+-0123456789":

@@ -487,3 +487,7 @@ def test_the_other_half_without_pid_that_strace_z_writes() -> None:
 
 def test_the_working_directory_that_strace_prints_as_a_number_too() -> None:
     assert call('openat(-100 /* AT_FDCWD */</tmp, a>, "x", O_RDONLY) = 3').args[0] == Fd(-100, "/tmp, a")
+
+
+def test_a_name_of_which_strace_knows_two() -> None:
+    assert call("ioctl(4, BTRFS_IOC_CLONE or FICLONE, 3)").args[1] == Opaque("BTRFS_IOC_CLONE or FICLONE")
