@@ -1,6 +1,6 @@
 """Ranges of pagemap cut at the VMAs, and named by what the VMA maps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from operator import add
 from typing import Final, NamedTuple
 
@@ -90,12 +90,11 @@ class _Looks(dict[int, tuple[Residence, bool | None]]):
         return look
 
 
-def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -> list[Runs]:
+def join(ranges: Iterable[PageRange], vmas: Iterable[Vma], *, huge_told: bool) -> Iterator[Runs]:
     """Cut the ranges at the VMAs and name them; both ascend. Ranges outside every VMA came after maps: left out.
 
     Neighbours that differ only in what a residence does not depend on become one.
     """
-    result: list[Runs] = []
     stream = iter(ranges)
     begin, end, categories = next(stream, _NO_MORE)
     known: dict[object, _Looks] = {}
@@ -104,7 +103,7 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
         while end <= vm_start:
             begin, end, categories = next(stream, _NO_MORE)
         if begin >= vm_end:
-            result.append(())
+            yield ()
             continue
         like = vma[7], vma[2], vma[8], vma[6] == _DEV_ZERO
         looks = known.get(like)
@@ -122,8 +121,7 @@ def join(ranges: Iterable[PageRange], vmas: Sequence[Vma], *, huge_told: bool) -
             if end > vm_end:
                 break
             begin, end, categories = next(stream, _NO_MORE)
-        result.append(tuple(runs))
-    return result
+        yield tuple(runs)
 
 
 def with_runs(vma: Vma, runs: Runs | None) -> Vma:

@@ -46,12 +46,8 @@ def parse_line(line: bytes, systems: FileSystems) -> Vma:
         ValueError: it is no such line.
     """
     place, _, rest = line.partition(b" ")
-    return _placed(place, _fields(rest, systems))
-
-
-def _placed(place: bytes, fields: tuple[Any, ...]) -> Vma:
     start, _, end = place.partition(b"-")
-    return _new(Vma, (int(start, 16), int(end, 16), *fields))
+    return Vma(int(start, 16), int(end, 16), *_fields(rest, systems))
 
 
 def _fields(rest: bytes, systems: FileSystems) -> tuple[Any, ...]:
@@ -109,6 +105,8 @@ class MapsParser:
     def __init__(self) -> None:
         self._systems = FileSystems()
         self._rests: dict[bytes, tuple[Any, ...]] = {}
+        self._end_text, self._end = b"", 0
+        """Where the VMA ends that was parsed last."""
         self.pieces: Sequence[bytes] = ()
         """What was parsed last."""
 
@@ -152,7 +150,11 @@ class MapsParser:
             if len(self._rests) >= _KEPT:
                 self._rests.clear()
             self._rests[rest] = fields = _fields(rest, self._systems)
-        return _placed(place, fields)
+        begin, _, end = place.partition(b"-")
+        # Most VMAs start where the one before ends: they share the number.
+        start = self._end if begin == self._end_text else int(begin, 16)
+        self._end_text, self._end = end, int(end, 16)
+        return _new(Vma, (start, self._end, *fields))
 
 
 def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:

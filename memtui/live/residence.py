@@ -90,15 +90,17 @@ def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> 
     start, end = _changed(before, pieces)
     if start == end and None not in map(_RUNS_OF, vmas):
         return vmas
-    places = [place for place, vma in enumerate(vmas) if _RUNS_OF(vma) is None or (vma[0] < end and vma[1] > start)]
-    if not places:
-        return vmas
-    moved = [vmas[place] for place in places]
-    ranges = (ranges_of(piece) for piece in pieces if _overlaps(piece, moved[0].start, moved[-1].end))
+    places: Sequence[int] = range(len(vmas))
+    if before:
+        places = [place for place, vma in enumerate(vmas) if _RUNS_OF(vma) is None or (vma[0] < end and vma[1] > start)]
+        if not places:
+            return vmas
     now = list(vmas)
-    for place, vma, runs in zip(places, moved, join(chain.from_iterable(ranges), moved, huge_told=True), strict=True):
-        if vma.runs != runs:
-            now[place] = with_runs(vma, runs)
+    ranges = (ranges_of(piece) for piece in pieces if _overlaps(piece, vmas[places[0]].start, vmas[places[-1]].end))
+    joined = join(chain.from_iterable(ranges), map(vmas.__getitem__, places), huge_told=True)
+    for place, runs in zip(places, joined, strict=True):
+        if now[place].runs != runs:
+            now[place] = with_runs(now[place], runs)
     return tuple(now)
 
 

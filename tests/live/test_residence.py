@@ -84,7 +84,7 @@ def ruler(runs: Iterable[PageRun], start: int, pages: int) -> str:
 def walked(pid: int, vmas: Iterable[Vma], zero_pfn: int | None) -> list[tuple[PageRun, ...]]:
     with Procfs().opened(f"{pid}/pagemap") as fd:
         return [
-            *(join(walk(fd, vma.start, vma.end, zero_pfn), [vma], huge_told=False)[0] for vma in vmas),
+            *(next(join(walk(fd, vma.start, vma.end, zero_pfn), [vma], huge_told=False)) for vma in vmas),
         ]
 
 
@@ -189,7 +189,7 @@ def test_the_scan_goes_on_behind_a_full_vector_and_a_full_count(mm, child, monke
     monkeypatch.setattr(pagemap_scan, "_MAX_PAGES_OF_FILES", 7)
     vmas = [vma for vma in mm.vmas if vma.name != "[vsyscall]"]
     with Procfs().opened(f"{child.pid}/pagemap") as fd:
-        runs = join(Scanner().scan(fd, vmas[0].start, vmas[-1].end), vmas, huge_told=True)
+        runs = list(join(Scanner().scan(fd, vmas[0].start, vmas[-1].end), vmas, huge_told=True))
     assert [without_huge(of_vma) for of_vma in runs] == [without_huge(vma.runs) for vma in vmas]
 
 
@@ -240,7 +240,7 @@ def test_ranges_are_cut_at_vmas_joined_inside_and_dropped_outside():
         (start + 3 * PAGE, start + 5 * PAGE, huge),
         (start + 7 * PAGE, start + 9 * PAGE, present),
     ]
-    runs = join(ranges, [left, right], huge_told=True)
+    runs = list(join(ranges, [left, right], huge_told=True))
     assert [(run.start - start) // PAGE for run in runs[0]] == [0, 3]
     assert [(run.pages, run.huge) for run in runs[0]] == [(2, False), (1, True)]
     assert [((run.start - start) // PAGE, run.pages, run.huge) for run in runs[1]] == [(4, 1, True), (7, 1, False)]
