@@ -1,7 +1,7 @@
 """Where the pages of each VMA live: read by the best window that this kernel has."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import is_, itemgetter
 from typing import Final, NamedTuple
 
@@ -73,11 +73,13 @@ class ResidenceReader:
             self._spans = tuple(_spans(vmas))
         pieces: list[bytes] = []
         for start, end, files in self._spans:
-            span = list(scanner.pieces(fd, start, end, files=files))
+            span = [*scanner.pieces(fd, start, end, files=files)]
             if not files and any(map(_has_huge, span)):
                 # Among huge entries the huge zero page is told only by FILE (6.18).
                 span = list(scanner.pieces(fd, start, end))
-            pieces += span
+            # The objects as before: the memory of what is read anew is free again at once.
+            known = self._pieces[len(pieces) : len(pieces) + len(span)]
+            pieces += [old if old == piece else piece for piece, old in zip_longest(span, known) if piece]
         # Joining costs more than the scan; of a process that sleeps nothing is to be joined.
         if vmas is not self._vmas or pieces != self._pieces:
             vmas = _joined(vmas, self._pieces, pieces)
@@ -106,8 +108,13 @@ def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> 
 
 def _changed(before: list[bytes], pieces: list[bytes]) -> tuple[int, int]:
     """The bytes between which ranges differ; (0, 0): none does."""
-    equal = next((place for place, pair in enumerate(zip(before, pieces, strict=False)) if pair[0] != pair[1]), 0)
-    tables = changed_part(b"".join(before[equal:]), b"".join(pieces[equal:]), RANGE_BYTES)
+    equal = 0
+    while equal < min(len(before), len(pieces)) and before[equal] == pieces[equal]:
+        equal += 1
+    before, pieces = before[equal:], pieces[equal:]
+    while before and pieces and before[-1] == pieces[-1]:
+        before, pieces = before[:-1], pieces[:-1]
+    tables = changed_part(b"".join(before), b"".join(pieces), RANGE_BYTES)
     spans = [(first_byte(table), last_byte(table)) for table in tables if table]
     return min((start for start, _ in spans), default=0), max((end for _, end in spans), default=0)
 

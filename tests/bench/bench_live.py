@@ -29,6 +29,7 @@ from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
 from memtui.live.task_reader import TaskReader
 from memtui.model.request import Refresh
+from memtui.opening import _TURN
 
 HERE = Path(__file__).parent
 Readings = dict[str, Callable[[], object]]
@@ -183,6 +184,7 @@ def answer(process: "subprocess.Popen[bytes]") -> tuple[int, float, float]:
 def lateness(programs: Programs) -> None:
     """How late a timer of 16.7 ms comes while another thread reads 60,000 VMAs without end."""
     print("\na timer of 16.7 ms beside readings of 60,000 VMAs: late by")
+    sys.setswitchinterval(_TURN)
     with programs.running(60_000, 0, programs.file) as process:
         reader = AddressSpaceReader(Procfs(), process.pid, smaps=False)
         reader.read()
