@@ -279,11 +279,10 @@ def instances(key: FileKey, image: ElfImage, vmas: Sequence[Vma]) -> Iterator[Lo
     A VMA alone may fit several segments, as two of them may share a page of the file: the bias that most VMAs agree
     on is taken.
     """
-    fits = {vma.start: _biases(vma, image) for vma in vmas}
-    votes = Counter(bias for biases in fits.values() for bias in biases)
+    votes = Counter(bias for vma in vmas for bias in _biases(vma, image))
     pieces: dict[int | None, list[Vma]] = {}
     for vma in vmas:
-        best = max(fits[vma.start], key=lambda bias: (votes[bias], -bias), default=None)
+        best = max(_biases(vma, image), key=lambda bias: (votes[bias], -bias), default=None)
         pieces.setdefault(best, []).append(vma)
     data = pieces.pop(None, [])
     for bias, parts in pieces.items():
