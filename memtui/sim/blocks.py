@@ -23,6 +23,10 @@ class Blocks:
             self.owners.pop(old, None)
         self.given(new, step, requested)
 
+    def moved(self, old: int, new: int) -> None:
+        """The same block lies elsewhere."""
+        self.owners[new] = self.owners.pop(old)
+
     def taken(self, block: int) -> None:
         """A block was freed."""
         self.owners.pop(block, None)

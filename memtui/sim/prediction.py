@@ -9,7 +9,7 @@ from memtui.sim import library
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.shm import sys_shmat
 from memtui.sim.process import Process
-from memtui.sim.slide import slide_heap, slide_mappings, slide_program
+from memtui.sim.slide import slide_heap, slide_mapped, slide_mappings, slide_program
 from memtui.sim.syscall_table import TABLE, arguments, numbers, run
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Call, Result
@@ -110,6 +110,8 @@ def _adopt_pointer(world: World, process: Process, call: Call, effect: Effect, r
     """The allocator's state is its own; the log's pointer is another name for what it gave."""
     if not recorded.value or not effect.value:
         return ""
+    if moved := slide_mapped(world, process, effect.value, recorded.value):
+        return moved
     moved = slide_heap(world, process, effect.value, recorded.value)
     given = library.HANDLERS[call.name](world, process, call).value if moved else effect.value
     if given and given != recorded.value:

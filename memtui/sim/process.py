@@ -131,6 +131,8 @@ class Process:
         """What exec started; None: the trace does not tell."""
         self.settled = False
         """Whether the program has changed its address space since exec."""
+        self.mapped_slid = False
+        """Whether an ltrace log has told where its mappings go."""
         self.directory = ""
         """Where relative paths start; "": where memtui runs, for all that the trace tells."""
         self.blocks = Blocks()

@@ -93,6 +93,33 @@ def slide_heap(world: World, process: Process, predicted: int, recorded: int) ->
     return f"the log does not tell where the heap begins: its first block lies {distance:#x} higher, and the heap moves"
 
 
+def slide_mapped(world: World, process: Process, predicted: int, recorded: int) -> str:
+    """Move the first block with a mapping of its own, and where all others will go.
+
+    Args:
+        world: the machine.
+        process: of which an ltrace log does not tell which program it runs, and so neither what its libraries take.
+        predicted: the block, bytes.
+        recorded: the log's.
+
+    Returns:
+        What was done, in a sentence; "" if this is not such a block.
+    """
+    distance = predicted - recorded
+    if process.program is not None or process.mapped_slid or distance % PAGE_SIZE or not 0 < distance < MMAP_RANGE:
+        return ""
+    mapping = process.allocator.moved(predicted, -distance)
+    if mapping is None:
+        return ""
+    process.mapped_slid = True
+    process.blocks.moved(predicted, recorded)
+    start, length = mapping
+    flags = MREMAP_MAYMOVE | MREMAP_FIXED
+    sys_mremap(world.kernel, process.task, start, length, length, flags, start - distance)
+    process.task.mm.mmap_base = start - distance + length
+    return f"the log does not tell what lies above its first mapping: it lies {distance:#x} lower, and so do the next"
+
+
 def _move(world: World, process: Process, start: int, end: int, distance: int) -> None:
     """Move every VMA of [start, end) up; what is in the way there is not unmapped twice."""
     mm = process.task.mm

@@ -150,6 +150,31 @@ def test_the_first_pointer_of_an_ltrace_log_tells_where_the_heap_is(end):
     assert "the heap moves" in snapshot.steps.steps[0].events[-1].text
 
 
+LARGE = """\
+malloc(100)                                      = 0x5555555592a0
+malloc(200000)                                   = 0x7ffff7da1010
+calloc(10, 30)                                   = 0x555555559310
+malloc(300000)                                   = 0x7ffff7d57010
+free(0x7ffff7da1010)                             = <void>
+realloc(0x5555555592a0, 5000)                    = 0x555555559450
+malloc(1000000)                                  = 0x7ffff7c62010
+realloc(0x7ffff7c62010, 3000000)                 = 0x7ffff7985010
+free(0x7ffff7d57010)                             = <void>
+free(0x7ffff7985010)                             = <void>
+malloc_trim(0)                                   = 1
++++ exited (status 0) +++
+"""
+
+
+def test_the_first_large_pointer_of_an_ltrace_log_tells_where_mappings_go(end):
+    """What the program's libraries take of the address space is not in the log either."""
+    snapshot = end(LARGE)
+    assert snapshot.steps is not None
+    different = [step.number for step in snapshot.steps.steps for event in step.events if event.expected]
+    assert different == [1, 2]
+    assert "so do the next" in snapshot.steps.steps[1].events[-1].text
+
+
 NESTED = """\
 7 SYS_brk(0)                                     = 0x555555559000
 7 malloc(4383 <unfinished ...>

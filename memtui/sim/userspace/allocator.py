@@ -77,6 +77,13 @@ class Allocator(Protocol):
         """1 if memory went back to the kernel."""
         ...
 
+    def moved(self, pointer: int, by: int) -> tuple[int, int] | None:
+        """A block with a mapping of its own lies `by` bytes higher from now on; start and length of that before.
+
+        None: it has no mapping of its own, and stays.
+        """
+        ...
+
     def heap_view(self) -> HeapView:
         """The arenas with every chunk and bin, as they are now."""
         ...

@@ -148,6 +148,10 @@ class Jemalloc(Preloaded):
         """
         return SIZES[self._extent(pointer, "malloc_usable_size").index or 0] if pointer else 0
 
+    def moved(self, pointer: int, by: int) -> tuple[int, int] | None:
+        """None: no block has a mapping of its own."""
+        return None
+
     def heap_view(self) -> HeapView:
         """Extents, slabs and caches as they are now. O(blocks)."""
         return view(self)

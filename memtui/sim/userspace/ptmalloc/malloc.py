@@ -276,6 +276,10 @@ class Ptmalloc:
         """The program called libc's brk(), and this is the break now: libc remembers it for the next sbrk."""
         self._heap.moved(brk)
 
+    def moved(self, pointer: int, by: int) -> tuple[int, int] | None:
+        """A block with a mapping of its own lies `by` bytes higher from now on; start and length of that before."""
+        return self._mapped.moved(pointer - HEADER, by)
+
     def heap_view(self) -> HeapView:
         """The arenas with every chunk and bin, as they are now. O(chunks)."""
         return view(self._profile, self._arenas, self._mapped, self._threads.known, self._mp)

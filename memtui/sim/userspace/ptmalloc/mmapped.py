@@ -95,6 +95,14 @@ class MappedChunks:
         self.why = "it was mmapped, so mremap changes its length, moving page tables instead of bytes"
         return address + lead
 
+    def moved(self, chunk: int, by: int) -> tuple[int, int] | None:
+        """The mapping of a chunk lies `by` bytes higher from now on; start and length of that before, if it has one."""
+        known = self.chunks.pop(chunk, None)
+        if known is None:
+            return None
+        self.chunks[chunk + by] = known
+        return chunk - known.lead, known.lead + known.size + self._uncounted
+
     def move_up(self, chunk: int, by: int) -> int:
         """Start the chunk further inside its mapping, for memalign."""
         lead, size = self.chunks.pop(chunk)

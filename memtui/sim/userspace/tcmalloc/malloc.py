@@ -162,6 +162,10 @@ class Tcmalloc(Preloaded):
         """
         return self._checked_size(pointer, "malloc_usable_size") if pointer else 0
 
+    def moved(self, pointer: int, by: int) -> tuple[int, int] | None:
+        """None: no block has a mapping of its own."""
+        return None
+
     def heap_view(self) -> HeapView:
         """Spans, objects and lists as they are now. O(objects)."""
         return view(self)
