@@ -94,6 +94,7 @@ def _adopt_brk(world: World, process: Process, call: Call, effect: Effect, recor
         mm.start_brk = mm.brk = recorded.value
     else:
         run(world.kernel, process.task, "brk", recorded.value)
+    process.brk_adopted(mm.brk)
     return ""
 
 

@@ -162,6 +162,14 @@ class Process:
         first, self._called_brk = not self._called_brk, True
         if first and self.program is not None and self.program.interpreter is not None:
             return
+        self._tell_brk(brk)
+
+    def brk_adopted(self, brk: int) -> None:
+        """The break is not where the last brk() was predicted to find it, but here: libc knows that too, if it knew."""
+        if self._brk_told is not None:
+            self._tell_brk(brk)
+
+    def _tell_brk(self, brk: int) -> None:
         self._brk_told = brk
         if self._allocator is not None:
             self._allocator.brk_moved(brk)

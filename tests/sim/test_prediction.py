@@ -186,6 +186,16 @@ NESTED = """\
 """
 
 
+def test_the_break_that_a_log_tells_is_where_the_heap_begins(end):
+    snapshot = end(
+        "SYS_brk(0)         = 0x555555559000\nmalloc(100)         = 0x5555555592a0\nfree(0x5555555592a0) = <void>\n"
+    )
+    assert snapshot.steps is not None
+    assert snapshot.steps.divergences == 1
+    assert snapshot.mm is not None
+    assert {vma.name: vma.start for vma in snapshot.mm.vmas}["[heap]"] == 0x555555559000
+
+
 def test_the_system_calls_inside_of_an_allocators_function_are_not_made_twice(end):
     snapshot = end(NESTED)
     assert snapshot.steps is not None
