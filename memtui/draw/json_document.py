@@ -64,7 +64,7 @@ def oom_document(snapshot: Snapshot) -> Document:
     domain, totalpages = snapshot.domain, snapshot.system.totalpages
     verdicts: Sequence[Verdict] = ()
     if domain is not None and totalpages is not None:
-        verdicts = rank(snapshot.tasks, domain.pages, totalpages)
+        verdicts = rank(snapshot.candidates, domain.pages, totalpages)
     return {
         "schema": SCHEMA,
         "source": snapshot.source,

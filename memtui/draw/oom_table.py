@@ -73,7 +73,7 @@ class OomTable:
             why = unknown.get("domain") or unknown.get("oom") or unknown.get("meminfo") or "RAM + swap is not known"
             self._why = wrap(f"{NOT_MEASURED} no ranking: {why}", width)
         else:
-            self.verdicts = rank(snapshot.tasks, domain.pages, totalpages)
+            self.verdicts = rank(snapshot.candidates, domain.pages, totalpages)
             why = snapshot.unknown.get("tasks", "")
             self._why = wrap(f"{NOT_MEASURED} {why}", width) if why else []
         self._rows_of = {verdict.task.pid: row for row, verdict in enumerate(self.verdicts, 1)}

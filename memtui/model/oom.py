@@ -83,3 +83,5 @@ class OomDomain(NamedTuple):
     """The total that points are measured against, pages."""
     why: str
     """Where `pages` comes from: "RAM + swap", "memory.limit_in_bytes", ..."""
+    members: tuple[int, ...] | None = None
+    """Pids of a group's processes in the order of joining, which is that of the killer's walk; None: every task."""

@@ -51,3 +51,12 @@ class Snapshot:
     """The bytes of the page that was asked for (`request.Peek`)."""
     legacy: "Mapping[int, LegacyTask]" = field(default_factory=lambda: NO_LEGACY)
     """By pid, what badness() of 2.6.32 would read; empty: nobody asked (`request.ShowOldRule`)."""
+
+    @property
+    def candidates(self) -> "tuple[Task, ...]":
+        """The tasks among which the killer chooses in `domain`, in the order of its walk."""
+        members = self.domain.members if self.domain is not None else None
+        if members is None:
+            return self.tasks
+        known = {task.pid: task for task in self.tasks}
+        return tuple(known[pid] for pid in members if pid in known)

@@ -13,6 +13,7 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.memcontrol import group_of, total_pages
 from memtui.sim.kernel.oom_kill import figures, legacy_figures, processes
 from memtui.sim.kernel.task_mmu import counters
 from memtui.sim.machine import Machine
@@ -40,6 +41,7 @@ _APPROXIMATE = MappingProxyType(
         "zones": "the zone of a page is not tracked: the highest zone gives first and gets back first",
     }
 )
+_NOT_CHARGED: Final = "approximate: kernel stacks and slab, charged too, are not simulated"
 _COMPARED: Final = ("release", "meminfo", "sysctl", "zones", "vmstat", "swaps")
 
 
@@ -77,7 +79,7 @@ class Exporter:
             title=self._title,
             system=self._system_of(kernel),
             tasks=self._tasks_of(kernel),
-            domain=self._domain_of(kernel),
+            domain=self._domain_of(kernel, process),
             legacy=self._legacy_of(kernel),
             mm=mm,
             events=machine.events,
@@ -113,8 +115,14 @@ class Exporter:
             self._tasks = tasks
         return self._tasks
 
-    def _domain_of(self, kernel: Kernel) -> OomDomain:
+    def _domain_of(self, kernel: Kernel, process: Process | None) -> OomDomain:
+        """The memory cgroup with a limit that the process shown is in, else the machine."""
         domain = OomDomain(None, kernel.totalram_pages + kernel.total_swap_pages, "RAM + swap")
+        group = group_of(kernel, process.task) if process is not None else None
+        if group is not None and group.limit is not None:
+            pages, why = total_pages(kernel, group)
+            members = tuple(task.pid for task in group.members if task.pid == task.tgid)
+            domain = OomDomain(group.name, pages, f"{why}; {_NOT_CHARGED}", members)
         if domain != self._domain or self._domain is None:
             self._domain = domain
         return self._domain

@@ -7,10 +7,13 @@ import pytest
 
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
-from memtui.model.request import Inject, Seek
+from memtui.model.request import Focus, Inject, Seek
 from memtui.model.vma import Vma, VmaKind
+from memtui.scenarios import ScenarioHost, scenario_text
 from memtui.sim import vma_export
+from memtui.sim.source import SimSource
 from memtui.sim.vma_export import VmaExports
+from memtui.trace.parser import parse
 
 START = 'execve("/demo/hello", ["hello", "-x"], 0)\n'
 ENDING = 1 << 62
@@ -150,3 +153,17 @@ def test_a_step_in_a_large_space_builds_only_what_changed(simulate, monkeypatch:
     assert len(built) == 1
     sim.apply(Inject("touch(0x10c00000, 4096, WRITE)"))
     assert len(built) <= 2 + 256
+
+
+def test_the_ranking_is_among_the_group_that_the_process_is_in():
+    text = scenario_text("oom-cgroup")
+    source = SimSource(parse(text, "oom-cgroup.trace"), ScenarioHost(), "oom-cgroup")
+    shown = source.apply(Seek(18))
+    assert shown.domain is not None
+    assert (shown.domain.name, shown.domain.pages) == ("services", 4096)
+    assert "approximate" in shown.domain.why
+    assert [task.comm for task in shown.candidates] == ["web", "cache"]
+    other = source.apply(Focus(1003))
+    assert other.domain is not None
+    assert other.domain.name is None
+    assert [task.comm for task in other.candidates] == ["shell", "web", "cache", "database"]
