@@ -1,8 +1,12 @@
-/* Takes "N" lines on stdin: touches N more pages of anonymous memory each time, and says "ok". */
+/*
+ * Takes lines on stdin, touches as many more pages each time, and says "ok": "N" anonymous, "lN" anonymous and mlocked,
+ * "sN" shared, "mN" shared and mlocked.
+ */
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 int main(void)
@@ -16,14 +20,18 @@ int main(void)
     puts("ready");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        long pages = atol(line);
-        char *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        int kind = strchr("lsm", line[0]) ? line[0] : 0;
+        long pages = atol(line + !!kind);
+        int sharing = kind == 's' || kind == 'm' ? MAP_SHARED : MAP_PRIVATE;
+        char *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
 
         if (memory == MAP_FAILED)
             return 1;
         madvise(memory, pages * 4096, MADV_NOHUGEPAGE);
         for (long page = 0; page < pages; page++)
             memory[page * 4096] = 1;
+        if ((kind == 'l' || kind == 'm') && mlock(memory, pages * 4096))
+            return 1;
         puts("ok");
         fflush(stdout);
     }
