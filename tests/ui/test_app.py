@@ -13,6 +13,7 @@ from textual.widgets import Input
 from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone
 from memtui.model.request import Back, Focus, Peek, Refresh, Seek, Step
+from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
 from memtui.ui.app import MemtuiApp
 from memtui.ui.home import Home, Scenario
@@ -357,6 +358,26 @@ async def test_a_simulation_has_no_bytes_and_says_what_it_knows_of_them(run: Run
         assert "4,096 zeros" in "".join(board.text_of(row) for row in range(len(board.lines)))
         await pilot.press("Z")
         assert not board.bytes
+
+
+class Growing(Simulated):
+    """Its heap is there from step 4 on."""
+
+    def picture(self) -> Snapshot:
+        now = super().picture()
+        if now.mm is None or self.cursor >= 4:
+            return now
+        return replace(now, mm=replace(now.mm, vmas=tuple(vma for vma in now.mm.vmas if vma.start != HEAP)))
+
+
+async def test_the_cursor_goes_to_the_heap_when_it_comes_unless_it_was_put_elsewhere(run: Run) -> None:
+    for keys in ([], ["end"]):
+        async with run(Growing(at=3)) as pilot:
+            board = pilot.app.screen.query_one(MapPane)
+            assert board.address != HEAP
+            await pilot.press(*keys, "n")
+            await settle(pilot)
+            assert (board.address == HEAP) is not bool(keys)
 
 
 # Sizes

@@ -40,6 +40,8 @@ class MapPane(Pane):
         super().__init__(id=id)
         self.address: int | None = None
         """The byte under the cursor; None before there is a map."""
+        self._chosen = False
+        """Whether somebody put the cursor there; until then it stands where one looks first."""
         self.level = Zoom()
         """How close it is looked at."""
         self.peeks = False
@@ -83,8 +85,9 @@ class MapPane(Pane):
         self._marks = () if mm is None else changed(before, mm)
         self._bytes_before = None if self.snapshot is None else earlier_bytes(self.snapshot, snapshot)
         if mm is not None and (before is None or before.pid != mm.pid or self.address is None):
-            self.address, self.level = first_look(mm), Zoom()
-            self._peeked = self._examined = None
+            self.level, self._chosen, self._peeked, self._examined = Zoom(), False, None, None
+        if mm is not None and mm is not before and not self._chosen:
+            self.address = first_look(mm)
         super().update_from(snapshot)
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
@@ -103,7 +106,8 @@ class MapPane(Pane):
         """The map, or the pages of one VMA; the cursor stays on its address."""
         mm, vma, width = snapshot.mm, self.vma, self.room.width
         if mm is None:
-            self._draw_nothing(snapshot)
+            self._drawing = self.cursor = None
+            self.show(RowLines(nothing_rows(snapshot, width), width), title=self.TITLE, subtitle="")
             return
         if self.bytes and vma is not None and self.address is not None:
             self._draw_bytes(vma, page_down(self.address), snapshot)
@@ -153,10 +157,6 @@ class MapPane(Pane):
         self._examined = wanted
         self.post_message(self.Wanted(Examine(wanted)))
 
-    def _draw_nothing(self, snapshot: Snapshot) -> None:
-        self._drawing = self.cursor = None
-        self.show(RowLines(nothing_rows(snapshot, self.room.width), self.room.width), title=self.TITLE, subtitle="")
-
     def _place(self) -> None:
         if self._drawing is not None and self.address is not None:
             self.move_to(self._drawing.row_of(self.address), self._drawing.column_of(self.address))
@@ -165,7 +165,7 @@ class MapPane(Pane):
 
     def go(self, address: int) -> None:
         """Put the cursor on a byte; outside of the pages that are shown, the whole address space comes back."""
-        self.address = address
+        self.address, self._chosen = address, True
         self.redraw()
         self._place()
 
@@ -266,7 +266,7 @@ class MapPane(Pane):
         if self.bytes and level.level is not Level.BYTES:
             self._peeked = None
             self.post_message(self.Wanted(Peek(None)))
-        self.level = level
+        self.level, self._chosen = level, True
         self.redraw()
         return True
 

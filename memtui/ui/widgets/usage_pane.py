@@ -5,7 +5,9 @@ from functools import partial
 from typing import ClassVar, Final
 
 from memtui.draw.answer import Answer
+from memtui.draw.fit import shorten
 from memtui.draw.lines import RowLines
+from memtui.draw.run import Run
 from memtui.draw.usage import UsageTable, tables
 from memtui.draw.usage_sums import UsageSums
 from memtui.draw.why import vma_answer
@@ -40,7 +42,8 @@ class UsagePane(Pane):
         """The kinds, or the VMAs of one."""
         if snapshot.mm is None:
             self._table = self._work = None
-            self.show(RowLines((), self.room.width), title=self.TITLE, subtitle="")
+            why = Run(f" {shorten(snapshot.unknown.get('mm', 'no process yet'), self.room.width - 2)}", "text.dim")
+            self.show(RowLines(((why,),), self.room.width), title=self.TITLE, subtitle="")
             return
         swap = snapshot.system.meminfo.get("SwapTotal")
         self._work = tables(self._sums, snapshot.mm, self.room.width, self._kind, swap=swap)
