@@ -160,7 +160,13 @@ KEYS: Final[tuple[Key, ...]] = (
         _VIEW,
         footer=2,
     ),
-    Key("Z,escape", "zoom(-1)", "out", "further away; from the whole address space back to the list", _VIEW),
+    Key(
+        "Z,escape",
+        "zoom(-1)",
+        "out",
+        "end what takes long; else further away, from the whole address space back to the list",
+        _VIEW,
+    ),
     Key(
         "enter",
         "enter",
