@@ -164,7 +164,7 @@ KEYS: Final[tuple[Key, ...]] = (
         "Z,escape",
         "zoom(-1)",
         "out",
-        "end what takes long; else further away, from the whole address space back to the list",
+        "end what takes long; further away; at last back to the list",
         _VIEW,
     ),
     Key(
