@@ -1,6 +1,7 @@
 """When an expensive reading is due again: a share of one core is spent on it, not a fixed rate."""
 
 import gc
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,7 +90,14 @@ class Pace:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No garbage collection while many values are made, none of which is garbage: it would look through all of them."""
+    """No garbage collection while many values are made, none of which is garbage: it would look through all of them.
+
+    Beside a screen, in a thread, it goes on: in small steps now, and not all at once behind the reading, which would
+    hold up the screen.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     enabled = gc.isenabled()
     gc.disable()
     try:
