@@ -19,6 +19,7 @@ from memtui.model.pages import Residence
 from memtui.model.vma import Vma, VmaKind
 
 _SHMEM_KINDS: Final = frozenset({VmaKind.SHMEM, VmaKind.SHARED_ANON, VmaKind.SYSV, VmaKind.MEMFD})
+_KIND: Final = Vma._fields.index("kind")
 _TORN: Final = "VMAs changed while they were read"
 _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
@@ -226,8 +227,8 @@ class AddressSpaceReader:
 def _hidden_swap(vmas: Sequence[Vma]) -> int:
     """KiB that smaps counts as swapped in shared memory and that no run shows."""
     hidden = 0
-    for vma in vmas:
-        if vma.kind in _SHMEM_KINDS and vma.smaps is not None and vma.smaps.swap:
+    for vma in [vma for vma in vmas if vma[_KIND] in _SHMEM_KINDS]:
+        if vma.smaps is not None and vma.smaps.swap:
             shown = sum(run.pages for run in vma.runs or () if run.residence is Residence.SWAPPED)
             hidden += max(vma.smaps.swap - 4 * shown, 0)
     return hidden
