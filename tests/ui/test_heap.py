@@ -1,5 +1,6 @@
 """The heap on the screen: it is asked for only while it can be seen, and what is chosen stays chosen."""
 
+import threading
 from array import array
 from dataclasses import replace
 from typing import cast
@@ -10,8 +11,10 @@ from textual.pilot import Pilot
 from memtui.model.address import Range
 from memtui.model.heap import ArenaView, HeapView
 from memtui.model.heap_table import ChunkTable
-from memtui.model.request import Refresh, ShowHeap
+from memtui.model.progress import Progress, Watcher, unwatched
+from memtui.model.request import Refresh, Request, ShowHeap
 from memtui.model.snapshot import Snapshot
+from memtui.ui.widgets.bars import HeaderBar
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.map_pane import MapPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
@@ -177,11 +180,44 @@ class Reading(Simulated):
         return replace(now, mm=replace(now.mm, heap=HeapView("ptmalloc", (), (), (), None, progress=0.4)))
 
 
+class Slow(Simulated):
+    """Begins to read a heap, and tells how it goes, until it is stopped or let through."""
+
+    def __init__(self) -> None:
+        super().__init__(at=3)
+        self.watch: Watcher = unwatched
+        self.gate = threading.Event()
+
+    def apply(self, request: Request) -> Snapshot:
+        while request == ShowHeap() and not self.gate.wait(0.005):
+            self.watch(Progress("reading /proc/42/maps"))
+        return super().apply(request)
+
+
+async def test_a_heap_that_only_begins_to_be_read_can_be_left(run: Run) -> None:
+    source = Slow()
+    async with run(source) as pilot:
+        header = pilot.app.screen.query_one(HeaderBar)
+        await pilot.press("H")
+        await until(pilot, lambda: "reading /proc/42/maps · Esc stops" in header.text_of(0))
+        await pilot.press("escape")
+        source.gate.set()
+        await settle(pilot)
+        assert not source.heap_wanted
+        assert pilot.app.focused is pilot.app.screen.query_one(MapPane)
+        # And is read when it is wanted again.
+        await press(pilot, "H")
+        assert source.heap_wanted
+        assert pane_of(pilot).address is not None
+
+
 async def test_a_heap_that_is_read_for_long_can_be_left(run: Run) -> None:
     source = Reading(at=3)
     async with run(source) as pilot:
         await pilot.press("H")
         await until(pilot, lambda: "reading the heap: 40 % · Esc stops" in pane_of(pilot).text_of(0))
+        header = pilot.app.screen.query_one(HeaderBar)
+        await until(pilot, lambda: "reading the heap, 40 % · Esc stops" in header.text_of(0))
         await pilot.press("escape")
         await settle(pilot)
         assert not source.heap_wanted

@@ -7,6 +7,7 @@ from memtui.model.snapshot import Snapshot
 from memtui.ui.screens.asking import AskingScreen
 
 if TYPE_CHECKING:
+    from memtui.model.heap import HeapView
     from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapPane
 
 HEAP_PANES: Final = frozenset({"heap", "heap-detail"})
@@ -42,12 +43,24 @@ class HeapScreen(AskingScreen):
 
     def stop_heap(self) -> bool:
         """Leave a heap of which nothing is known yet; False: none is being read."""
-        now = self.memtui.snapshot
-        heap = now.mm.heap if now is not None and now.mm is not None else None
-        if heap is None or heap.progress is None or heap.arenas or not self.has_class("-heap"):
+        lane = self.memtui.lane
+        begins = self.heap_so_far is None and lane is not None and not lane.idle
+        if not self.has_class("-heap") or (self.reading_heap is None and not begins):
             return False
         self.action_show("map")
         return True
+
+    @property
+    def heap_so_far(self) -> "HeapView | None":
+        """The heap, as far as it has been read."""
+        now = self.memtui.snapshot
+        return now.mm.heap if now is not None and now.mm is not None else None
+
+    @property
+    def reading_heap(self) -> float | None:
+        """How much of a heap has been read that cannot be shown yet; None: there is no such heap."""
+        heap = self.heap_so_far
+        return None if heap is None or heap.arenas or not self.has_class("-heap") else heap.progress
 
     def point_heap(self) -> None:
         """Show what is known of the chunk under the cursor."""

@@ -217,7 +217,7 @@ class MainScreen(
 
     def action_zoom(self, direction: int) -> None:
         """Closer or further away; from furthest away back to the list."""
-        if direction < 0 and (self.stop_waiting() or self.stop_heap()):
+        if direction < 0 and (self.stop_heap() or self.stop_waiting()):
             return
         if direction < 0 and self.asks_why:
             self.action_why()

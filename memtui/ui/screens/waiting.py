@@ -5,6 +5,7 @@ from typing import Final
 
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
+from memtui.ui.screens.heap import HeapScreen
 from memtui.ui.screens.knowing import KnowingScreen
 from memtui.ui.screens.timing import TimingScreen
 
@@ -14,7 +15,7 @@ _AGAIN: Final = 0.1
 """Seconds from one look at it to the next."""
 
 
-class WaitingScreen(TimingScreen, KnowingScreen):
+class WaitingScreen(TimingScreen, HeapScreen, KnowingScreen):
     """Looks at the lane and the desk only while something is on its way."""
 
     def __init__(self) -> None:
@@ -59,6 +60,8 @@ class WaitingScreen(TimingScreen, KnowingScreen):
         lane = self.memtui.lane
         if self.seeking:
             return self.seeking
+        if self.reading_heap is not None:
+            return f"reading the heap, {self.reading_heap * 100:.0f} %"
         if lane is None or lane.idle:
             return None
         progress = lane.progress
