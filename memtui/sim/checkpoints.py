@@ -141,12 +141,12 @@ class _Constants:
         stream = io.BytesIO()
         pickler = pickle.Pickler(stream, pickle.HIGHEST_PROTOCOL)
         pickler.dispatch_table = self._table
-        with _collector_at_rest():
+        with collector_at_rest():
             pickler.dump(machine)
         return stream.getvalue()
 
     def load(self, state: bytes) -> object:
-        with _collector_at_rest():
+        with collector_at_rest():
             return _Unpickler(state, self._objects).load()
 
     def _reduce(self, constant: object) -> tuple[Callable[[int], object], tuple[int]]:
@@ -174,7 +174,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """Many objects come at once and none of them is garbage, so looking for garbage only takes time."""
     active = gc.isenabled()
     gc.disable()

@@ -8,12 +8,18 @@ from collections.abc import MutableSequence
 from itertools import islice
 from typing import Final
 
+from memtui.model.address import page_up
+from memtui.model.errors import ParseError
 from memtui.model.event import EventKind
 from memtui.model.step import StepRecord
-from memtui.sim.checkpoints import Checkpoints
+from memtui.sim.checkpoints import Checkpoints, collector_at_rest
+from memtui.sim.kernel.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE
+from memtui.sim.kernel.outcome import Errno
+from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area
 from memtui.sim.machine import Machine
 from memtui.sim.overlap import entry, exit_line, on_the_map
-from memtui.trace.line import Statement
+from memtui.sim.syscall_table import numbers
+from memtui.trace.line import Call, Statement
 
 REACH: Final = 256
 """Steps around a difference in which its reason is looked for."""
@@ -43,6 +49,8 @@ class Ordering:
         self._searched: set[int] = set()
         self._failures = 0
         self._tries = 0
+        self._start = b""
+        """The state before the steps that are looked at."""
 
     def doubtful_from(self, machine: Machine) -> int | None:
         """The position from which on the order may be another, when the result of the last step differed.
@@ -63,19 +71,21 @@ class Ordering:
                 start, first = index, min(first, entry(earlier))
         return start
 
-    def settle(self, machine: Machine, end: int) -> bool:
-        """Order the steps from the machine's position to `end`, and those that overlap them, so that all results agree.
+    def settle(self, state: bytes, end: int) -> bool:
+        """Order the steps from a machine's position to `end`, and those that overlap them, so that all results agree.
 
         Args:
-            machine: stands at the first; it is used up.
+            state: of the machine, which stands at the first.
             end: position behind the step whose result differed.
 
         Returns:
             Whether there is such an order; if not, the program is as it was.
         """
         before = list(self._program)
-        self._tries = TRIES
-        if self._search(machine, end) and len(self._program) == len(before):
+        self._tries, self._start = TRIES, state
+        with collector_at_rest():
+            found = self._search(self._states.loaded(state), end)
+        if found and len(self._program) == len(before):
             self._failures = 0
             return True
         self._program[:] = before
@@ -84,8 +94,8 @@ class Ordering:
 
     def _search(self, machine: Machine, end: int) -> bool:
         while machine.position < end:
-            choices = self._choices(machine)
-            if len(choices) > 1:
+            choices = [index for index in self._choices(machine) if self._possible(machine, self._program[index])]
+            if len(choices) > 1 or choices != [machine.position]:
                 return self._try_each(machine, choices, end)
             self._tries -= 1
             if differs(machine.step()) or self._tries <= 0:
@@ -93,11 +103,11 @@ class Ordering:
         return True
 
     def _try_each(self, machine: Machine, choices: list[int], end: int) -> bool:
-        state, here = self._states.saved(machine), machine.position
+        here = machine.position
         for index in choices:
             chosen = self._program.pop(index)
             self._program.insert(here, chosen._replace(ahead=chosen.ahead or index > here))
-            trial = self._states.loaded(state)
+            trial = machine if index == choices[0] else self._machine_at(here)
             self._tries -= 1
             if not differs(trial.step()) and self._search(trial, max(end, index + 1)):
                 return True
@@ -106,6 +116,13 @@ class Ordering:
             del self._program[here]
             self._program.insert(index, chosen)
         return False
+
+    def _machine_at(self, position: int) -> Machine:
+        """A machine that ran the steps in the order chosen so far: they are few, and quicker to run than to keep."""
+        machine = self._states.loaded(self._start)
+        while machine.position < position:
+            machine.step()
+        return machine
 
     def _choices(self, machine: Machine) -> list[int]:
         """Positions of the steps that may be the next one, those first that come first as things stand.
@@ -125,6 +142,24 @@ class Ordering:
             if offset and entry(statement) < bound and self._mm(machine, statement) is mm
         ]
         return [here, *others]
+
+    @staticmethod
+    def _possible(machine: Machine, statement: Statement) -> bool:
+        """Whether a call could give its result if it came next, as far as that shows without running it."""
+        call, process = statement.what, machine.world.processes.get(statement.pid or 0)
+        if process is None or not isinstance(call, Call) or call.name != "mmap":
+            return True
+        recorded = None if call.result is None or call.result.errno else call.result.value
+        if recorded is None or machine.world.kernel.profile.free_area_cache:  # which remembers its searches
+            return True
+        try:
+            addr, length, _, flags = numbers(call, 4, machine.world.variables)
+            if not flags & MAP_ANONYMOUS or flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) or addr:
+                return True
+            wanted = Wanted(0, page_up(length), flags)
+            return get_unmapped_area(machine.world.kernel, process.task, wanted) == recorded
+        except (ParseError, Errno):
+            return True
 
     @staticmethod
     def _mm(machine: Machine, statement: Statement) -> object:

@@ -142,10 +142,9 @@ class SimSource:
         start = self._ordering.doubtful_from(last)
         if start is None:
             return False
-        trial = self._machine_at(start)
-        state = self._checkpoints.saved(trial)
+        state = self._checkpoints.saved(self._machine_at(start))
         self._recent = (start, state)
-        if not self._ordering.settle(trial, last.position):
+        if not self._ordering.settle(state, last.position):
             return False
         self._pictures.forget_behind(start)
         self._checkpoints.forget_behind(start)
