@@ -23,7 +23,6 @@ from memtui.sim.vma_export import VmaExports
 
 if TYPE_CHECKING:
     from memtui.sim.blocks import Blocks
-    from memtui.sim.kernel.mm import Mm
 
 SPACES: Final = 8
 """Address spaces whose pictures are kept to be used again."""
@@ -53,7 +52,8 @@ class Exporter:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._vmas: OrderedDict[Mm, VmaExports] = OrderedDict()
+        self._vmas: OrderedDict[int, VmaExports] = OrderedDict()
+        """By process: a machine that is restored has other address spaces with the same content."""
         self._system: SystemSnapshot | None = None
         self._legacy: dict[int, LegacyTask] = {}
         self._tasks: tuple[Task, ...] = ()
@@ -130,15 +130,15 @@ class Exporter:
     def _mm_of(self, kernel: Kernel, process: Process) -> MmSnapshot:
         task = process.task
         mm = task.mm
-        if mm not in self._vmas:
-            self._vmas[mm] = VmaExports(kernel)
-        self._vmas.move_to_end(mm)
+        exports = self._vmas.setdefault(task.tgid, VmaExports(kernel))
+        exports.kernel = kernel
+        self._vmas.move_to_end(task.tgid)
         if len(self._vmas) > SPACES:
             self._vmas.popitem(last=False)
         return MmSnapshot(
             pid=task.pid,
             comm=task.comm,
-            vmas=self._vmas[mm].update(mm),
+            vmas=exports.update(mm),
             counters=counters(mm),
             start_brk=mm.start_brk,
             brk=mm.brk,

@@ -30,15 +30,16 @@ VSYSCALL: Final = Vma(
 
 
 class VmaExports:
-    """What was exported of one mm, to be used again.
+    """What was exported of the address space of one process, to be used again.
 
-    The kernel's VMAs are values that are replaced when they change, and a page table of 2 MiB tells by its content
-    whether it did; so after a step only the VMAs between the first and the last change are built, and of these
-    only the ones that are new.
+    The kernel's VMAs are values, and a page table of 2 MiB tells by its content whether it changed; so after a step
+    only the VMAs between the first and the last change are looked at, and of these only those built that are new. A
+    machine that was restored from a checkpoint has other objects of the same value.
     """
 
     def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
+        """The one that the address space is of now."""
         assert VSYSCALL.smaps is not None
         gate = VSYSCALL.smaps._replace(protection_key=0 if kernel.pkeys else None)
         self._gate = VSYSCALL._replace(smaps=gate)
@@ -53,7 +54,7 @@ class VmaExports:
     def update(self, mm: Mm) -> tuple[Vma, ...]:
         """The VMAs as they are now; an unchanged one is the same object as before.
 
-        Cost: O(n) comparisons of pointers, and O(changes) for the rest.
+        Cost: O(n) comparisons, and O(changes) for the rest.
         """
         changed = self._changed_tables(mm)
         changed += self._moved_labels(mm)
@@ -94,10 +95,8 @@ class VmaExports:
         tail = _common_tail(old, areas, head)
         gone, come = old[head : len(old) - tail], areas[head : len(areas) - tail]
         self._note_files(gone, come)
-        known = {
-            id(area): exported for area, exported in zip(gone, self._exported[head : len(old) - tail], strict=True)
-        }
-        self._exported[head : len(old) - tail] = [known.get(id(area)) or self._build(mm, area) for area in come]
+        known = dict(zip(gone, self._exported[head : len(old) - tail], strict=True))
+        self._exported[head : len(old) - tail] = [known.get(area) or self._build(mm, area) for area in come]
         self._areas = areas
 
     def _note_files(self, gone: Iterable[kernel_vma.Vma], come: Iterable[kernel_vma.Vma]) -> None:
@@ -131,8 +130,8 @@ class VmaExports:
             inode=inode_number(area),
             name=label(mm, area).replace("\n", "\\012"),
             kind=kind(mm, area),
-            vm_flags=vm_flags(self._kernel, area),
-            smaps=_smaps(area, runs, pkey(area.flags) if self._kernel.pkeys else None),
+            vm_flags=vm_flags(self.kernel, area),
+            smaps=_smaps(area, runs, pkey(area.flags) if self.kernel.pkeys else None),
             runs=runs,
         )
 
@@ -146,21 +145,21 @@ def _content(leaf: Leaf) -> tuple[object, ...]:
 
 
 def _common_head(old: Sequence[object], new: Sequence[object]) -> int:
-    """How many objects at the start are the same."""
+    """How many at the start are equal."""
     limit, at = min(len(old), len(new)), 0
     while at + _STRIDE <= limit and old[at : at + _STRIDE] == new[at : at + _STRIDE]:
         at += _STRIDE
-    while at < limit and old[at] is new[at]:
+    while at < limit and old[at] == new[at]:
         at += 1
     return at
 
 
 def _common_tail(old: Sequence[object], new: Sequence[object], head: int) -> int:
-    """How many objects at the end are the same, not counting the `head` first ones."""
+    """How many at the end are equal, not counting the `head` first ones."""
     limit, count = min(len(old), len(new)) - head, 0
     while count + _STRIDE <= limit and _slice(old, count) == _slice(new, count):
         count += _STRIDE
-    while count < limit and old[-1 - count] is new[-1 - count]:
+    while count < limit and old[-1 - count] == new[-1 - count]:
         count += 1
     return count
 

@@ -137,6 +137,23 @@ def test_what_is_used_again_is_what_would_be_built_anew(simulate, seed: int, mon
     sim._machine.check()
 
 
+def test_a_machine_that_was_restored_is_exported_with_the_same_objects(simulate):
+    lines = [
+        f"mmap({0x10000000 + n * 8192:#x}, 4K, {RW}, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)" for n in range(9)
+    ]
+    sim = simulate(START + "\n".join(lines))
+    sim.apply(Seek(ENDING))
+    state = sim._checkpoints.saved(sim._machine)
+    sim.apply(Inject("touch(0x10000000, 4096, WRITE)"))
+    last = sim.apply(Inject("munmap(0x10002000, 4096)")).mm
+    restored = sim._checkpoints.loaded(state)
+    before = sim._exporter.export(restored, None).mm
+    assert (at(last, 0x10000000).smaps.rss, at(before, 0x10000000).smaps.rss) == (4, 0)
+    assert at(before, 0x10002000).end == 0x10003000
+    assert at(before, 0x10004000) is at(last, 0x10004000)
+    assert before.vmas == VmaExports(restored.world.kernel).update(restored.current.task.mm)
+
+
 def test_a_step_in_a_large_space_builds_only_what_changed(simulate, monkeypatch: pytest.MonkeyPatch):
     lines = [
         f"mmap({0x10000000 + number * 8192:#x}, 4096, {RW}, MAP_PRIVATE|MAP_ANONYMOUS|MAP_FIXED, -1, 0)"
