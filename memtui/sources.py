@@ -84,6 +84,7 @@ def _replay(trace: "Trace", title: str, host: "Host", watch: Watcher, *, at: int
     from memtui.sim.source import SimSource
 
     gc.freeze()  # a long trace is no garbage; looking through it again and again takes longer than the replay
+    gc.enable()
     source = SimSource(trace, host, title)
     source.watch = watch
     if len(trace.statements) >= LONG:

@@ -7,7 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line; the console script. Its exit status is that of `memtui.cli.main`."""
-    gc.disable()  # what is imported is no garbage, and looking through it takes its time
+    # What is imported and what is read first is no garbage, and looking through it takes its time: garbage is looked
+    # for from when the screen stands, or a trace is replayed.
+    gc.disable()
     try:
         frame = None
         if (pid := _pid(sys.argv[1:])) is not None:
@@ -16,8 +18,6 @@ def main() -> None:
             frame = look(pid)
         from memtui.cli import main as run
 
-        gc.freeze()
-        gc.enable()
         run(frame=frame)
     except KeyboardInterrupt:
         sys.exit(130)
