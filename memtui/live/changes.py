@@ -1,8 +1,19 @@
-"""What differs between two readings of a table: how much is equal at both ends is found by halving."""
+"""What differs between two readings of the same."""
+
+from itertools import compress
+from operator import is_not
+from typing import Final
+
+from memtui.model.vma import Vma
+
+_MEASURED: Final = Vma._fields.index("smaps")
+"""From this field on a VMA tells what was measured, and not what it is."""
 
 
 def changed_part(before: bytes, now: bytes, record: int) -> tuple[bytes, bytes]:
     """The records between those that are equal at the beginning and those that are equal at the end. O(bytes).
+
+    How many are equal is found by halving, not one by one.
 
     Args:
         before: a table.
@@ -37,3 +48,13 @@ def _common(before: bytes, now: bytes, record: int) -> int:
 def _end(table: bytes, fewer: int, more: int, record: int) -> bytes:
     """Records counted from the end."""
     return table[len(table) - more * record : len(table) - fewer * record]
+
+
+def same_areas(before: tuple[Vma, ...], now: tuple[Vma, ...]) -> bool:
+    """Whether the VMAs differ only in figures and runs."""
+    if before is now:
+        return True
+    if len(before) != len(now):
+        return False
+    differing = compress(zip(before, now, strict=True), map(is_not, before, now))
+    return all(old[:_MEASURED] == new[:_MEASURED] for old, new in differing)

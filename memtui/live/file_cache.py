@@ -4,10 +4,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from memtui.live.cached_pages import OPEN_FLAGS, CachedPages, why_not
+from memtui.live.changes import same_areas
 from memtui.live.procfs import Procfs
 from memtui.model.address import PAGE_SIZE
 from memtui.model.errors import SourceError
@@ -34,11 +35,11 @@ class FileCacheReader:
         self.paths: tuple[str, ...] = ()
         """Files that the user asked for."""
         self._last: tuple[FileCache, ...] = ()
-        self._vmas: Sequence[Vma] = ()
+        self._vmas: tuple[Vma, ...] = ()
         self._of: tuple[str, ...] = ()
         self._looked = self._cost = 0.0
 
-    def read(self, folder: str, vmas: Sequence[Vma]) -> tuple[FileCache, ...]:
+    def read(self, folder: str, vmas: tuple[Vma, ...]) -> tuple[FileCache, ...]:
         """Each file once: the mapped ones by ascending address, the open ones by descriptor, those asked for.
 
         Looks again when other files are mapped or asked for, or after a while.
@@ -48,7 +49,7 @@ class FileCacheReader:
             vmas: by ascending address.
         """
         now = time.monotonic()
-        if self.paths == self._of and not self._is_due(now, changed=vmas is not self._vmas):
+        if self.paths == self._of and not self._is_due(now, changed=not same_areas(self._vmas, vmas)):
             return self._last
         first: dict[tuple[tuple[int, int], int], Vma] = {}
         for vma in vmas:

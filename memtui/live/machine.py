@@ -23,7 +23,6 @@ _PERIOD: Final = 0.9
 """Seconds that a rate is over, at least."""
 _ZONE: Final = re.compile(r"^Node (\d+), zone +(\S+)", re.MULTILINE)
 _PROTECTION: Final = re.compile(r"protection: \(([^)]*)\)")
-_FIGURE: Final = re.compile(r"^ +(free|min|low|high|managed) +(\d+)$", re.MULTILINE)
 _KEYS: Final = frozenset({"free", "min", "low", "high", "managed"})
 _AVERAGE: Final = re.compile(r"^(some|full) avg10=([\d.]+)", re.MULTILINE)
 
@@ -38,7 +37,7 @@ def _zones(text: str) -> Iterator[Zone]:
     nodes = {match[1] for match in starts}
     for match, following in zip(starts, [*starts[1:], None], strict=False):
         part = text[match.end() : following.start() if following else len(text)]
-        figures = {name: int(value) for name, value in _pages_part(part)}
+        figures = _pages_of(part)
         if not figures.get("managed") or not figures.keys() >= _KEYS:
             continue
         name = match[2] if len(nodes) == 1 else f"{match[2]} {match[1]}"
@@ -48,12 +47,14 @@ def _zones(text: str) -> Iterator[Zone]:
         yield Zone(name, figures["managed"], figures["free"], *marks, reserve)
 
 
-def _pages_part(part: str) -> list[tuple[str, str]]:
+def _pages_of(part: str) -> dict[str, int]:
     """The figures of the zone itself: those of its node come before "pages free", of its per-CPU lists behind."""
     begin = part.find("pages free")
-    end = part.find("pagesets", begin)
-    zone = part[begin if begin >= 0 else 0 : end if end >= 0 else len(part)].replace("pages free", "      free", 1)
-    return _FIGURE.findall("  " + zone)
+    if begin < 0:
+        return {}
+    words = part[begin + len("pages ") : part.find("protection:", begin)].split()
+    figures = zip(words[::2], words[1::2], strict=False)
+    return {name: int(value) for name, value in figures if value.isdecimal()}
 
 
 def read_events(procfs: Procfs, unknown: dict[str, str]) -> dict[str, int]:

@@ -1,11 +1,11 @@
 """Where the pages of each VMA live: read by the best window that this kernel has."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, zip_longest
-from operator import is_, is_not, itemgetter
+from itertools import chain, zip_longest
+from operator import is_, itemgetter
 from typing import Final, NamedTuple
 
-from memtui.live.changes import changed_part
+from memtui.live.changes import changed_part, same_areas
 from memtui.live.joined import ANON, Runs, join, meaning_of, with_runs
 from memtui.live.pagemap import MAX_PAGES, find_zero_pfn, walk
 from memtui.live.pagemap_scan import PAGE_IS_HUGE, RANGE_BYTES, Scanner, first_byte, last_byte, ranges_of
@@ -16,8 +16,6 @@ from memtui.model.vma import Vma
 
 _KERNEL_HALF: Final = 1 << 63
 """Where [vsyscall] lies, out of reach for pagemap."""
-_MEASURED: Final = Vma._fields.index("smaps")
-"""From this field on a VMA tells what was measured, and not what it is."""
 _RUNS_OF: Final = itemgetter(Vma._fields.index("runs"))
 _LARGE: Final = 32 << 20
 """Bytes of an anonymous VMA that is worth a call of its own."""
@@ -71,7 +69,7 @@ class ResidenceReader:
         return RunsReading(_with(vmas, runs), why)
 
     def _scanned(self, fd: int, vmas: tuple[Vma, ...], scanner: Scanner) -> tuple[Vma, ...]:
-        if vmas is not self._vmas and not _same_areas(self._vmas, vmas):
+        if not same_areas(self._vmas, vmas):
             self._spans = tuple(_spans(vmas))
         pieces: list[bytes] = []
         for start, end, files in self._spans:
@@ -87,14 +85,6 @@ class ResidenceReader:
             vmas = _joined(vmas, self._pieces, pieces)
         self._vmas, self._pieces = vmas, pieces
         return vmas
-
-
-def _same_areas(before: tuple[Vma, ...], now: tuple[Vma, ...]) -> bool:
-    """Whether the VMAs differ only in figures and runs."""
-    if len(before) != len(now):
-        return False
-    differing = compress(zip(before, now, strict=True), map(is_not, before, now))
-    return all(old[:_MEASURED] == new[:_MEASURED] for old, new in differing)
 
 
 def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> tuple[Vma, ...]:
