@@ -186,7 +186,7 @@ def test_shared_memory_goes_out_as_well(counted: Script):
     assert mm.rss_shmem == 50
 
 
-@pytest.mark.parametrize("number", range(24))
+@pytest.mark.parametrize("number", range(12))
 def test_random_programs(swap: Device, number: int, runner: FilePath, place: Place):
     with Both(runner, place, Seed("swap", number)) as both:
         found = both.fuzz(120)
