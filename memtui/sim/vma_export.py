@@ -2,10 +2,11 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from memtui.model.address import PMD_SIZE
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Smaps, Vma, VmaKind
 from memtui.sim.kernel import vma as kernel_vma
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _KIB_A_PAGE: Final = 4
 _STRIDE: Final = 1024
 """VMAs that are compared at once in the search for what changed."""
-_RESIDENT: Final = frozenset({Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM})
+_COUNTED: Final = (Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM, Residence.SWAPPED)
 VSYSCALL: Final = Vma(
     0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, (0, 0), 0, "[vsyscall]", VmaKind.SPECIAL, ("ex",),
     Smaps(4, 4, 4, rss=0, pss=0, anonymous=0, lazy_free=0, anon_huge_pages=0, swap=0, locked=0), (),
@@ -47,6 +48,10 @@ class VmaExports:
         self._exported: list[Vma] = []
         self._tables: dict[tuple[int, int], tuple[object, ...]] = {}
         """First table and the one behind, of each table and each run of equal ones."""
+        self._places: list[tuple[int, int]] = []
+        """The same by ascending address."""
+        self._drawn: dict[tuple[int, int], tuple[object, _Part]] = {}
+        """What was drawn of tables that lie whole in one VMA, and of which content."""
         self._files: Counter[OpenFile] = Counter()
         self._labels: dict[OpenFile, str] = {}
         self._marks = (0, 0, 0)
@@ -68,6 +73,9 @@ class VmaExports:
         tables = {(index, index + 1): _content(leaf) for index, leaf in leaves.items()}
         tables |= {(run.first, run.behind): (run.marked, run.huge) for run in leaves.table_runs}
         before, self._tables = self._tables, tables
+        if tables.keys() != before.keys():
+            self._places = sorted(tables)
+            self._drawn = {place: drawn for place, drawn in self._drawn.items() if place in tables}
         ranges = [place for place, content in tables.items() if before.get(place) != content]
         ranges += [place for place in before if place not in tables]
         return [(first << PMD_SHIFT, behind << PMD_SHIFT) for first, behind in ranges]
@@ -120,7 +128,8 @@ class VmaExports:
                 self._exported[index] = built
 
     def _build(self, mm: Mm, area: kernel_vma.Vma) -> Vma:
-        runs = mm.pages.runs(area.start, area.end)
+        parts = list(self._parts(mm, area.start, area.end))
+        runs = _joined(parts)
         return Vma(
             start=area.start,
             end=area.end,
@@ -131,9 +140,67 @@ class VmaExports:
             name=label(mm, area).replace("\n", "\\012"),
             kind=kind(mm, area),
             vm_flags=vm_flags(self.kernel, area),
-            smaps=_smaps(area, runs, pkey(area.flags) if self.kernel.pkeys else None),
+            smaps=_smaps(area, parts, pkey(area.flags) if self.kernel.pkeys else None),
             runs=runs,
         )
+
+    def _parts(self, mm: Mm, start: int, end: int) -> "Iterator[_Part]":
+        """The pages of [start, end) by ascending address; those of whole tables are counted anew when they changed."""
+        first, behind = -(-start // PMD_SIZE), end // PMD_SIZE
+        if behind <= first:
+            yield _part(mm, start, end)
+            return
+        yield _part(mm, start, first << PMD_SHIFT)
+        low, high = bisect_left(self._places, (first, first)), bisect_left(self._places, (behind, behind))
+        if low and self._places[low - 1][1] > first:
+            low -= 1
+        for place in self._places[low:high]:
+            content, known = self._tables[place], self._drawn.get(place)
+            if not first <= place[0] < place[1] <= behind:
+                yield _part(mm, max(place[0], first) << PMD_SHIFT, min(place[1], behind) << PMD_SHIFT)
+                continue
+            if known is None or known[0] != content:
+                known = self._drawn[place] = content, _part(mm, place[0] << PMD_SHIFT, place[1] << PMD_SHIFT)
+            yield known[1]
+        yield _part(mm, behind << PMD_SHIFT, end)
+
+
+class _Part(NamedTuple):
+    """Pages, and what smaps counts of them: pages by residence, and of the anonymous ones lazy, huge, shared ones."""
+
+    runs: tuple[PageRun, ...]
+    counts: tuple[int, ...]
+
+
+_NOTHING: Final = _Part((), (0,) * 7)
+
+
+def _part(mm: Mm, start: int, end: int) -> _Part:
+    runs = mm.pages.runs(start, end) if start < end else ()
+    if not runs:
+        return _NOTHING
+    pages = dict.fromkeys(_COUNTED, 0)
+    lazy = huge = shared = 0
+    for run in runs:
+        if run.residence in pages:
+            pages[run.residence] += run.pages
+        if run.residence is Residence.ANON:
+            lazy += 0 if run.dirty else run.pages
+            huge += run.pages if run.huge else 0
+            shared += run.pages if run.shared else 0
+    return _Part(runs, (*pages.values(), lazy, huge, shared))
+
+
+def _joined(parts: Iterable[_Part]) -> tuple[PageRun, ...]:
+    """The runs of all parts; one that goes on in the next part is one."""
+    found: list[PageRun] = []
+    for runs, _ in parts:
+        if found and runs and found[-1].end == runs[0].start and found[-1][2:] == runs[0][2:]:
+            found[-1] = found[-1]._replace(pages=found[-1].pages + runs[0].pages)
+            found += runs[1:]
+        else:
+            found += runs
+    return tuple(found)
 
 
 def _content(leaf: Leaf) -> tuple[object, ...]:
@@ -169,22 +236,15 @@ def _slice(objects: Sequence[object], count: int) -> Sequence[object]:
     return objects[end - _STRIDE : end]
 
 
-def _smaps(area: kernel_vma.Vma, runs: Iterable[PageRun], key: int | None) -> Smaps:
-    pages = dict.fromkeys(Residence, 0)
-    lazy = huge = shared = 0
-    for run in runs:
-        pages[run.residence] += run.pages
-        if run.residence is Residence.ANON:
-            lazy += 0 if run.dirty else run.pages
-            huge += run.pages if run.huge else 0
-            shared += run.pages if run.shared else 0
-    rss = sum(pages[residence] for residence in _RESIDENT)
-    alone = rss == pages[Residence.ANON] and not shared
+def _smaps(area: kernel_vma.Vma, parts: Iterable[_Part], key: int | None) -> Smaps:
+    anon, cached, shmem, swapped, lazy, huge, shared = map(sum, zip(*(part.counts for part in parts), strict=True))
+    rss = anon + cached + shmem
+    alone = rss == anon and not shared
     return _figures(
         area.pages,
         rss,
-        pages[Residence.ANON],
-        pages[Residence.SWAPPED],
+        anon,
+        swapped,
         lazy,
         huge,
         (rss if alone else None) if area.flags & VM_LOCKED else 0,
