@@ -66,6 +66,8 @@ def store(key: str, columns: Columns) -> None:
     content = b"".join(column.tobytes() for column in columns)
     header = _HEADER.pack(_MAGIC, len(columns.starts), zlib.crc32(content))
     folder = _folder()
+    if not folder.is_absolute():  # a user without a home
+        return
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         whole = folder / f".{os.getpid()}"
