@@ -3,7 +3,10 @@
 from memtui.model.address import page_down, page_up
 from memtui.model.elf import PF_R, PF_W, PF_X, ElfImage, Segment
 from memtui.model.event import Event, EventKind
+from memtui.sim.descriptor_calls import move_descriptor
 from memtui.sim.kernel.exec import Program, do_execve
+from memtui.sim.kernel.exec_mm import exec_mmap
+from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file import AT_FDCWD
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.process import Process
@@ -24,14 +27,14 @@ def handler(world: World, process: Process, call: Call) -> Effect:
     if call.result is not None and call.result.errno:
         return Effect(-1, call.result.errno, "as recorded: the old program goes on", recorded=True)
     if isinstance(named := _path(call), Number) and named.value and call.result is not None:
-        return _unknown(process, "the log does not tell the name of the program: its mappings are unknown")
+        return _unknown(world, process, call, "the log does not tell the name of the program: its mappings are unknown")
     asked = _arguments(world, call)
     try:
         program = find_program(world, process, asked)
     except Errno as failure:
-        return _missing(process, call, asked.filename, failure)
+        return _missing(world, process, call, asked.filename, failure)
     except ContentsUnknown as problem:
-        return _unknown(process, f"{problem}: its mappings are unknown")
+        return _unknown(world, process, call, f"{problem}: its mappings are unknown")
     if program is None:
         return Effect(0, "", "AT_EXECVE_CHECK: it could be executed, and nothing is")
     outcome = do_execve(world.kernel, process.task, program)
@@ -86,15 +89,25 @@ def _decode(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _missing(process: Process, call: Call, filename: bytes, failure: Errno) -> Effect:
+def _missing(world: World, process: Process, call: Call, filename: bytes, failure: Errno) -> Effect:
     if call.result is None:
         return Effect(-1, failure.name, failure.why)
     reason = "is not on this machine" if failure.name == "ENOENT" else "is no program that this machine can read"
     text = f"the program {_decode(filename)} {reason}: its mappings are unknown"
-    return _unknown(process, text)
+    return _unknown(world, process, call, text)
 
 
-def _unknown(process: Process, text: str) -> Effect:
+def _unknown(world: World, process: Process, call: Call, text: str) -> Effect:
+    """Of a program that ran, the log tells what it mapped itself; what exec mapped is not known."""
+    if call.result is not None and call.result.value == 0:
+        task = process.task
+        for other in [other for other in world.kernel.tasks.values() if other.tgid == task.tgid and other is not task]:
+            do_exit(world.kernel, other)
+        for fd in task.files.close_on_exec & task.files.open.keys():
+            move_descriptor(world, process, fd, None)
+        exec_mmap(world.kernel, task)
+        world.lay_out(task)
+        process.start_program(None)
     process.missing = text
     return Effect(None, why=text, events=(Event(EventKind.NO_EFFECT, text),), recorded=True)
 

@@ -9,7 +9,7 @@ from memtui.sim import library
 from memtui.sim.kernel.mman import MAP_FIXED, MAP_FIXED_NOREPLACE, MREMAP_FIXED, MREMAP_MAYMOVE
 from memtui.sim.kernel.shm import sys_shmat
 from memtui.sim.process import Process
-from memtui.sim.slide import slide_heap, slide_mapped, slide_mappings, slide_program
+from memtui.sim.slide import slide_base, slide_heap, slide_mapped, slide_mappings, slide_program
 from memtui.sim.syscall_table import TABLE, arguments, numbers, run
 from memtui.sim.world import Effect, World
 from memtui.trace.line import Call, Result
@@ -62,6 +62,11 @@ def _adopt_mmap(world: World, process: Process, call: Call, effect: Effect, reco
             return moved
     if not effect.errno and effect.value is not None:
         run(world.kernel, process.task, "munmap", effect.value, args[1])
+        if recorded.value is not None and (moved := slide_base(world, process, args, effect.value, recorded.value)):
+            made = run(world.kernel, process.task, "mmap", *args).value
+            if made == recorded.value:
+                return moved
+            run(world.kernel, process.task, "munmap", made, args[1])
     if not recorded.errno and recorded.value is not None:
         flags = args[3] & ~MAP_FIXED_NOREPLACE | MAP_FIXED
         run(world.kernel, process.task, "mmap", recorded.value, args[1], args[2], flags, *args[4:])

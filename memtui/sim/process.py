@@ -188,10 +188,11 @@ class Process:
         """What the allocator calls the memory that a log calls `address`."""
         return self.aliases.get(address, address)
 
-    def start_program(self, program: Program) -> None:
-        """A new program runs: its allocator knows nothing yet."""
+    def start_program(self, program: Program | None) -> None:
+        """A new program runs, or one that is not known: its allocator knows nothing yet."""
         self.program, self.settled = program, False
         self.foreign = self.missing = ""
+        self.mapped_slid = False
         self.calls = NotedCalls(self._kernel, self.task)
         self._allocator, self._brk_told, self._called_brk = None, None, False
         self.thread = self.pid

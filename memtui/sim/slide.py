@@ -93,6 +93,30 @@ def slide_heap(world: World, process: Process, predicted: int, recorded: int) ->
     return f"the log does not tell where the heap begins: its first block lies {distance:#x} higher, and the heap moves"
 
 
+def slide_base(world: World, process: Process, args: list[int], predicted: int, recorded: int) -> str:
+    """Let mappings go to where the first one did, of a program of which the log does not tell what else it has mapped.
+
+    Args:
+        world: the machine.
+        process: whose mmap was predicted elsewhere.
+        args: of the mmap.
+        predicted: its address, bytes.
+        recorded: the log's.
+
+    Returns:
+        What was done, in a sentence; the mmap is to be made again then. "" if this is not such a mapping.
+    """
+    distance = predicted - recorded
+    known = process.program is not None or process.settled or process.mapped_slid
+    if known or args[0] or args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE):
+        return ""
+    if distance % PAGE_SIZE or not 0 < distance < MMAP_RANGE:
+        return ""
+    process.mapped_slid = True
+    process.task.mm.mmap_base = recorded + page_up(args[1])
+    return f"the log does not tell what lies above its first mapping: it lies {distance:#x} lower, and so do the next"
+
+
 def slide_mapped(world: World, process: Process, predicted: int, recorded: int) -> str:
     """Move the first block with a mapping of its own, and where all others will go.
 

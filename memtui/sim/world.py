@@ -18,6 +18,7 @@ from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file import inode_at
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.task import Task
 from memtui.sim.machine_options import MachineOptions
 from memtui.sim.overlap import Overlaps
 from memtui.sim.process import Process
@@ -58,14 +59,18 @@ class World:
     def start(self, pid: int | None) -> Process:
         """A process that the trace does not tell the origin of: its address space has a stack and a break."""
         task = first_task(self.kernel, pid=pid)
-        layout = stack_layout(b"", (), (), max(task.rlimit("STACK"), PAGE_SIZE))
-        setup_stack(self.kernel, task, layout)
-        task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
+        self.lay_out(task)
         open_standard(task)
         process = self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
         if self.recorded:
             process.missing = "it ran before the log begins: what it had mapped then is not known"
         return process
+
+    def lay_out(self, task: Task) -> None:
+        """Give an empty address space what every program has: a stack, and a break."""
+        layout = stack_layout(b"", (), (), max(task.rlimit("STACK"), PAGE_SIZE))
+        setup_stack(self.kernel, task, layout)
+        task.mm.start_brk = task.mm.brk = page_up(ELF_ET_DYN_BASE)
 
     def add(self, process: Process) -> Process:
         """Note a new process."""

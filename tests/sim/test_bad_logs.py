@@ -180,7 +180,7 @@ def test_an_mmap_of_ltrace_without_its_last_arguments():
     assert snapshot is not None
     assert snapshot.steps is not None
     kinds = [[event.kind for event in step.events] for step in snapshot.steps.steps]
-    assert kinds == [[], [EventKind.DIVERGENCE], [EventKind.NO_EFFECT]]
+    assert kinds == [[], [EventKind.DIVERGENCE, EventKind.NOTE], [EventKind.NO_EFFECT]]
 
 
 def test_memory_that_fills_a_gap_says_what_the_log_leaves_open():

@@ -201,3 +201,28 @@ def test_the_system_calls_inside_of_an_allocators_function_are_not_made_twice(en
     assert snapshot.steps is not None
     assert snapshot.steps.divergences == 1
     assert [step.why.startswith("made by the malloc") for step in snapshot.steps.steps[1:3]] == [True, True]
+
+
+ELSEWHERE = """\
+7 execve("/demo/hello", ["hello"], []) = 0
+7 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7fc0000
+7 execve("/nowhere/program", ["program"], []) = 0
+7 brk(NULL)                               = 0x55555558a000
+7 mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7fbe000
+7 mmap(NULL, 20480, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7fb9000
+7 munmap(0x7ffff7fbe000, 8192)            = 0
+7 mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7ffff7fbf000
+7 brk(0x5555555ab000)                     = 0x5555555ab000
+"""
+
+
+def test_a_program_that_is_not_here_leaves_nothing_of_the_one_before(end):
+    """What it maps itself is predicted, once the log has told where its break is and where its mappings go."""
+    snapshot = end(ELSEWHERE)
+    assert snapshot.steps is not None
+    assert snapshot.mm is not None
+    different = [step.number for step in snapshot.steps.steps for event in step.events if event.expected]
+    assert different == [4, 5]
+    assert not any("hello" in vma.name for vma in snapshot.mm.vmas)
+    assert "is not on this machine" in snapshot.mm.unknown["vmas"]
+    assert {vma.name: vma.start for vma in snapshot.mm.vmas}["[heap]"] == 0x55555558A000
