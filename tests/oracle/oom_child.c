@@ -1,6 +1,6 @@
 /*
  * Takes lines on stdin, touches as many more pages each time, and says "ok": "N" anonymous, "lN" anonymous and mlocked,
- * "sN" shared, "mN" shared and mlocked.
+ * "sN" shared, "mN" shared and mlocked; "pN" makes as many page tables, and no page.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -20,16 +20,20 @@ int main(void)
     puts("ready");
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        int kind = strchr("lsm", line[0]) ? line[0] : 0;
+        int kind = strchr("lsmp", line[0]) ? line[0] : 0;
         long pages = atol(line + !!kind);
+        long step = kind == 'p' ? 1L << 21 : 4096;
         int sharing = kind == 's' || kind == 'm' ? MAP_SHARED : MAP_PRIVATE;
-        char *memory = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
+        char *memory = mmap(NULL, pages * step, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
         if (memory == MAP_FAILED)
             return 1;
-        madvise(memory, pages * 4096, MADV_NOHUGEPAGE);
+        madvise(memory, pages * step, MADV_NOHUGEPAGE);
         for (long page = 0; page < pages; page++)
-            memory[page * 4096] = 1;
+            if (kind == 'p')
+                *(volatile char *)(memory + page * step); /* the page of zeros, which counts nowhere */
+            else
+                memory[page * step] = 1;
         if ((kind == 'l' || kind == 'm') && mlock(memory, pages * 4096))
             return 1;
         puts("ok");

@@ -68,8 +68,8 @@ class Group:
             assert self.grow(process, pages)
         return process
 
-    def grow(self, process: subprocess.Popen[bytes], pages: int) -> bool:
-        """Let a child take pages; whether it lived to tell."""
+    def grow(self, process: subprocess.Popen[bytes], pages: int | str) -> bool:
+        """Let a child take pages, of a kind if a letter says so (oom_child.c); whether it lived to tell."""
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(f"{pages}\n".encode())
@@ -170,6 +170,20 @@ def expected(tasks: list[Task], grower: int, left: int) -> tuple[list[int], int]
     return [verdict.task.pid for verdict in ranking], points[0] - points[1]
 
 
+def clear_order(made: Group, grower: subprocess.Popen[bytes]) -> list[int]:
+    """The predicted order, once adjustments have put the first far enough before the second."""
+    while True:
+        order, margin = expected(made.tasks(), grower.pid, LIMIT_PAGES - made.used)
+        if margin > MARGIN + 200:
+            return order
+        loser = next(child for child in made.children if child.pid == order[0])
+        adj = int(FilePath(f"/proc/{loser.pid}/oom_score_adj").read_text())
+        FilePath(f"/proc/{loser.pid}/oom_score_adj").write_text(str(min(adj + 200, 1000)))
+        if adj == 1000:
+            other = next(child for child in made.children if child.pid == order[1])
+            FilePath(f"/proc/{other.pid}/oom_score_adj").write_text("0")
+
+
 @pytest.mark.parametrize("number", range(16))
 def test_the_predicted_victim_dies(binary: FilePath, number: int):
     seed = random.Random(f"oom-{number}")
@@ -177,16 +191,18 @@ def test_the_predicted_victim_dies(binary: FilePath, number: int):
         for pages, adj in sizes(seed):
             made.child(pages, adj)
         grower = made.child(0, seed.choice((0, 50, 200)))
-        while True:
-            order, margin = expected(made.tasks(), grower.pid, LIMIT_PAGES - made.used)
-            if margin > MARGIN + 200:
-                break
-            loser = next(child for child in made.children if child.pid == order[0])
-            adj = int(FilePath(f"/proc/{loser.pid}/oom_score_adj").read_text())
-            FilePath(f"/proc/{loser.pid}/oom_score_adj").write_text(str(min(adj + 200, 1000)))
-            if adj == 1000:
-                other = next(child for child in made.children if child.pid == order[1])
-                FilePath(f"/proc/{other.pid}/oom_score_adj").write_text("0")
+        order = clear_order(made, grower)
+        made.grow_until_one_dies(grower)
+        assert killed(made) == [order[0]]
+
+
+@pytest.mark.parametrize("kinds", [("s1800", "900"), ("p900", "700"), ("l1500", "s600"), ("p500", "m1400", "l300")])
+def test_shared_locked_and_page_tables_count_alike(binary: FilePath, kinds: tuple[str, ...]):
+    with group(binary, f"kinds-{'-'.join(kinds)}") as made:
+        for kind in kinds:
+            assert made.grow(made.child(0, 450), kind)
+        grower = made.child(0, 0)
+        order = clear_order(made, grower)
         made.grow_until_one_dies(grower)
         assert killed(made) == [order[0]]
 
