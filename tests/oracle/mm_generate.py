@@ -20,7 +20,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "mmap_heap": maps.mmap_heap, "mmap_file": maps.mmap_file,
     "open": process.open_file, "memfd": process.memfd, "close": process.close, "dup": process.dup,
     "seals": process.add_seals, "ftruncate": process.ftruncate, "fallocate": process.fallocate,
-    "blocks": process.fallocate_blocks,
+    "blocks": process.fallocate_blocks, "zero_range": process.zero_range,
     "pwrite": process.pwrite, "pwrite_large": process.pwrite_large, "pread": process.pread, "fsync": process.fsync,
     "unlink": process.unlink,
     "brk": process.brk, "setrlimit": process.setrlimit, "fork": process.fork, "exit": process.leave,

@@ -14,7 +14,7 @@ MIXES: Final[Mapping[str, Weights]] = {
         "fallocate": 1, "blocks": 2, "remap": 2,
     },
     "folios": {
-        "open": 3, "blocks": 2, "ftruncate": 3, "pwrite_large": 8, "pwrite": 2, "mmap_file": 18, "mmap_fixed": 4,
+        "open": 3, "zero_range": 2, "ftruncate": 3, "pwrite_large": 8, "pwrite": 2, "mmap_file": 18, "mmap_fixed": 4,
         "munmap": 5,
         "mprotect": 4, "touch": 26, "madvise": 6, "pread": 3, "fsync": 2, "msync": 1, "fallocate": 1, "mremap": 2,
     },

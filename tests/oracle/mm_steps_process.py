@@ -86,6 +86,15 @@ def fallocate_blocks(scene: Scene) -> Made | None:
     return "fallocate", (scene.of(file), mode, offset, length)
 
 
+def zero_range(scene: Scene) -> Made | None:
+    """Blocks of a file zeroed. To move blocks drops the cache: what is read again then waits for the disk, or not."""
+    made = fallocate_blocks(scene)
+    if made is None or made[0] != "fallocate":
+        return made
+    file, _, *rest = made[1]
+    return "fallocate", (file, scene.rng.choice((16, 17)), *rest)
+
+
 def pwrite(scene: Scene) -> Made | None:
     file = scene.fd()
     if file is None:
