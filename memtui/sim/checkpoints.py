@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from memtui.model.elf import ElfImage
 from memtui.model.host import Host, MachineFacts
 from memtui.sim.births import Births
+from memtui.sim.kernel.page_set import CachedPages, PageSet
 from memtui.sim.kernel.profile import Profile
 from memtui.sim.machine import Machine
 from memtui.sim.machine_options import MachineOptions
@@ -133,7 +134,11 @@ class _Constants:
     """Pickles objects with references to those of constant types, which stay what they are."""
 
     def __init__(self, types: Iterable[type]) -> None:
-        self._table = {**copyreg.dispatch_table, **dict.fromkeys(types, self._reduce)}
+        self._table: dict[type, Callable[[Any], str | tuple[object, ...]]] = {
+            **copyreg.dispatch_table,
+            **dict.fromkeys((PageSet, CachedPages), _reduced_pages),
+            **dict.fromkeys(types, self._reduce),
+        }
         self._objects: list[object] = []
         self._numbers: dict[int, int] = {}
 
@@ -155,6 +160,14 @@ class _Constants:
             number = self._numbers[id(constant)] = len(self._objects)
             self._objects.append(constant)
         return _constant, (number,)
+
+
+def _reduced_pages(pages: PageSet) -> str | tuple[object, ...]:
+    """Of most files most sets of pages are empty: a new one stands for each."""
+    more = isinstance(pages, CachedPages) and (pages.changed or pages.large or pages.readahead)
+    if not pages.count and not more:
+        return type(pages), ()
+    return pages.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
 
 
 def _constant(number: int) -> object:
