@@ -134,7 +134,7 @@ class _Constants:
     """Pickles objects with references to those of constant types, which stay what they are."""
 
     def __init__(self, types: Iterable[type]) -> None:
-        self._table: dict[type, Callable[[Any], str | tuple[object, ...]]] = {
+        self._table: dict[type, Callable[[Any], Any]] = {
             **copyreg.dispatch_table,
             **dict.fromkeys((PageSet, CachedPages), _reduced_pages),
             **dict.fromkeys(types, self._reduce),
