@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-LOCK_SECONDS: Final = 300
-"""How long one waits for the others."""
+LOCK_SECONDS: Final = 900
+"""How long one waits for the others: longer than a whole module of tests has the machine for itself."""
 
 
 @contextlib.contextmanager
@@ -63,9 +63,11 @@ class Machine:
         os.close(self._gate)
 
     def _enter(self, how: int) -> None:
-        for lock in (self._gate, self._room):
-            _lock(lock, how)
-        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        try:
+            for lock in (self._gate, self._room):
+                _lock(lock, how)
+        finally:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
 
 
 def _lock(file: int, how: int) -> None:

@@ -15,7 +15,7 @@ NONE, READ, RW, RWX = 0, 1, 3, 7
 ANON, SHARED_ANON, PRIVATE, FIXED, LOW = 0x22, 0x21, 0x2, 0x10, 0x40
 MAYMOVE, MOVE_FIXED, DONTUNMAP = 1, 2, 4
 READS, WRITES = 0, 1
-COLLAPSE, GUARD = 25, 102
+FREE, HUGEPAGE, COLLAPSE, GUARD = 8, 14, 25, 102
 
 
 def page(number: int) -> int:
@@ -211,6 +211,19 @@ def test_collapse_skips_what_has_no_tables_at_all(script: Script) -> None:
     script.call("touch", low, 1, WRITES)
     script.call("touch", high - 1, 1, WRITES)
     assert script.attempt("madvise", low, high - low, COLLAPSE)[1] == "EINVAL", "yet both ends are huge now"
+
+
+def test_a_write_takes_back_all_of_a_huge_page_that_was_given_up(script: Script) -> None:
+    script.call("mmap", ARENA, 2 * HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("madvise", ARENA, 2 * HUGE, HUGEPAGE)
+    write(script, 3)
+    script.call("madvise", ARENA, HUGE, FREE)
+    script.call("touch", page(5), 4 * PAGE, READS)
+    script.call("touch", page(9), 4 * PAGE, WRITES)
+    assert script.both.sim.tasks[0].mm.pages.leaves[ARENA // HUGE].huge, "one entry of 2 MiB has one dirty bit"
+    script.call("munmap", page(20), PAGE)
+    script.call("madvise", ARENA, 20 * PAGE, FREE)
+    script.call("touch", page(9), 4 * PAGE, WRITES)
 
 
 @pytest.mark.parametrize(("lock", "parts"), [(0, 1), (2, 2), (6, 2)])

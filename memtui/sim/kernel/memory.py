@@ -348,9 +348,10 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
             leaf.huge = False
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
-    lazy = range(low, high) if leaf.state.count(LAZY, low, high) else ()
+    first, behind = (0, ENTRIES) if leaf.huge else (low, high)  # 2 MiB have one dirty bit
+    lazy = range(first, behind) if leaf.state.count(LAZY, first, behind) else ()
     given_up = [entry for entry in lazy if leaf.state[entry] == LAZY and not leaf.is_shared(entry)]
-    pages.translate(index, low, high, WRITE_ANON)
+    pages.translate(index, first, behind, WRITE_ANON)
     huge_folio.faulted(pages.leaves[index], low, before, copied, fills=task.fills)
     if given_up:
         pages.leaves[index].rewritten.update(given_up)
