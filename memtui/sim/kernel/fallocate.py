@@ -95,10 +95,15 @@ def _move_blocks(kernel: "Kernel", inode: Inode, kind: int, offset: int, length:
         raise Errno("EINVAL", "it reaches the end of the file")
     if kind == INSERT_RANGE and length > inode.max_bytes - inode.size:
         raise Errno("EFBIG", "beyond the largest file size")
-    written = end if kind == COLLAPSE_RANGE else offset
-    write_now(kernel, inode, written >> PAGE_SHIFT, EVERYTHING)
+    _write_from(kernel, inode, (end if kind == COLLAPSE_RANGE else offset) >> PAGE_SHIFT)
     truncate_pagecache(kernel, inode, offset)
     inode.size += length if kind == INSERT_RANGE else -length
+
+
+def _write_from(kernel: "Kernel", inode: Inode, page: int) -> None:
+    """filemap_write_and_wait_range() up to the end: a folio that begins before is written whole."""
+    first = inode.pages.folio(page)[0] if page in inode.pages else page
+    write_now(kernel, inode, first, EVERYTHING - first)
 
 
 def _allocate(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length: int, *, keep_size: bool) -> None:

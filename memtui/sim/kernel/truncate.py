@@ -96,12 +96,19 @@ def _cut(kernel: "Kernel", inode: Inode, page: int, first: int, end: int) -> boo
     if count == 1 or (first <= head and behind <= end):
         return True
     unmap_everywhere(kernel, inode, head, count, even_copies=False)  # whatever comes of it, a split begins with this
+    low, high = max(first, head), min(end, behind)
+    inode.buffers.discard(low, max(high - low, 0))  # block_invalidate_folio()
     for low, high in ((head, min(first, behind)), (max(end, head), behind)):
         if low < high and inode.buffers.missing(low, high - low) < high - low:
             return False
     inode.pages.split(max(page, head))
     if head < end < behind:
         inode.pages.split(end)
+    lost = max(inode.size_pages, head)  # __folio_split() keeps no folio that lies whole behind the end of the file
+    if lost in inode.pages and inode.pages.folio(lost)[0] < lost:
+        lost = sum(inode.pages.folio(lost))
+    for pages in (inode.pages, inode.dirty, inode.buffers, inode.writeback, inode.fresh, inode.mlocked):
+        pages.discard(lost, max(behind - lost, 0))
     return True
 
 
