@@ -3,6 +3,7 @@
 The kernel keeps the eviction clock in the page's empty slot, in buckets; here it is exact.
 """
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, Lruvec, Owner
@@ -38,18 +39,21 @@ def evicted(lruvec: Lruvec, owner: Owner, low: int, high: int, *, workingset: bo
     age = lruvec.nonresident_age
     lruvec.nonresident_age += high - low
     shadows = owner.shadows
-    if shadows:
-        last = shadows[-1]
+    at = bisect_left(shadows, low, key=_low)
+    if at:
+        last = shadows[at - 1]
         if last.high == low and last.age + last.high - last.low == age and last.workingset == workingset:
-            shadows[-1] = last._replace(high=high)
+            shadows[at - 1] = last._replace(high=high)
             return
-    shadows.append(Shadow(low, high, age, workingset))
+    shadows.insert(at, Shadow(low, high, age, workingset))
 
 
 def forget(owner: Owner, low: int, high: int) -> list[Shadow]:
-    """Take the shadows of a range away; gives them."""
-    taken, kept = [], []
-    for shadow in owner.shadows:
+    """Take the shadows of a range away; gives them by ascending page. O(log shadows)."""
+    taken, kept, shadows = [], [], owner.shadows
+    begin = max(bisect_left(shadows, low, key=_low) - 1, 0)
+    end = bisect_left(shadows, high, begin, key=_low)
+    for shadow in shadows[begin:end]:
         first, last = max(shadow.low, low), min(shadow.high, high)
         if first >= last:
             kept.append(shadow)
@@ -60,8 +64,12 @@ def forget(owner: Owner, low: int, high: int) -> list[Shadow]:
         if last < shadow.high:
             kept.append(shadow._replace(low=last, age=shadow.age + last - shadow.low))
     if taken:
-        owner.shadows[:] = kept
-    return sorted(taken)
+        shadows[begin:end] = kept
+    return taken
+
+
+def _low(shadow: Shadow) -> int:
+    return shadow.low
 
 
 def refaults(kernel: "Kernel", owner: Owner, low: int, high: int, *, file: bool) -> "Iterator[Refault]":
