@@ -34,8 +34,8 @@ def print_text(source: "Source", what: str, first: Request, *, ranking: bool, wh
     snapshot = source.apply(first)
     if what in {"smaps", "json"} and not ranking and Measure in source.accepts:
         snapshot = source.apply(Measure())
-        if what == "json" and ShowSharing in source.accepts:
-            snapshot = source.apply(ShowSharing())
+    if what == "json" and not ranking and ShowSharing in source.accepts:
+        snapshot = source.apply(ShowSharing())
     if what in {"maps", "smaps"} and first == Seek(ENDING):
         snapshot = _last_map(source, snapshot)
     if what in {"json", "summary"} and not ranking:

@@ -26,7 +26,7 @@ def sharing_rows(sharing: Sharing, width: int) -> tuple[tuple[Row, Shared], ...]
 
     Beside each row stands what it tells of.
     """
-    return tuple((crop(row, width), shared) for row, shared in _rows(sharing, width))
+    return tuple((crop((Run(" ", "text"), *row), width), shared) for row, shared in _rows(sharing, max(width - 1, 1)))
 
 
 def _rows(sharing: Sharing, width: int) -> Iterator[tuple[Row, Shared]]:

@@ -52,7 +52,7 @@ def _of_mount(mount: TmpfsMount) -> Iterator[tuple[str, str]]:
     if mount.used is None:
         yield "takes", f"not known: {mount.why or 'not told'}"
     else:
-        yield "takes", f"{human(mount.used)} by statfs, in RAM or on swap, whether a process maps it or not"
+        yield "takes", f"{human(mount.used)}, in RAM or on swap, whether a process maps it or not"
     if mount.size is None:
         yield "limit", "none: its files can fill RAM and swap"
     else:

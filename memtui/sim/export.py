@@ -9,6 +9,7 @@ from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.oom_legacy import LegacyTask
+from memtui.model.sharing import Sharing
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
@@ -19,6 +20,7 @@ from memtui.sim.kernel.task_mmu import counters
 from memtui.sim.machine import Machine
 from memtui.sim.meminfo import meminfo
 from memtui.sim.process import Process
+from memtui.sim.sharing_export import sharing
 from memtui.sim.vma_export import VmaExports
 
 if TYPE_CHECKING:
@@ -60,8 +62,11 @@ class Exporter:
         self._domain: OomDomain | None = None
         self._heap: tuple[Blocks, int, HeapView] | None = None
         """The last one, and of what and when."""
+        self._sharing: Sharing | None = None
         self.heap_wanted = False
         """Whether pictures have the heap, which costs as much as there are chunks."""
+        self.sharing_wanted = False
+        """Whether they tell who shares what, which costs as much as there are VMAs."""
 
     def export(self, machine: Machine, focus: int | None) -> Snapshot:
         """The picture of the machine as it stands.
@@ -84,6 +89,7 @@ class Exporter:
             mm=mm,
             events=machine.events,
             unknown={"mm": why} if why else {},
+            sharing=self._sharing_of(kernel) if self.sharing_wanted else None,
         )
 
     def _system_of(self, kernel: Kernel) -> SystemSnapshot:
@@ -101,6 +107,12 @@ class Exporter:
         )
         if old is None or any(getattr(old, name) != getattr(new, name) for name in _COMPARED):
             self._system = old = new
+        return old
+
+    def _sharing_of(self, kernel: Kernel) -> Sharing:
+        old, new = self._sharing, sharing(kernel)
+        if old is None or (old.segments, old.mounts, old.mappers) != (new.segments, new.mounts, new.mappers):
+            self._sharing = old = new
         return old
 
     def _legacy_of(self, kernel: Kernel) -> dict[int, LegacyTask]:

@@ -6,7 +6,7 @@ from typing import Final
 from memtui.model.errors import NotSupported, ParseError
 from memtui.model.host import Host
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
-from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, Step
+from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, ShowSharing, Step
 from memtui.model.snapshot import Snapshot
 from memtui.sim.checkpoints import SPACING, Checkpoints, Steps
 from memtui.sim.export import Exporter
@@ -63,7 +63,7 @@ class SimSource:
     @property
     def accepts(self) -> frozenset[type[Request]]:
         """Everything but writing to a kernel."""
-        return frozenset({Refresh, Step, Back, Seek, Inject, Focus, ShowHeap})
+        return frozenset({Refresh, Step, Back, Seek, Inject, Focus, ShowHeap, ShowSharing})
 
     def apply(self, request: Request) -> Snapshot:
         """Move the cursor, run a line, or give the current picture.
@@ -86,7 +86,9 @@ class SimSource:
             case Focus(pid):
                 return self._look_at(pid)
             case ShowHeap(wanted):
-                return self._show_heap(wanted)
+                return self._show(heap=wanted, sharing=self._exporter.sharing_wanted)
+            case ShowSharing(wanted):
+                return self._show(heap=self._exporter.heap_wanted, sharing=wanted)
             case _:
                 raise NotSupported(f"a simulation has no {type(request).__name__}")
 
@@ -212,10 +214,12 @@ class SimSource:
         self._current = self._picture()
         return self._current
 
-    def _show_heap(self, wanted: bool) -> Snapshot:
-        if wanted != self._exporter.heap_wanted:
+    def _show(self, *, heap: bool, sharing: bool) -> Snapshot:
+        """From now on pictures have the heap, or who shares what, or not."""
+        exporter = self._exporter
+        if (heap, sharing) != (exporter.heap_wanted, exporter.sharing_wanted):
             self._run_to(self._cursor)
-            self._exporter.heap_wanted = wanted
+            exporter.heap_wanted, exporter.sharing_wanted = heap, sharing
             self._pictures.clear()
             self._current = self._picture()
         return self._current

@@ -1,6 +1,5 @@
 """The page cache of a file of the test's own: cached and dirty pages by cachestat, beside the simulated file."""
 
-import contextlib
 import ctypes
 import mmap
 import os
@@ -81,8 +80,7 @@ class Pair:
         read_write.sys_fsync(self.kernel, self.task, self.sim_fd)
 
     def drop(self, what: int) -> None:
-        with contextlib.closing(Machine()) as machine, machine.alone():  # other tests count on their pages, too
-            DROP_CACHES.write_text(str(what))
+        DROP_CACHES.write_text(str(what))
         drop_caches(self.kernel, what)
 
     def same(self) -> tuple[int, int]:

@@ -36,15 +36,23 @@ def populate(kernel: "Kernel", task: "Task", start: int, end: int, *, ignore_err
         stop = min(end, vma.end)
         if not vma.flags & (VM_IO | VM_PFNMAP):
             try:
-                populate_vma(kernel, task, vma, at, stop)
+                populate_vma(kernel, task, vma, at, stop, retries=True)
             except Fault as fault:
                 if not ignore_errors:
                     raise Errno("EFAULT", fault.why) from None
         at = stop
 
 
-def populate_vma(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:
+def populate_vma(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int, *, retries: bool = False) -> None:
     """populate_vma_page_range(): write faults for private writable memory, read faults for the rest.
+
+    Args:
+        kernel: the machine.
+        task: who populates.
+        vma: a VMA of its own.
+        start: of the range in it.
+        end: of the range in it.
+        retries: whether a fault may let go of the mmap lock while it waits (FOLL_UNLOCKABLE).
 
     Raises:
         Fault: a page cannot be had.
@@ -62,7 +70,7 @@ def populate_vma(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: in
         fault_range(kernel, task, vma, start, end, write=write)
     finally:
         task.fills = False
-        # Who had to wait for a file's page asks anew afterwards, and that fault, a minor one, is what is counted.
-        waited = max(task.maj_flt - major - (kernel.swap.waits - swapped), 0)
+        # Who let go of the lock asks anew when the file's page is there: that fault, a minor one, is what is counted.
+        waited = max(task.maj_flt - major - (kernel.swap.waits - swapped), 0) if retries else 0
         task.maj_flt -= waited
         task.min_flt += waited

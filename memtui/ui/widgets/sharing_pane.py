@@ -36,8 +36,7 @@ class SharingPane(Pane):
             # The heading is nothing that could be explained.
             self.cursor = max(self.cursor or 0, 1)
             return RowLines(tuple(row for row, _ in rows), width)
-        later = "not read yet" if snapshot.steps is None else "not told of a simulation: the map has what it shares"
-        why = snapshot.unknown.get("sharing", later)
+        why = snapshot.unknown.get("sharing", "not read yet")
         return RowLines(((Run(f" {shorten(why, width - 2)}", "text.dim"),),), width)
 
     def answer(self) -> Answer | None:
