@@ -132,3 +132,23 @@ def test_a_fault_in_the_middle_of_a_marked_folio(script: Script, inside: int):
     real = os.open(f"/proc/{script.both.real.pids[0]}/fd/{fd}", os.O_RDONLY)
     assert cachestat(real)[0] == inode.pages.count
     os.close(real)
+
+
+def test_a_page_that_truncation_made_is_read_by_its_first_fault(script: Script):
+    """From then on faults beside it map it by the way."""
+    fd = opened(script, 1)
+    script.call("pwrite64", fd, HUGE, 2 * HUGE)
+    script.call("ftruncate", fd, 3 * PAGE + 77)
+    script.call("mmap", AT, 4 * PAGE, 5, SHARED | FIXED, fd, 0)
+    script.call("touch", AT + 3 * PAGE, PAGE, READ)
+    script.call("mmap", AT + HUGE, 3 * PAGE, 1, PRIVATE | FIXED, fd, 3 * PAGE)
+    assert script.attempt("touch", AT + HUGE + 2 * PAGE, PAGE, READ)[1] == "SIGBUS/2"
+
+
+def test_locked_memory_that_becomes_writable_waits_with_the_lock_held(script: Script):
+    """A page that has to be read then is a major fault; mlock() itself lets go and asks anew."""
+    fd = opened(script, 1)
+    script.call("ftruncate", fd, 8 * PAGE)
+    script.call("mlockall", 6)
+    script.call("mmap", AT, 8 * PAGE, 1, PRIVATE | FIXED, fd, 0)
+    script.call("mprotect", AT, 8 * PAGE, RW)

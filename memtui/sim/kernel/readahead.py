@@ -72,11 +72,14 @@ def fault_pages(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> None:
 def fault_found(kernel: "Kernel", task: "Task", vma: "Vma", page: int) -> bool:
     """do_async_mmap_readahead(): a fault that no page table could answer found the page in memory.
 
+    What it finds is uptodate from now on.
+
     Returns:
         Whether it lets go of its locks to read on, so that the fault begins anew.
     """
     file, most = vma.file, _ra_pages(kernel)
     assert file is not None
+    file.inode.fresh.discard(page, 1)
     if vma.flags & VM_RAND_READ or not most:
         return False
     file.mmap_miss = max(file.mmap_miss - 1, 0)
