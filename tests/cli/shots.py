@@ -48,6 +48,7 @@ OTHERS = {
     "tree.svg": ["sim", "first-malloc", "--at", "2", "--size", "120x45", "--press", "V n"],
     "free-and-trim.svg": ["sim", "free-and-trim", "--at", "13", "--size", "120x40", "--press", "n"],
     "machine.svg": ["sim", "kswapd", "--at", "12", "--size", "120x40", "--press", "M"],
+    "sharing.svg": ["sim", "shm-leak", "--at", "9", "--size", "120x40", "--press", "I"],
     "ranking.svg": ["sim", "oom", "--at", "14", "--size", "120x40", "--press", "o", "--theme", "mono"],
 }
 """Pictures of what else there is to see."""
