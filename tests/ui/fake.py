@@ -1,5 +1,6 @@
 """A small scripted source: ten steps of a process that grows, or a live process that does not change."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.pages import Examined, PageRun, Residence
+from memtui.model.progress import Progress, Watcher, unwatched
 from memtui.model.request import (
     Back,
     Examine,
@@ -230,3 +232,18 @@ class Live:
 
     def close(self) -> None:
         self.closed = True
+
+
+class Slow(Simulated):
+    """A request of one kind goes on, and tells how far it is, until it is stopped or let through."""
+
+    def __init__(self, slow: Request | type[Request], progress: Progress) -> None:
+        super().__init__(at=3)
+        self.watch: Watcher = unwatched
+        self.gate = threading.Event()
+        self._slow, self._progress = slow, progress
+
+    def apply(self, request: Request) -> Snapshot:
+        while self._slow in (request, type(request)) and not self.gate.wait(0.005):
+            self.watch(self._progress)
+        return super().apply(request)

@@ -1,6 +1,5 @@
 """The heap on the screen: it is asked for only while it can be seen, and what is chosen stays chosen."""
 
-import threading
 from array import array
 from dataclasses import replace
 from typing import cast
@@ -11,14 +10,14 @@ from textual.pilot import Pilot
 from memtui.model.address import Range
 from memtui.model.heap import ArenaView, HeapView
 from memtui.model.heap_table import ChunkTable
-from memtui.model.progress import Progress, Watcher, unwatched
-from memtui.model.request import Refresh, Request, ShowHeap
+from memtui.model.progress import Progress
+from memtui.model.request import Refresh, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.bars import HeaderBar
 from memtui.ui.widgets.heap_pane import HeapDetailPane, HeapLegend, HeapPane
 from memtui.ui.widgets.map_pane import MapPane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
-from tests.ui.fake import DOMAIN, HEAP, SYSTEM, TASKS, Live, Simulated, mm
+from tests.ui.fake import DOMAIN, HEAP, SYSTEM, TASKS, Live, Simulated, Slow, mm
 
 
 def pane_of(pilot: Pilot[None]) -> HeapPane:
@@ -180,22 +179,8 @@ class Reading(Simulated):
         return replace(now, mm=replace(now.mm, heap=HeapView("ptmalloc", (), (), (), None, progress=0.4)))
 
 
-class Slow(Simulated):
-    """Begins to read a heap, and tells how it goes, until it is stopped or let through."""
-
-    def __init__(self) -> None:
-        super().__init__(at=3)
-        self.watch: Watcher = unwatched
-        self.gate = threading.Event()
-
-    def apply(self, request: Request) -> Snapshot:
-        while request == ShowHeap() and not self.gate.wait(0.005):
-            self.watch(Progress("reading /proc/42/maps"))
-        return super().apply(request)
-
-
 async def test_a_heap_that_only_begins_to_be_read_can_be_left(run: Run) -> None:
-    source = Slow()
+    source = Slow(ShowHeap(), Progress("reading /proc/42/maps"))
     async with run(source) as pilot:
         header = pilot.app.screen.query_one(HeaderBar)
         await pilot.press("H")

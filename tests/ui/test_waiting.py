@@ -1,32 +1,16 @@
 """Slow requests: how far they have come is told, and Escape ends them."""
 
-import threading
-
-from memtui.model.progress import Progress, Watcher, unwatched
-from memtui.model.request import Request, Seek, Step
-from memtui.model.snapshot import Snapshot
+from memtui.model.progress import Progress
+from memtui.model.request import Seek, Step
 from memtui.ui.widgets.bars import HeaderBar
 from tests.ui.conftest import Run, settle, until
-from tests.ui.fake import Simulated
+from tests.ui.fake import Slow
 
-
-class Slow(Simulated):
-    """A jump goes on until it is stopped, or let through."""
-
-    def __init__(self) -> None:
-        super().__init__(at=3)
-        self.watch: Watcher = unwatched
-        self.gate = threading.Event()
-
-    def apply(self, request: Request) -> Snapshot:
-        if isinstance(request, Seek):
-            while not self.gate.wait(0.005):
-                self.watch(Progress("replaying", 512, 9000))
-        return super().apply(request)
+REPLAYING = Progress("replaying", 512, 9000)
 
 
 async def test_slow_work_is_told_and_ends_by_itself(run: Run) -> None:
-    source = Slow()
+    source = Slow(Seek, REPLAYING)
     async with run(source) as pilot:
         header = pilot.app.screen.query_one(HeaderBar)
         await pilot.press("right_square_bracket")
@@ -38,7 +22,7 @@ async def test_slow_work_is_told_and_ends_by_itself(run: Run) -> None:
 
 
 async def test_escape_ends_slow_work_and_nothing_else(run: Run) -> None:
-    source = Slow()
+    source = Slow(Seek, REPLAYING)
     async with run(source) as pilot:
         header = pilot.app.screen.query_one(HeaderBar)
         await pilot.press("enter")
