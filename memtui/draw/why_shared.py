@@ -53,6 +53,8 @@ def _of_mount(mount: TmpfsMount) -> Iterator[tuple[str, str]]:
         yield "takes", f"not known: {mount.why or 'not told'}"
     else:
         yield "takes", f"{human(mount.used)}, in RAM or on swap, whether a process maps it or not"
+        if mount.why:
+            yield "place", mount.why
     if mount.size is None:
         yield "limit", "none: its files can fill RAM and swap"
     else:

@@ -11,6 +11,7 @@ from memtui.sim.kernel.fs import SHMEM_DEV, Inode
 from memtui.sim.kernel.kernel import Kernel
 
 _MEMFD: Final = "/memfd:"
+_COMMON: Final = "mounts are not simulated: this is the folder that the trace's files on the device have in common"
 _IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 
 
@@ -85,4 +86,4 @@ def _mounts(named: list[Inode]) -> Iterator[TmpfsMount]:
     for inodes in by_device.values():
         point = posixpath.commonpath([posixpath.dirname(inode.label) for inode in inodes])
         pages = sum(inode.pages.count + inode.swapped.count for inode in inodes)
-        yield TmpfsMount(point, inodes[0].fs_type, None, pages * PAGE_SIZE, len(inodes))
+        yield TmpfsMount(point, inodes[0].fs_type, None, pages * PAGE_SIZE, len(inodes), _COMMON)

@@ -51,6 +51,7 @@ def test_a_file_in_memory_until_it_has_neither_name_nor_user():
     assert (shared.name, shared.resident, shared.attached) == ("/dev/shm/ring", 8192, 1)
     (mount,) = told(8).mounts
     assert (mount.point, mount.used, mount.files) == ("/dev/shm", 8192, 1)
+    assert "not simulated" in mount.why
     assert [segment.orphaned for segment in told(10).segments] == [True, True]
     assert [segment.kind for segment in told(11).segments] == [SegmentKind.SYSV]
 
