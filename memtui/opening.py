@@ -10,7 +10,7 @@ import click
 from memtui.model.request import Request
 from memtui.printing import write
 from memtui.settings import is_first_start, read, settings_path
-from memtui.sources import elf_of, simulation
+from memtui.sources import elf_of, live_process, processes, simulation
 from memtui.start import has_terminal
 
 if TYPE_CHECKING:
@@ -115,20 +115,18 @@ def _keys(press: str) -> list[str]:
 def open_home(screen: Screen) -> None:
     """Open the screen on which a process or a scenario is picked."""
     needs_terminal()
-    from memtui.live.processes import read_tasks
-    from memtui.live.procfs import Procfs
-    from memtui.live.source import LiveSource
     from memtui.scenarios import scenario_chapters, scenario_story, scenario_summary
     from memtui.ui.home import Home, Scenario
 
     home = Home(
-        processes=lambda: read_tasks(Procfs()),
+        processes=processes,
         scenarios=[
-            Scenario(name, scenario_summary(name), chapter, scenario_story(name))
+            Scenario(name, scenario_summary(name), chapter)
             for chapter, names in scenario_chapters().items()
             for name in names
         ],
-        open_process=LiveSource,
+        story=scenario_story,
+        open_process=live_process,
         open_scenario=simulation,
     )
     app = _app(screen, home=home)

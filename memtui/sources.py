@@ -15,9 +15,12 @@ from memtui.model.progress import Watcher, unwatched
 from memtui.model.request import Seek
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memtui.model.elf_source import ElfSource
     from memtui.model.host import Host
     from memtui.model.source import Source
+    from memtui.model.task import Task
     from memtui.trace.parser import Trace
 
 ENDING: Final = 1 << 62
@@ -33,9 +36,27 @@ LONG: Final = 5000
 def live(process: str) -> "Source":
     """A live process, by PID or name."""
     from memtui.live.processes import resolve
+
+    return live_process(resolve(process))
+
+
+def live_process(pid: int) -> "Source":
+    """The live process of this number."""
     from memtui.live.source import LiveSource
 
-    return LiveSource(resolve(process))
+    return LiveSource(pid)
+
+
+def processes() -> "Sequence[Task]":
+    """All that run now.
+
+    Raises:
+        SourceError: they cannot be read.
+    """
+    from memtui.live.processes import read_tasks
+    from memtui.live.procfs import Procfs
+
+    return read_tasks(Procfs())
 
 
 def simulation(name: str, watch: Watcher = unwatched, *, at: int = 0) -> "Source":
@@ -49,7 +70,8 @@ def simulation(name: str, watch: Watcher = unwatched, *, at: int = 0) -> "Source
     Raises:
         SourceError: it cannot be had.
     """
-    from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
+    from memtui.scenarios import scenario_names, scenario_text
+    from memtui.scenarios.host import ScenarioHost
     from memtui.trace.parser import parse
 
     if name in scenario_names():

@@ -1,7 +1,5 @@
 """Models pagemap_read of fs/proc/task_mmu.c: the same ranges as PAGEMAP_SCAN from the plain file, page by page."""
 
-import ctypes
-import mmap
 import os
 import re
 from array import array
@@ -62,6 +60,9 @@ def walk(fd: int, start: int, end: int, zero_pfn: int | None) -> Iterator[PageRa
 
 def find_zero_pfn(procfs: Procfs) -> int | None:
     """The frame number of the shared zero page, from a page of our own that is only read; None if hidden."""
+    import ctypes  # which is slow to import, and only kernels without PAGEMAP_SCAN need it
+    import mmap
+
     with mmap.mmap(-1, PAGE_SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:
         page.read(1)  # a read alone maps the zero page
         view = ctypes.c_char.from_buffer(page)

@@ -1,4 +1,7 @@
-"""The allocators that a simulated program may run with."""
+"""The allocators that a simulated program may run with.
+
+Few run with another one than the machine's glibc: the others are imported by those.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -7,11 +10,9 @@ from typing import Final
 
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.userspace.allocator import Allocator
-from memtui.sim.userspace.jemalloc import Jemalloc
 from memtui.sim.userspace.ptmalloc import Ptmalloc, from_environ, profile_of
 from memtui.sim.userspace.ptmalloc.memory import Accessed
 from memtui.sim.userspace.syscalls import Syscalls
-from memtui.sim.userspace.tcmalloc import Tcmalloc
 
 MakeAllocator = Callable[[Kernel, Syscalls, Accessed, Mapping[str, str], int], Allocator]
 """Makes the allocator of a program.
@@ -30,11 +31,15 @@ def ptmalloc(kernel: Kernel, syscalls: Syscalls, accessed: Accessed, environ: Ma
 
 def jemalloc(_: Kernel, syscalls: Syscalls, accessed: Accessed, environ: Mapping[str, str], tid: int) -> Allocator:
     """Jemalloc 5.3.0 with its default options."""
+    from memtui.sim.userspace.jemalloc import Jemalloc
+
     return Jemalloc(syscalls, accessed, tid=tid)
 
 
 def tcmalloc(_: Kernel, syscalls: Syscalls, accessed: Accessed, environ: Mapping[str, str], tid: int) -> Allocator:
     """Gperftools 2.10 with its default options."""
+    from memtui.sim.userspace.tcmalloc import Tcmalloc
+
     return Tcmalloc(syscalls, accessed, tid=tid)
 
 

@@ -13,20 +13,20 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from memtui.draw.fit import safe
-from memtui.model.elf_source import ElfSource
 from memtui.model.errors import Cancelled, MemtuiError, ProcessGone
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
-from memtui.ui.home import Home
 from memtui.ui.lane import Lane
 from memtui.ui.no_color import Colourless
-from memtui.ui.screens.main import MainScreen
 from memtui.ui.signals import heed_signals
 from memtui.ui.themes import Palette, Themes, load
 
 if TYPE_CHECKING:
+    from memtui.model.elf_source import ElfSource
+    from memtui.ui.home import Home
     from memtui.ui.screens.loading import Opening
+    from memtui.ui.screens.main import MainScreen
 
 
 class MemtuiApp(App[None]):
@@ -63,14 +63,14 @@ class MemtuiApp(App[None]):
         *,
         theme_name: str | None = None,
         source: Source | None = None,
-        home: Home | None = None,
+        home: "Home | None" = None,
         opening: tuple[str, "Opening"] | None = None,
         first: Request | None = None,
         snapshot: Snapshot | None = None,
         interval: float = 1.0,
         pane: str = "map",
         tour: bool = False,
-        elf: Callable[[Source], ElfSource | None] = lambda source: None,
+        elf: "Callable[[Source], ElfSource | None]" = lambda source: None,
         load_themes: Callable[[], Themes] = load,
     ) -> None:
         self.themes = themes
@@ -104,7 +104,7 @@ class MemtuiApp(App[None]):
         """What is shown first: the source, or what there is to pick from."""
         if self._source is not None:
             self.lane = Lane(self._source)
-            return MainScreen(self._pane)
+            return self._main_screen()
         if self._opening is not None:
             from memtui.ui.screens.loading import LoadingScreen
 
@@ -114,6 +114,12 @@ class MemtuiApp(App[None]):
         from memtui.ui.screens.home import HomeScreen
 
         return HomeScreen(self.home)
+
+    def _main_screen(self) -> "MainScreen":
+        """Who picks something first does not wait for its panes."""
+        from memtui.ui.screens.main import MainScreen
+
+        return MainScreen(self._pane)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Textual reads all styles again for the first theme, which they have been read with."""
@@ -149,10 +155,10 @@ class MemtuiApp(App[None]):
             return
         self.set_reactive(MemtuiApp.snapshot, None)
         self._source, self.lane = source, Lane(source)
-        self.push_screen(MainScreen(self._pane))
+        self.push_screen(self._main_screen())
         self.ask(self._first)
 
-    def elf_source(self) -> ElfSource | None:
+    def elf_source(self) -> "ElfSource | None":
         """Where the ELF knowledge of the source on the screen comes from; slow."""
         return None if self._source is None else self._elf_of(self._source)
 
@@ -247,6 +253,8 @@ class MemtuiApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The table of keys, for the command palette."""
+        from memtui.ui.screens.main import MainScreen
+
         return screen.commands() if isinstance(screen, MainScreen) else super().get_system_commands(screen)
 
     async def on_unmount(self) -> None:

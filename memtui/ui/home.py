@@ -15,8 +15,6 @@ class Scenario(NamedTuple):
     """What it shows, in a few words."""
     chapter: str = ""
     """Under which heading it stands; those of one chapter stand together."""
-    story: str = ""
-    """What it tells, a paragraph a line."""
 
 
 class Home(NamedTuple):
@@ -25,5 +23,7 @@ class Home(NamedTuple):
     processes: Callable[[], Sequence[Task]]
     """Runs beside the screen; may raise SourceError."""
     scenarios: Sequence[Scenario]
+    story: Callable[[str], str]
+    """What a scenario tells, a paragraph a line."""
     open_process: Callable[[int], Source]
     open_scenario: Callable[[str], Source]

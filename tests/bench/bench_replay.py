@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from memtui.model.request import Back, Seek
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

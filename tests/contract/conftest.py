@@ -16,7 +16,8 @@ def live(sleeper: subprocess.Popen[bytes]) -> Source:
 
 def simulated(_: object) -> Source:
     from memtui.model.request import Seek
-    from memtui.scenarios import ScenarioHost, scenario_text
+    from memtui.scenarios import scenario_text
+    from memtui.scenarios.host import ScenarioHost
     from memtui.sim.source import SimSource
     from memtui.trace.parser import parse
 

@@ -10,7 +10,8 @@ import pytest
 from memtui.model.event import EventKind
 from memtui.model.request import Seek, Step
 from memtui.model.snapshot import Snapshot
-from memtui.scenarios import ScenarioHost, scenario_text
+from memtui.scenarios import scenario_text
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

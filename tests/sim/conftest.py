@@ -6,7 +6,7 @@ import pytest
 
 from memtui.model.request import Seek
 from memtui.model.snapshot import Snapshot
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

@@ -4,7 +4,8 @@ import pytest
 
 from memtui.model.heap import ChunkState
 from memtui.model.request import Seek, ShowHeap, Step
-from memtui.scenarios import ScenarioHost, scenario_text
+from memtui.scenarios import scenario_text
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

@@ -12,7 +12,7 @@ from memtui.model.errors import ParseError
 from memtui.model.event import EventKind
 from memtui.model.request import Focus, Seek
 from memtui.model.snapshot import Snapshot
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.decode import decode
 from memtui.trace.parser import parse

@@ -9,7 +9,7 @@ from memtui.model.errors import Cancelled
 from memtui.model.progress import Progress
 from memtui.model.request import Inject, Seek
 from memtui.model.snapshot import Snapshot
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim import checkpoints, source
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse

@@ -9,7 +9,8 @@ from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.request import Focus, Inject, Seek
 from memtui.model.vma import Vma, VmaKind
-from memtui.scenarios import ScenarioHost, scenario_text
+from memtui.scenarios import scenario_text
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim import vma_export
 from memtui.sim.source import SimSource
 from memtui.sim.vma_export import VmaExports

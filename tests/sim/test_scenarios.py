@@ -9,7 +9,8 @@ from memtui.model.pages import Residence
 from memtui.model.request import Refresh, Seek, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import VmaKind
-from memtui.scenarios import ScenarioHost, scenario_names, scenario_text
+from memtui.scenarios import scenario_names, scenario_text
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

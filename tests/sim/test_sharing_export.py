@@ -2,7 +2,7 @@
 
 from memtui.model.request import Seek, ShowSharing
 from memtui.model.sharing import SegmentKind, Sharing
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.source import SimSource
 from memtui.trace.parser import parse
 

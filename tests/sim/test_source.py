@@ -59,7 +59,7 @@ def mm_values(mm: MmSnapshot | None) -> object:
 @pytest.fixture(scope="module")
 def fresh():
     """Every state of STORY, each from a run of its own."""
-    from memtui.scenarios import ScenarioHost
+    from memtui.scenarios.host import ScenarioHost
     from memtui.trace.parser import parse
 
     trace = parse(STORY, "test.trace")

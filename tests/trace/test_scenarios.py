@@ -7,7 +7,8 @@ import pytest
 
 from memtui.model.address import page_up
 from memtui.model.elf import PF_W
-from memtui.scenarios import ScenarioHost, scenario_chapters, scenario_names, scenario_story, scenario_text
+from memtui.scenarios import scenario_chapters, scenario_names, scenario_story, scenario_text
+from memtui.scenarios.host import ScenarioHost
 from memtui.trace.constants import value_of
 from memtui.trace.line import Call, Keyword, Text
 from memtui.trace.parser import Trace, parse

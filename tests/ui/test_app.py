@@ -474,12 +474,10 @@ def home(opened: list[Source]) -> Home:
         return opened[-1]
 
     scenarios = [
-        Scenario(
-            "first-malloc", "where a heap comes from", "1  Beginnings", "A break: it moves.\nA heap: it is there."
-        ),
+        Scenario("first-malloc", "where a heap comes from", "1  Beginnings"),
         Scenario("broken", "does not open", "2  Ends"),
     ]
-    return Home(lambda: TASKS, scenarios, live, simulated)
+    return Home(lambda: TASKS, scenarios, lambda name: "A break: it moves.\nA heap: it is there.", live, simulated)
 
 
 @pytest.mark.parametrize("size", [WIDE, COMPACT])

@@ -16,14 +16,13 @@ from memtui.draw.run import Row, Run
 from memtui.draw.sizes import pages_size
 from memtui.model.errors import MemtuiError
 from memtui.model.task import Task
-from memtui.ui.home import Home
 from memtui.ui.line_view import LineBar, LineView
 from memtui.ui.screens.fitting import FittingScreen
-from memtui.ui.screens.help import HelpScreen
 from memtui.ui.widgets.picks import Picks, Story
 
 if TYPE_CHECKING:
     from memtui.ui.app import MemtuiApp
+    from memtui.ui.home import Home
 
 _WIDE: Final = 100
 """Cells from which the lists stand side by side."""
@@ -62,7 +61,7 @@ class HomeScreen(FittingScreen):
     ]
     AUTO_FOCUS = "#scenarios"
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: "Home") -> None:
         super().__init__()
         self._home = home
         self._scenarios = {scenario.name: scenario for scenario in home.scenarios}
@@ -158,7 +157,7 @@ class HomeScreen(FittingScreen):
             story.tell("Nothing of that name", "Esc shows all again")
         elif picks.id == "scenarios":
             scenario = self._scenarios[name]
-            story.tell(f"{name}: {scenario.summary}", scenario.story)
+            story.tell(f"{name}: {scenario.summary}", self._home.story(name))
         else:
             story.tell(f"{name} {safe(self._tasks[name].comm)}", _about(self._tasks[name]))
 
@@ -206,6 +205,8 @@ class HomeScreen(FittingScreen):
 
     def action_help(self) -> None:
         """The help."""
+        from memtui.ui.screens.help import HelpScreen
+
         self.app.push_screen(HelpScreen(self.memtui.palette.styles))
 
     def on_mouse_view_entered(self) -> None:

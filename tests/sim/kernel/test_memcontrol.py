@@ -7,7 +7,7 @@ import pytest
 from memtui.model.event import EventKind
 from memtui.model.host import MachineFacts
 from memtui.model.oom import rank
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel import memcontrol, oom_kill
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exec_mm import first_task

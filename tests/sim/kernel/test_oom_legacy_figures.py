@@ -1,7 +1,7 @@
 """What 2.6.32 weighed besides memory, from steps of a trace: the worked example of badness(), line by line."""
 
 from memtui.model.oom_legacy import arithmetic
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel.oom_kill import legacy_figures
 from memtui.sim.machine import Machine
 from memtui.trace.parser import parse

@@ -3,7 +3,7 @@
 import pytest
 
 from memtui.model.event import EventKind
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel.oom_reap import Reap, reap
 from memtui.sim.machine import Machine
 from memtui.trace.parser import parse

@@ -7,7 +7,7 @@ import pytest
 from memtui.model.errors import ParseError
 from memtui.model.event import EventKind
 from memtui.model.oom_legacy import LegacyTask, arithmetic, badness_2_6_32, oom_adj_of, sacrifice, score_adj_of, select
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel.lru import ACTIVE_FILE, INACTIVE_FILE, Lruvec
 from memtui.sim.kernel.mmzone import Zone, default_min_free_kbytes, set_watermarks, totalreserve_pages, zones_of
 from memtui.sim.kernel.profile import EXACT, profile_for

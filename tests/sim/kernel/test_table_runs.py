@@ -8,7 +8,7 @@ import pytest
 
 from memtui.model.errors import ParseError
 from memtui.model.host import MachineFacts
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.sim.checkpoints import Checkpoints
 from memtui.sim.export import Exporter
 from memtui.sim.kernel import fault_tables

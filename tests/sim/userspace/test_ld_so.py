@@ -10,7 +10,7 @@ from memtui.model.elf_dynamic import Dynamic
 from memtui.model.event import EventKind
 from memtui.model.request import Back, Inject, Seek, Step
 from memtui.model.snapshot import Snapshot
-from memtui.scenarios import ScenarioHost
+from memtui.scenarios.host import ScenarioHost
 from memtui.scenarios.linked import ld_so_cache
 from memtui.sim.source import SimSource
 from memtui.sim.userspace.ld_so.cache import EXTENSION, Cache
