@@ -17,6 +17,11 @@ RW = 3
 AT = 0x1000_0000
 O_RDWR_CREAT = 0o102
 PAGEOUT, DONTNEED = 21, 4
+ODD_RANGES = [
+    (55649, 809), (31 * PAGE + 99, 55 * PAGE + 3), (5 * PAGE, 1), (0, 100), (50, 100), (63 * PAGE + 1, 2 * PAGE),
+    (64 * PAGE, 32 * PAGE - 1), (99 * PAGE + 9, 3 * PAGE), (63 * PAGE, 2 * PAGE),
+]  # fmt: skip
+"""Offset and length in bytes of holes in a file of 100 pages, whose folios have 64, 32 and 4."""
 
 
 @pytest.fixture
@@ -152,3 +157,42 @@ def test_locked_memory_that_becomes_writable_waits_with_the_lock_held(script: Sc
     script.call("mmap", AT, 8 * PAGE, 1, PRIVATE | FIXED, fd, 0)
     assert script.attempt("mlock", AT, 9 * PAGE)[1] == "ENOMEM"
     script.call("mprotect", AT, 8 * PAGE, RW)
+
+
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize("mode", [3, 16, 17])
+@pytest.mark.parametrize(("offset", "length"), ODD_RANGES)
+def test_a_hole_splits_the_folios_of_its_first_and_last_byte(
+    script: Script, mode: int, offset: int, length: int, synced: bool
+):
+    """Even inside a page; what a split makes of a folio shows in what one fault maps."""
+    fd = opened(script, 100 * PAGE)
+    script.call("mmap", AT, 128 * PAGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT, 100 * PAGE, READ)
+    if synced:
+        script.call("fsync", fd)
+    script.call("fallocate", fd, mode, offset, length)
+    for page in range(3, 100, 9):
+        script.call("touch", AT + page * PAGE, PAGE, READ)
+
+
+@pytest.mark.parametrize("where", ["disk", "shm"])
+def test_a_hole_inside_the_first_page_unmaps_the_whole_file(script: Script, where: str):
+    fd = script.call("open", Path(where, "first"), O_RDWR_CREAT)
+    script.call("pwrite64", fd, 9 * PAGE, 0)
+    script.call("mmap", AT, 9 * PAGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT, 9 * PAGE, READ)
+    script.call("fallocate", fd, 3, 0, 100)
+    script.call("touch", AT + 5 * PAGE, PAGE, READ)
+
+
+@pytest.mark.parametrize("mode", [0, 16])
+@pytest.mark.parametrize(("offset", "end"), [(4 * PAGE, 7 * PAGE), (5 * PAGE + 1, 7 * PAGE + 9), (0, 3 * PAGE + 90)])
+def test_what_grows_a_file_clears_the_rest_of_its_last_page(script: Script, mode: int, offset: int, end: int):
+    """That page is in memory then, but not uptodate: a fault beside it does not map it."""
+    fd = opened(script, 1)
+    script.call("ftruncate", fd, 3 * PAGE + 77)
+    script.call("fallocate", fd, mode, offset, end - offset)
+    script.call("mmap", AT, 8 * PAGE, RW, SHARED | FIXED, fd, 0)
+    for page in (2, 3):
+        script.call("touch", AT + page * PAGE, PAGE, READ)

@@ -348,3 +348,16 @@ def test_process_madvise_takes_its_ranges_from_the_line(end):
     assert [result.split(" (")[0] for result in results] == ["8192", "-1 EINVAL", "-1 EBADF", "-1 ESRCH"]
     assert "{iov_base=0x7ffff7" in texts(snapshot)[-4]
     assert "iov_len=8192}" in texts(snapshot)[-4]
+
+
+def test_process_madvise_looks_at_empty_ranges_only_before_the_first_bytes(end):
+    """Linux 6.18 told these results."""
+    vectors = ("[1]", "[1, P]", "[P, 1]", "[P, 1, P]", "[0, 1, P]", "[P, 1P]")
+    ranges = {"1": "{iov_base=p+1, iov_len=0}", "0": "{iov_base=p, iov_len=0}", "P": "{iov_base=p, iov_len=4096}"}
+    ranges["1P"] = "{iov_base=p+1, iov_len=4096}"
+    lines = [f"{START}p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)", "q = pidfd_open(1000, 0)"]
+    for vector in vectors:
+        parts = vector[1:-1].split(", ")
+        lines.append(f"process_madvise(q, [{', '.join(ranges[part] for part in parts)}], {len(parts)}, MADV_COLD, 0)")
+    told = [text.rpartition("= ")[2].split(" (")[0] for text in texts(end("\n".join(lines) + "\n"))[-len(vectors) :]]
+    assert told == ["0", "-1 EINVAL", "4096", "8192", "4096", "4096"]

@@ -7,7 +7,7 @@ from memtui.sim.kernel import hugetlb, shmem
 from memtui.sim.kernel.fs import F_SEAL_GROW, Inode
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_writeback import EVERYTHING, write_now
-from memtui.sim.kernel.truncate import check_end, punch_disk, punch_hole, truncate_pagecache
+from memtui.sim.kernel.truncate import check_end, punch_disk, punch_hole, truncate_pagecache, zero_part
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import OpenFile
@@ -86,8 +86,11 @@ def _move_blocks(kernel: "Kernel", inode: Inode, kind: int, offset: int, length:
     """
     end = offset + length
     if kind == ZERO_RANGE:
+        if (offset | end) % PAGE_SIZE and not keep_size:
+            _extend(inode, end)
         punch_disk(kernel, inode, offset, end)
-        inode.size = inode.size if keep_size else max(inode.size, end)
+        if not keep_size:
+            _extend(inode, end)
         return
     if (offset | length) % PAGE_SIZE:
         raise Errno("EINVAL", "not in whole blocks")
@@ -114,5 +117,13 @@ def _allocate(kernel: "Kernel", task: "Task", inode: Inode, offset: int, length:
     if inode.shmem:
         first = offset // PAGE_SIZE
         shmem.preallocate(kernel, task, inode, first, (end + PAGE_SIZE - 1) // PAGE_SIZE - first)
-    if end > inode.size and not keep_size:
+    if not keep_size:
+        _extend(inode, end)
+
+
+def _extend(inode: Inode, end: int) -> None:
+    """ext4_alloc_file_blocks(): the file reaches to byte `end`; blocks cut by its old and new end are cleared."""
+    if end > inode.size:
+        zero_part(inode, inode.size)
+        zero_part(inode, end)
         inode.size = end

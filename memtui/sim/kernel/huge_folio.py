@@ -69,6 +69,19 @@ def faulted(leaf: Leaf, low: int, before: bytes, copied: "set[int]", *, fills: b
         written(leaf, low, low + len(before))
 
 
+def copied(leaf: Leaf, low: int, high: int, *, shared: bool) -> "set[int]":
+    """Which of our entries a write gives copies: do_wp_page(), __wp_can_reuse_large_anon_folio().
+
+    Those that others map; of a folio that is `shared`, all that were mapped when a fork took place.
+    """
+    kinds = leaf.folio or bytes(ENTRIES)
+    return {
+        entry
+        for entry, frame in leaf.frames.items()
+        if low <= entry < high and (frame.mapcount > 1 or (shared and kinds[entry] in _MEMBERS))
+    }
+
+
 def changed(leaf: Leaf, low: int, states: bytes | bytearray) -> None:
     """Entries from `low` on have these states now: what is no page any more has left the folio."""
     if leaf.folio is None:

@@ -141,15 +141,17 @@ def sys_process_madvise(
         raise Errno("ESRCH", f"there is no process {pid}")
     if target.mm is not task.mm and advice not in _REMOTE:
         raise Errno("EINVAL", "this advice cannot be given for another process")
-    done = 0
-    for start, length in ranges:
+    done, left = 0, sum(length for _, length in ranges)
+    for at, (start, length) in enumerate(ranges):
+        if not left or (at and not length):
+            continue  # iov_iter_count(), iov_iter_advance(): empty ones but the first are not even looked at
         try:
             do_madvise(kernel, target, start, length, advice)
         except Errno:
             if not done:
                 raise
             break
-        done += length
+        done, left = done + length, left - length
     task.mm.note(f"{done:,} bytes of process {target.pid} were advised")
     return done
 

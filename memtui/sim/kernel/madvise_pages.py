@@ -173,12 +173,8 @@ def _collapse_block(task: "Task", index: int) -> bool:
     if leaf is None or leaf.state.count(GUARD):
         return False
     if not leaf.huge:
-        leaf = pages.own(index)
-        pages.drop_frames(leaf, 0, ENTRIES)
         before, known = bytes(leaf.state), None if leaf.folio is None else bytes(leaf.folio)
-        if leaf.slots:
-            leaf.slots.release(0, ENTRIES)
-        pages.put(index, 0, bytes([ANON]) * ENTRIES)
+        leaf = pages.refill(index, ANON)
         huge_folio.collapsed(leaf, before, known)
         leaf.huge = True
     return True

@@ -340,12 +340,11 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
         leaf = pages.own(index)
         leaf.huge = False
     if leaf.owners > 1 or leaf.frames:
-        if leaf.folio is not None:
-            copied = {entry for entry in range(low, high) if leaf.is_shared(entry)}
+        shared = leaf.folio is not None and huge_folio.is_shared(leaf)
         leaf = pages.own(index)
+        copied = huge_folio.copied(leaf, low, high, shared=shared)
         task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)
-        if leaf.huge and any(leaf.is_shared(entry) for entry in range(low, high)):
-            leaf.huge = False
+        leaf.huge = leaf.huge and not shared
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
     first, behind = (0, ENTRIES) if leaf.huge else (low, high)  # 2 MiB have one dirty bit

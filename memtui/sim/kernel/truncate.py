@@ -67,16 +67,16 @@ def truncate_pagecache(kernel: "Kernel", inode: Inode, length: int) -> None:
 
 def zero_tail(inode: Inode) -> None:
     """ext4_block_truncate_page(): what is behind the end of the file in its last block is cleared."""
-    if inode.size % PAGE_SIZE:
-        _zero_part(inode, inode.size // PAGE_SIZE)
+    zero_part(inode, inode.size)
 
 
-def _zero_part(inode: Inode, page: int) -> None:
-    """ext4_block_zero_page_range() in one page.
+def zero_part(inode: Inode, at: int) -> None:
+    """ext4_block_zero_page_range() in the page that byte `at` cuts in two, if there is one.
 
     If it is not in memory it comes in, and is not uptodate: nobody needed more of it than the place of a block.
     """
-    if inode.fs_type == "ext4" and page not in inode.pages:
+    page, inside = divmod(at, PAGE_SIZE)
+    if inside and inode.fs_type == "ext4" and page not in inode.pages:
         inode.pages.add(page)
         inode.fresh.add(page)
 
@@ -174,28 +174,38 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
         raise Errno("EPERM", "the memfd is sealed against writing")
     if inode.shmem:
         first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
-        if end > first:
-            drop_pages(kernel, inode, first, end - first, (first, end))
+        _drop_hole(kernel, inode, first, end, (first, end))
     elif offset < inode.size:
         punch_disk(kernel, inode, offset, min(offset + length, page_up(inode.size + 1)))
 
 
+def _drop_hole(kernel: "Kernel", inode: Inode, first: int, behind: int, gone: tuple[int, int]) -> None:
+    """Drop the whole pages [first, behind) of a hole: truncate_pagecache_range(), shmem_fallocate().
+
+    Before a hole that ends inside the first page lies page -1, which both take for the last one there is.
+    """
+    if behind > first:
+        drop_pages(kernel, inode, first, behind - first, gone)
+    elif not behind:
+        unmap_everywhere(kernel, inode, first, EVERYTHING - first, even_copies=False)
+
+
 def punch_disk(kernel: "Kernel", inode: Inode, offset: int, end: int) -> None:
-    """ext4_truncate_page_cache_block_range() of bytes [offset, end), and ext4_zero_partial_blocks()."""
-    if offset % PAGE_SIZE:
-        _zero_part(inode, offset // PAGE_SIZE)
-    if end % PAGE_SIZE:
-        _zero_part(inode, end // PAGE_SIZE)
+    """ext4_truncate_page_cache_block_range() of bytes [offset, end), and ext4_zero_partial_blocks().
+
+    The folios of the first and of the last byte are split, even if no whole page of them goes.
+    """
     first, behind = page_up(offset) >> PAGE_SHIFT, page_down(end) >> PAGE_SHIFT
-    if behind <= first:
-        return
     low, high = first, behind
-    head, count = inode.pages.folio(first)
-    if not _cut(kernel, inode, first, first, behind):
-        low = head + count
-        high = high if low < behind else head
-    if head + count < behind:
-        head, count = inode.pages.folio(behind - 1)
+    start, last = offset >> PAGE_SHIFT, (end - 1) >> PAGE_SHIFT
+    next_index, same_folio = sum(inode.pages.folio(start)), last < sum(inode.pages.folio(start))
+    if not _cut(kernel, inode, start, first, behind):
+        low = next_index
+        high = inode.pages.folio(start)[0] if same_folio else high
+    if not same_folio:
+        head = inode.pages.folio(last)[0]
         if not _cut(kernel, inode, head, first, behind):
             high = head
-    drop_pages(kernel, inode, first, behind - first, (low, high))
+    _drop_hole(kernel, inode, first, behind, (low, high))
+    zero_part(inode, offset)
+    zero_part(inode, end)
