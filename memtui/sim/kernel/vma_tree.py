@@ -1,8 +1,8 @@
 """The store that stands for mm->mm_mt, the maple tree of VMAs (6.1): ordered, with the free ranges between them.
 
 VMAs lie in blocks of at most `2 * LOAD`, each with its starts and ends in lists of their own; a search bisects. For
-each block the tree remembers the largest hole in front of one of its VMAs, so that a search for room looks into few
-blocks. A block that changed has no such figure until a search needs it.
+each block the tree remembers a bound of the holes in front of its VMAs, so that a search for room looks into few
+blocks. A hole that grows raises the bound; one that shrinks leaves it as it is until a search looks in vain.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -16,7 +16,7 @@ from memtui.sim.kernel.vma import Vma
 LOAD: Final = 128
 """VMAs a block after it was halved."""
 UNKNOWN: Final = 1 << 64
-"""The remembered hole of a block that changed: larger than any, so that a search looks."""
+"""The bound of a block that nobody looked into: larger than any hole."""
 
 
 class Gap(NamedTuple):
@@ -35,7 +35,7 @@ class _Block:
         self.starts = [vma.start for vma in vmas]
         self.ends = [vma.end for vma in vmas]
         self.holes: list[int] = []
-        """Free bytes in front of each VMA, as `widest` found them last."""
+        """Free bytes in front of each VMA; empty: not known since something changed."""
 
     def widest(self, below: int) -> int:
         """The largest hole in front of one of its VMAs; `below` is the end of the block before."""
@@ -56,6 +56,7 @@ class VmaTree:
         self._blocks = [_Block(ordered[at : at + LOAD]) for at in range(0, len(ordered), LOAD)]
         self._heads = [block.starts[0] for block in self._blocks]
         self._gaps = [UNKNOWN] * len(self._blocks)
+        """Of each block: no hole in front of one of its VMAs is larger."""
         self._len = len(ordered)
         self._cursor = 0
         """The block of the last search: the steps of one call look at the same place."""
@@ -134,6 +135,7 @@ class VmaTree:
         block.ends.insert(index, vma.end)
         heads[at] = block.starts[0]
         self._touched(at, index)
+        self._touched(at, index + 1)
         if len(block.vmas) > 2 * LOAD:
             self._halve(at)
 
@@ -150,7 +152,7 @@ class VmaTree:
         else:
             del self._blocks[at], self._heads[at], self._gaps[at]
             if at < len(self._blocks):
-                self._gaps[at] = UNKNOWN
+                self._touched(at, 0)
 
     def replace(self, old: Vma, new: Vma) -> None:
         """Put `new` where `old` is; its bytes may change as far as it still overlaps none."""
@@ -163,6 +165,7 @@ class VmaTree:
             block.ends[index] = new.end
             self._heads[at] = block.starts[0]
             self._touched(at, index)
+            self._touched(at, index + 1)
 
     def highest_gap(self, length: int, floor: int, ceiling: int) -> Gap | None:
         """mas_empty_area_rev(): the highest free range of at least `length` bytes inside [floor, ceiling)."""
@@ -207,7 +210,8 @@ class VmaTree:
                     found.append(f"VMA {vma.start:#x}-{vma.end:#x} is out of order, or its block remembers others")
                 last = end
                 count += 1
-            if head != block.starts[0] or gap not in (UNKNOWN, block.widest(below)):
+            holes = list(map(sub, block.starts, [below, *block.ends]))
+            if head != block.starts[0] or gap < max(holes) or block.holes not in ([], holes):
                 found.append(f"the block at {head:#x} remembers a wrong start or gap")
         return found if count == self._len else [*found, f"{count} VMAs, but {self._len} remembered"]
 
@@ -235,15 +239,25 @@ class VmaTree:
         return at
 
     def _touched(self, at: int, index: int) -> None:
-        """Forget the holes that the VMA at `index` of block `at` borders on."""
-        self._gaps[at] = UNKNOWN
-        if index >= len(self._blocks[at].vmas) - 1 and at + 1 < len(self._blocks):
-            self._gaps[at + 1] = UNKNOWN
+        """The hole in front of the VMA at `index` of block `at`, or of the next block's first one, is another now."""
+        block = self._blocks[at]
+        block.holes = []
+        if index < len(block.starts):
+            hole = block.starts[index] - (block.ends[index - 1] if index else self._end_before(at))
+        else:
+            at += 1
+            if at == len(self._blocks):
+                return
+            block = self._blocks[at]
+            block.holes = []
+            hole = block.starts[0] - self._end_before(at)
+        if hole > self._gaps[at]:
+            self._gaps[at] = hole
 
     def _halve(self, at: int) -> None:
         vmas = self._blocks[at].vmas
         self._blocks[at : at + 1] = [_Block(vmas[:LOAD]), _Block(vmas[LOAD:])]
-        self._gaps[at : at + 1] = [UNKNOWN, UNKNOWN]
+        self._gaps[at : at + 1] = [self._gaps[at]] * 2
         insort(self._heads, vmas[LOAD].start)
 
     def _end_before(self, at: int) -> int:
@@ -251,10 +265,9 @@ class VmaTree:
         return self._blocks[at - 1].ends[-1] if at else 0
 
     def _gap_of(self, at: int) -> int:
-        gap = self._gaps[at]
-        if gap == UNKNOWN:
-            gap = self._gaps[at] = self._blocks[at].widest(self._end_before(at))
-        return gap
+        if not self._blocks[at].holes:
+            self._gaps[at] = self._blocks[at].widest(self._end_before(at))
+        return self._gaps[at]
 
     def _highest_in(self, at: int, length: int, floor: int, end: int, above: Vma | None) -> Gap | None:
         """The highest hole of at least `length` bytes below `end`, behind or in front of the VMAs of one block."""
