@@ -81,7 +81,7 @@ def _hand_down(ctx: click.Context) -> None:
 @interval_option
 def attach(process: str, what: str | None, theme: str | None, size: Size, press: str, interval: float) -> None:
     """Look at a live process. Nothing is stopped or changed."""
-    _show(live(process), what, Screen(theme, size, interval, press))
+    _show(live(process), what, Screen(theme, size, interval, press), first=Refresh(whole=what is not None))
 
 
 @commands.command()

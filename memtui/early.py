@@ -3,6 +3,7 @@
 The same VMAs follow with what is in memory of them (draw/plain_rows.py), and then the screen.
 """
 
+import io
 import os
 import sys
 
@@ -15,16 +16,31 @@ _ROW_LEAST = 44
 def look(pid: int) -> PlainFrame | None:
     """The frame, which stands on the terminal now; None: the process cannot be read, and later code will say why."""
     try:
+        width, height = os.get_terminal_size(sys.stdout.fileno())
         with open(f"/proc/{pid}/maps", "rb") as file:
-            lines = file.read().decode("utf-8", "replace").splitlines()
+            lines = lines_to(file, height)
         with open(f"/proc/{pid}/comm", "rb") as file:
             comm = file.read().decode("utf-8", "replace").strip()
     except OSError:
         return None
-    width, height = os.get_terminal_size(sys.stdout.fileno())
     frame = PlainFrame([_printable(row)[:width] for row in rows(pid, comm, lines, width, height)])
     frame.draw()
     return frame
+
+
+def lines_to(file: io.BufferedReader, height: int) -> list[str]:
+    """The lines up to so many behind that of the heap; all if there is none."""
+    lines: list[str] = []
+    left = -1
+    for line in file:
+        lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+        if line.endswith(b"[heap]\n"):
+            left = height
+        elif left > 0:
+            left -= 1
+        if left == 0:
+            break
+    return lines
 
 
 def rows(pid: int, comm: str, lines: list[str], width: int, height: int) -> list[str]:

@@ -99,6 +99,7 @@ class AddressMap:
         self._elf = elf
         self._columns = _Columns.within(width)
         self._user_end = _user_end(mm.vmas)
+        self._read_to = mm.read_to or self._user_end
         # [vsyscall] lies above the user's space and is the only thing there.
         top = max(self._user_end, mm.vmas[-1].end) if mm.vmas else self._user_end
         space = Range(0, top) if region is None else Range(region.start, region.end)
@@ -172,8 +173,8 @@ class AddressMap:
         return None if isinstance(place, Part) else self._free(place)
 
     def _free(self, hole: Range) -> Range | None:
-        """What of a gap between VMAs a process can map: nothing in the kernel's half."""
-        end = min(hole.end, self._user_end)
+        """What of a gap between VMAs a process can map: nothing in the kernel's half, nor where nobody looked yet."""
+        end = min(hole.end, self._user_end, self._read_to)
         return Range(hole.start, end) if hole.start < end else None
 
     def _mark(self, start: int, end: int) -> Run:
@@ -186,6 +187,8 @@ class AddressMap:
     def _hole_row(self, hole: Range) -> list[Run]:
         free = self._free(hole)
         words = [f"{human(free.size)} free"] if free else []
+        if self._read_to < min(hole.end, self._user_end):
+            words.append("what lies above is being read")
         if hole.end > self._user_end:
             words.append(f"user space ends at {self._user_end:x}")
         return [

@@ -19,10 +19,13 @@ def changed(before: MmSnapshot | None, after: MmSnapshot) -> tuple[Range, ...]:
     object in both are not looked at. Pages that were not measured on either side have not changed.
 
     Args:
-        before: the earlier look; None, or another process's: nothing is known to have changed.
+        before: the earlier look; None, another process's or one that did not see all: nothing is known to have
+            changed.
         after: the later look.
     """
-    if before is None or before is after or before.pid != after.pid or before.vmas is after.vmas:
+    if before is None or before is after or before.vmas is after.vmas:
+        return ()
+    if before.pid != after.pid or before.read_to is not None:
         return ()
     return tuple(_joined(_vma_changes(before.vmas, after.vmas)))
 

@@ -84,7 +84,7 @@ _figures: Final = attrgetter(*_FIELDS)
 
 def process_attributes(mm: MmSnapshot) -> dict[str, int] | None:
     """KiB of the process's memory that are dirty, shared, ...; None: not every VMA was measured. O(changed VMAs)."""
-    return _attributes.of(mm.vmas)
+    return _attributes.of(mm.vmas) if mm.read_to is None else None
 
 
 class _Attributes:

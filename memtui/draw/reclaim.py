@@ -101,7 +101,8 @@ def reclaimable_of(mm: MmSnapshot) -> Reclaimable:
     """Of a whole process; of one with very many VMAs by its counters, which do not tell clean from dirty."""
     counters = mm.counters
     anon, file, shmem = counters.rss_anon, counters.rss_file, counters.rss_shmem
-    if len(mm.vmas) <= MANY or anon is None or file is None or shmem is None:
+    few = len(mm.vmas) <= MANY and mm.read_to is None
+    if few or anon is None or file is None or shmem is None:
         return _reclaimable(mm.vmas)
     return Reclaimable(untold=file >> 2, to_swap=(anon + shmem) >> 2)
 

@@ -26,7 +26,10 @@ _LONGEST: Final = 5.0
 _SMAPS_LONGEST: Final = 30.0
 """The same for smaps."""
 _MANY: Final = 10_000
-"""VMAs of which the first picture comes without the figures of smaps."""
+"""VMAs of which the first picture comes without the figures of smaps, and if it need not be whole without most."""
+_AT_FIRST: Final = 64
+"""Pieces of maps that such a picture is made of, of a page at most each: they come from the lowest addresses on, where
+program and heap mostly lie."""
 _LARGE: Final = 256 << 10
 """KiB in memory from which on smaps is read only when asked for: it walks a VMA at one go, and the process cannot map
 or unmap meanwhile."""
@@ -49,6 +52,8 @@ class AddressSpaceReader:
         """What the last reading of the pages could not tell."""
         self._hidden = 0
         """KiB of shared memory on swap that no run shows."""
+        self._read_to: int | None = None
+        """Where the map ends that is known so far; None: it is whole."""
         self._mountinfo: bytes | None = None
         self._systems = FileSystems()
 
@@ -57,11 +62,12 @@ class AddressSpaceReader:
         """Of the process."""
         return self._pid
 
-    def read(self, *, measure: bool = False) -> MmSnapshot:
+    def read(self, *, measure: bool = False, whole: bool = True) -> MmSnapshot:
         """The address space now; VMAs, and the whole, are the same objects as before if nothing changed.
 
         Args:
             measure: read what is dear too (smaps), and now, however long that takes.
+            whole: False: the first time only the beginning of very many VMAs.
 
         Raises:
             ProcessGone: no such process, it exited, or its number belongs to another one now.
@@ -70,7 +76,7 @@ class AddressSpaceReader:
         """
         stat = self._living()
         try:
-            return self._read(stat, measure=measure)
+            return self._read(stat, measure=measure, whole=whole)
         except ProcessGone as error:
             raise ProcessGone(f"{self._name(stat)} has exited") from error
         except AccessDenied as error:
@@ -98,11 +104,11 @@ class AddressSpaceReader:
     def _name(self, stat: Stat) -> str:
         return f"process {self._pid} ({printable(stat.comm)})"
 
-    def _read(self, stat: Stat, *, measure: bool) -> MmSnapshot:
+    def _read(self, stat: Stat, *, measure: bool, whole: bool) -> MmSnapshot:
         folder = mm_folder(self._procfs, stat)
         unknown: dict[str, str] = {"brk": "the kernel does not tell the brk of another process, only where [heap] ends"}
         counters = parse_status(self._procfs.read(f"{folder}/status")).counters
-        vmas = self._measured(folder, counters, unknown, measure=measure)
+        vmas = self._measured(folder, counters, unknown, measure=measure, whole=whole)
         for field, value in (("start_brk", stat.start_brk), ("start_stack", stat.start_stack)):
             if value is None:
                 unknown[field] = "stat shows it only to who may read maps"
@@ -116,12 +122,13 @@ class AddressSpaceReader:
             cmdline=self._cmdline(folder, unknown),
             exe=self._exe(folder, unknown),
             unknown=unknown,
+            read_to=self._read_to,
         )
         self._last = _same_or_new(self._last, mm)
         return self._last
 
     def _measured(
-        self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool
+        self, folder: str, counters: MmCounters, unknown: dict[str, str], *, measure: bool, whole: bool
     ) -> tuple[Vma, ...]:
         """The very tuple as before if nothing changed, or if it is not yet time to look."""
         last = self._last
@@ -132,7 +139,7 @@ class AddressSpaceReader:
             return last.vmas
         began = time.monotonic()
         with uncollected():
-            self._vmas = self._mapped(folder)
+            self._vmas = self._mapped(folder, whole=whole or last is not None)
         cost = time.monotonic() - began
         self._notes = {}
         self._vmas = self._with_smaps(folder, self._vmas, counters, self._notes, measure=measure)
@@ -143,21 +150,37 @@ class AddressSpaceReader:
         began = time.monotonic()
         with uncollected():
             self._vmas = self._with_runs(folder, self._vmas, self._notes)
-        # The first reading parses everything, and says nothing about the next.
-        self._pace.spent(0.0 if last is None else cost + time.monotonic() - began)
+        # The first whole reading parses everything, and says nothing about the next.
+        self._pace.spent(0.0 if last is None or last.read_to is not None else cost + time.monotonic() - began)
         unknown |= self._notes
         return self._vmas
 
-    def _mapped(self, folder: str) -> tuple[Vma, ...]:
+    def _mapped(self, folder: str, *, whole: bool = True) -> tuple[Vma, ...]:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
         name = f"{folder}/maps"
         known = self._maps.pieces
-        read = zip_longest(self._procfs.pieces_filled(name), known)
-        # The objects as before: the memory of what is read anew is free again at once.
-        pieces = [before if piece == before else piece for piece, before in read if piece]
-        if pieces == known:
-            return self._vmas
-        return self._maps.parse(pieces, self._file_systems(folder), self._vmas, file=self._procfs.path(name))
+        is_cut = False
+        if whole:
+            read = zip_longest(self._procfs.pieces_filled(name), known)
+            # The objects as before: the memory of what is read anew is free again at once.
+            pieces = [before if piece == before else piece for piece, before in read if piece]
+        else:
+            pieces, is_cut = self._beginning(name)
+        vmas = self._vmas
+        if pieces != known:
+            vmas = self._maps.parse(pieces, self._file_systems(folder), vmas, file=self._procfs.path(name))
+        self._read_to = vmas[-1].end if is_cut else None
+        return vmas
+
+    def _beginning(self, name: str) -> tuple[list[bytes], bool]:
+        """All pieces, or of very many VMAs the first ones, and whether they are cut off there."""
+        pieces, lines = list[bytes](), 0
+        for piece in self._procfs.pieces_filled(name):
+            pieces.append(piece)
+            lines += piece.count(b"\n")
+            if lines > _MANY:
+                return pieces[:_AT_FIRST], len(pieces) > _AT_FIRST
+        return pieces, False
 
     def _file_systems(self, folder: str) -> FileSystems:
         """Of the mounts that the process sees; of ours if it does not let them be read."""
@@ -179,7 +202,8 @@ class AddressSpaceReader:
             why = f"read only when asked for (x): it walks {counters.vm_rss >> 10:,} MiB, which the process waits for"
             notes["smaps"] = self._smaps_pace.why_old if self._smaps_pace.used else why
             return vmas
-        if not measure and self._last is None and len(vmas) > _MANY:
+        begins = self._last is None or self._last.read_to is not None
+        if not measure and (self._read_to is not None or (begins and len(vmas) > _MANY)):
             notes["smaps"] = "read with the next look: the first picture of so many VMAs does not wait for it"
             return vmas
         if not measure and not self._smaps_pace.due:

@@ -131,7 +131,8 @@ class LiveSource:
         if self._reader is None or self._extras is None:
             return None
         self._extras.watch(self._files)
-        return self._extras.added(self._reader.read(measure=isinstance(request, Measure)))
+        whole = not isinstance(request, Refresh) or request.whole
+        return self._extras.added(self._reader.read(measure=isinstance(request, Measure), whole=whole))
 
     def _want(self, request: Request) -> None:
         """What is to be in the pictures from now on."""

@@ -71,6 +71,8 @@ class MmSnapshot:
     exe: str | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     """What could not be had -> why: keys such as "smaps", "runs", "cmdline", "heap"."""
+    read_to: int | None = None
+    """What lies from this address on was not looked at yet; None: everything was."""
     labels: Mapping[int, str] = field(default_factory=dict)
     """Start of a VMA that the kernel has no name for -> what is known to be in it: "pymalloc: 3 arenas"."""
     heap: "HeapView | None" = None

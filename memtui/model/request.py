@@ -6,6 +6,9 @@ from typing import NamedTuple
 class Refresh(NamedTuple):
     """Look again (live), or give the current picture (simulated)."""
 
+    whole: bool = True
+    """False: if it is the first look at very many VMAs, only at as many as are soon there (`MmSnapshot.read_to`)."""
+
 
 class Focus(NamedTuple):
     """Show another process."""

@@ -91,7 +91,7 @@ class MemtuiApp(App[None]):
         """Why the source that was to be opened could not be had."""
         self._source = source
         self._opening = opening
-        self._first = first or Refresh()
+        self._first = first or Refresh(whole=False)
         self._pane = pane
         self.tour = tour
         """Whether the user is to be shown around first."""

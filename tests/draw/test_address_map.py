@@ -1,5 +1,7 @@
 """The address map as text, and its way from cells to addresses."""
 
+from dataclasses import replace
+
 from memtui.draw.address_map import AddressMap
 from memtui.draw.run import plain
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, Range
@@ -29,6 +31,13 @@ def test_wide_pane():
         " 555555554000 ┤ cat                 20 KiB r-xp  ▓▓▓▓▓",
         "              ┆ 85.3 TiB free",
     ]
+
+
+def test_where_nobody_looked_yet_nothing_is_free():
+    lines = AddressMap(replace(PROCESS, vmas=PROCESS.vmas[:2], read_to=HEAP_VMA.end), 70)
+    assert drawn(lines)[0] == "              ┆ what lies above is being read"
+    assert lines.hole_at(0) is None
+    assert drawn(lines)[-1] == "              ┆ 85.3 TiB free"
 
 
 def test_narrow_panes_drop_the_size_then_the_rights_then_the_bar():

@@ -1,5 +1,7 @@
 """What a second look finds changed."""
 
+from dataclasses import replace
+
 from memtui.draw.changes import changed
 from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.mm import MmSnapshot
@@ -30,6 +32,7 @@ def test_what_came_and_went():
 def test_growing_marks_the_new_end_only():
     grown = HEAP_VMA._replace(end=HEAP_VMA.end + 5 * PAGE_SIZE)
     assert changed(look(HEAP_VMA), look(grown)) == (pages(399, 404),)
+    assert changed(replace(look(HEAP_VMA), read_to=HEAP_VMA.end), look(grown)) == ()
     assert changed(look(grown), look(HEAP_VMA)) == (pages(399, 404),)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from memtui.draw.maps_text import maps_text
+from memtui.live import address_space
+from memtui.live import procfs as proc_files
 from memtui.live.pace import Pace
 from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
@@ -104,6 +106,27 @@ def test_a_mapping_that_came_between_the_two_files_has_no_figures_and_a_reason(p
     assert (mm.vmas[1].smaps, mm.vmas[1].vm_flags) == (None, None)
     assert mm.unknown["smaps"] == "1 of 2 VMAs changed while they were read"
     assert mm.vmas[1].runs is not None
+
+
+def test_the_first_look_at_very_many_vmas_may_be_at_the_beginning_only(process, procfs, monkeypatch):
+    maps = "".join(f"{at:x}-{at + 4096:x} rw-p {at:x} fe:00 7        /bin/x\n" for at in range(1 << 22, 1 << 24, 4096))
+    process.write("42/maps", maps)
+    process.write("42/smaps", smaps_of(maps))
+    monkeypatch.setattr(proc_files, "_CHUNK", 500)
+    for name, value in (("_MANY", 100), ("_AT_FIRST", 4)):
+        monkeypatch.setattr(address_space, name, value)
+    source = LiveSource(42, procfs=procfs)
+    first = source.apply(Refresh(whole=False)).mm
+    assert [vma.start for vma in first.vmas] == [*range(1 << 22, first.read_to, 4096)]
+    assert first.vmas[0].smaps is None
+    assert first.vmas[0].runs is not None
+    assert 0 < len(first.vmas) < 100
+    whole = source.apply(Refresh(whole=False)).mm
+    assert (len(whole.vmas), whole.read_to) == (3 << 10, None)
+    assert whole.vmas[0] is first.vmas[0]
+    assert whole.vmas[0].smaps is None
+    assert source.apply(Refresh()).mm.vmas[-1].smaps is not None
+    assert len(LiveSource(42, procfs=procfs).apply(Refresh()).mm.vmas) == 3 << 10
 
 
 def test_figures_that_are_not_asked_for(process, procfs):

@@ -64,6 +64,19 @@ async def test_the_first_frame_is_a_whole_one(run: Run, monkeypatch: pytest.Monk
         assert first.count("\n") == pilot.app.screen.query_one(_Noting).size.height - 1
 
 
+async def test_the_rest_of_very_many_vmas_follows_at_once(run: Run) -> None:
+    source = Live()
+    first = source.apply(Refresh())
+    assert first.mm is not None
+    beginning = replace(first.mm, vmas=first.mm.vmas[:1], read_to=first.mm.vmas[0].end)
+    async with run(source, snapshot=replace(first, mm=beginning)) as pilot:
+        app = cast("MemtuiApp", pilot.app)
+        assert source.seen.count(Refresh()) == 2
+        assert app.snapshot is not None
+        assert app.snapshot.mm is first.mm
+        assert "being read" not in text(app)
+
+
 async def test_what_is_not_looked_at_is_not_there(run: Run) -> None:
     async with run(Live()) as pilot:
         there = {widget.id for widget in pilot.app.screen.query(Pane)}
@@ -628,4 +641,4 @@ async def test_residence_is_as_high_as_its_rows(run: Run) -> None:
 async def test_requests_are_refreshes(run: Run) -> None:
     source = Live()
     async with run(source):
-        assert source.seen == [Refresh()]
+        assert source.seen == [Refresh(whole=False)]

@@ -181,7 +181,7 @@ async def chapter(stage: Stage) -> None:
 async def bookmark(stage: Stage) -> None:
     steps = stage.app.screen.query_one(StepsPane)
     await stage.press("apostrophe")
-    assert stage.last == Refresh()
+    assert stage.last == Refresh(whole=False)
     await stage.press("asterisk", "n", "n", "asterisk", "apostrophe")
     assert stage.last == Seek(3)
     assert steps.text_of(steps.cursor or 0).startswith("▶* 3")

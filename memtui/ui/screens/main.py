@@ -8,7 +8,7 @@ from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
-from memtui.model.request import Peek, Step
+from memtui.model.request import Peek, Refresh, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.vma import Vma
 from memtui.ui.keys import KEYS, bindings
@@ -124,6 +124,8 @@ class MainScreen(
             self.point()
             self.arrived()
             self.read_on(snapshot)
+            if snapshot.mm is not None and snapshot.mm.read_to is not None:
+                self.ask(Refresh())
 
     def _paint(self) -> None:
         for view in self.query(LineView):
