@@ -196,3 +196,46 @@ def test_what_grows_a_file_clears_the_rest_of_its_last_page(script: Script, mode
     script.call("mmap", AT, 8 * PAGE, RW, SHARED | FIXED, fd, 0)
     for page in (2, 3):
         script.call("touch", AT + page * PAGE, PAGE, READ)
+
+
+@pytest.mark.parametrize(
+    ("made", "grown"),
+    [
+        ((), (("fallocate", 3, 1238, 4096),)),
+        ((("ftruncate", 4095), ("fsync",)), (("ftruncate", 4097),)),
+        ((("ftruncate", 4095), ("fsync",)), (("fallocate", 0, 1934658, 100), ("fallocate", 3, 1238, 4096))),
+        ((("fsync",),), (("fallocate", 3, 1238, 4096), ("fallocate", 3, 100 * PAGE + 7, 9 * PAGE))),
+        ((("fsync",),), (("fallocate", 3, 0, 9 * PAGE), ("fallocate", 3, PAGE + 5, 20 * PAGE))),
+        ((("fsync",),), (("fallocate", 32, 0, 9 * PAGE), ("pread64", 64 * PAGE, 0), ("fallocate", 17, 5, 20 * PAGE))),
+    ],
+)
+def test_zeros_in_a_block_that_is_there_make_it_dirty(
+    script: Script, made: tuple[tuple[str | int, ...], ...], grown: tuple[tuple[str | int, ...], ...]
+):
+    """And so keep its folio from being split, while those in a hole are none."""
+    fd = opened(script, HUGE // 2)
+    for name, *rest in (*made, *grown):
+        script.call(str(name), fd, *rest)
+    script.call("mmap", AT, HUGE, RW, SHARED | FIXED, fd, 0)
+    for page in (6, 60, 120, 250):
+        script.attempt("touch", AT + page * PAGE, PAGE, READ)
+
+
+def test_a_hole_up_to_the_end_of_the_file_takes_its_last_page(script: Script):
+    """So that the write after it makes a folio from there on."""
+    fd = opened(script, 1)
+    script.call("fallocate", fd, 3, 0, 100)
+    script.call("pwrite64", fd, HUGE, 0)
+    script.call("mmap", AT, HUGE, RW, SHARED | FIXED, fd, 0)
+    script.call("touch", AT + 20 * PAGE, PAGE, READ)
+
+
+def test_a_copy_makes_what_it_copies_uptodate(script: Script):
+    """A later read maps it by the way."""
+    fd = opened(script, 1, 63 * PAGE)
+    script.call("fallocate", fd, 3, 16 * PAGE, 25271)
+    script.call("mmap", AT, 64 * PAGE, RW, PRIVATE | FIXED, fd, 0)
+    for page in range(16, 30):
+        script.call("touch", AT + page * PAGE, PAGE, WRITE)
+    script.call("mmap", AT + HUGE, 64 * PAGE, RW, PRIVATE | FIXED, fd, 0)
+    script.call("touch", AT + HUGE + 16 * PAGE, PAGE, READ)

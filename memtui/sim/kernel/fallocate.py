@@ -98,9 +98,14 @@ def _move_blocks(kernel: "Kernel", inode: Inode, kind: int, offset: int, length:
         raise Errno("EINVAL", "it reaches the end of the file")
     if kind == INSERT_RANGE and length > inode.max_bytes - inode.size:
         raise Errno("EFBIG", "beyond the largest file size")
-    _write_from(kernel, inode, (end if kind == COLLAPSE_RANGE else offset) >> PAGE_SHIFT)
+    source = (end if kind == COLLAPSE_RANGE else offset) >> PAGE_SHIFT
+    moved = list(inode.blocks.runs(source, EVERYTHING))
+    _write_from(kernel, inode, source)
     truncate_pagecache(kernel, inode, offset)
-    inode.size += length if kind == INSERT_RANGE else -length
+    by = length if kind == INSERT_RANGE else -length
+    inode.size += by
+    for first, count in moved:
+        inode.blocks.add(first + by // PAGE_SIZE, count)
 
 
 def _write_from(kernel: "Kernel", inode: Inode, page: int) -> None:

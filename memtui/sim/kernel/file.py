@@ -5,6 +5,7 @@ Contents do not exist here: a file is a size and the set of its pages that are i
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.address import PAGE_SHIFT, page_up
 from memtui.sim.kernel.file_table import forget_if_unused, fput, open_inode
 from memtui.sim.kernel.fs import SHMEM_TYPES, Inode, OpenFile
 from memtui.sim.kernel.outcome import Errno, system_call
@@ -75,6 +76,7 @@ def inode_at(kernel: "Kernel", path: str) -> Inode | None:
         fs_type=facts.fs_type,
         label=facts.path or path,
         size=facts.size,
+        blocks_below=page_up(facts.size) >> PAGE_SHIFT,
         is_dir=facts.is_dir,
         mappable=path == ZERO_PATH or (not facts.is_dir and facts.fs_type not in _NOT_MAPPABLE),
         regular=not facts.is_dir and facts.fs_type != "devtmpfs",

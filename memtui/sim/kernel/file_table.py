@@ -37,7 +37,7 @@ def forget_if_unused(kernel: "Kernel", inode: Inode) -> None:
         if inode.shmem:
             unacct_memory(kernel, inode.charged_whole or inode.pages.count + inode.swapped.count)
         inode.charged_whole = 0
-        for pages in (inode.pages, inode.swapped, inode.dirty, inode.buffers, inode.writeback):
+        for pages in (inode.pages, inode.swapped, inode.dirty, inode.buffers, inode.writeback, inode.blocks):
             pages.discard(0, 1 << 52)
         if inode.slots:
             inode.slots.release(0, 1 << 52)

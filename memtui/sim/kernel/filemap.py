@@ -58,7 +58,7 @@ def _share(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, high:
         major = task.maj_flt
         _allocate(kernel, task, inode, first - low, index, low, high, write=True)
         task.min_flt -= task.maj_flt - major  # what comes from swap is counted below as well, but is no minor fault
-    elif inode.pages.missing(first, high - low) or inode.pages.large or inode.pages.readahead:
+    elif inode.pages.large or _faults_tell(vma, first, high - low):
         _share_folios(kernel, task, vma, index, low, high)
         return
     pages.alloc(index)
@@ -127,6 +127,13 @@ def _make_anon(task: "Task", index: int, low: int, high: int) -> None:
         pages.drop_frames(pages.leaves[index], low, high)
 
 
+def _faults_tell(vma: Vma, first: int, count: int) -> bool:
+    """Whether faults on these pages do more than to find them: read them, make them uptodate, move a window."""
+    assert vma.file is not None
+    pages, fresh = vma.file.inode.pages, vma.file.inode.fresh
+    return bool(vma.file.mmap_miss or fresh.count or pages.readahead or pages.missing(first, count))
+
+
 def _inode(vma: Vma) -> "Inode":
     assert vma.file is not None
     return vma.file.inode
@@ -157,8 +164,7 @@ def _bring_in(
     state = task.mm.pages.leaves[index].state
     base = vma.pgoff_at(index << PMD_SHIFT)
     if not inode.shmem:
-        missing = inode.pages.missing(base + low, high - low)
-        for entry in range(low, high) if missing or inode.pages.readahead else ():
+        for entry in range(low, high) if _faults_tell(vma, base + low, high - low) else ():
             if state[entry] != ABSENT:
                 continue
             if base + entry in inode.pages:

@@ -67,6 +67,10 @@ class Inode:
     """Of the pages of dirty folios, those whose own block was written to (BH_Dirty)."""
     writeback: PageSet = field(default_factory=PageSet)
     """Of them, those on their way to the disk: clean when the next step begins."""
+    blocks: PageSet = field(default_factory=PageSet)
+    """Pages of a disk's file that have a block with data, on the disk or to be given room there."""
+    blocks_below: int = 0
+    """Pages below this one had such a block before the simulation began."""
     shm_locked: bool = False
     """SHM_LOCK: nothing reclaims its pages (AS_UNEVICTABLE)."""
     mlocked: PageSet = field(default_factory=PageSet)
@@ -103,6 +107,12 @@ class Inode:
     def size_pages(self) -> int:
         """Pages that have at least one byte before the end of the file."""
         return (self.size + PAGE_SIZE - 1) // PAGE_SIZE
+
+    def free_blocks(self, first: int, count: int) -> None:
+        """Pages become a hole of the file, or are behind its end."""
+        self.blocks.discard(first, count)
+        if first + count >= self.blocks_below:
+            self.blocks_below = min(self.blocks_below, first)
 
 
 @dataclass(slots=True, eq=False)

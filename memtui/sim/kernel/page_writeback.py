@@ -51,6 +51,7 @@ def mark_dirty(inode: "Inode", first: int, count: int) -> None:
     """folio_mark_dirty(): a disk's file has pages that the disk does not have."""
     inode.dirty.add(first, count)
     inode.buffers.add(first, count)
+    inode.blocks.add(first, max(min(first + count, inode.size_pages) - first, 0))
 
 
 def end_writeback(kernel: "Kernel") -> None:

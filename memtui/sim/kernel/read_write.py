@@ -170,6 +170,8 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
     else:
         add_pages(kernel, task, inode, first, pages)
         _dirty(kernel, task, inode, first, pages)
+    if not inode.shmem:
+        inode.blocks.add(first, pages)
     inode.size = max(inode.size, at + done)
     return done
 

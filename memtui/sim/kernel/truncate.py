@@ -62,6 +62,7 @@ def truncate_pagecache(kernel: "Kernel", inode: Inode, length: int) -> None:
     first = page_up(length) >> PAGE_SHIFT
     whole = inode.shmem or _cut(kernel, inode, length >> PAGE_SHIFT, first, EVERYTHING)
     kept = first if whole else sum(inode.pages.folio(length >> PAGE_SHIFT))
+    inode.free_blocks(first, EVERYTHING - first)
     drop_pages(kernel, inode, first, EVERYTHING - first, (kept, EVERYTHING), even_copies=True)
 
 
@@ -73,12 +74,18 @@ def zero_tail(inode: Inode) -> None:
 def zero_part(inode: Inode, at: int) -> None:
     """ext4_block_zero_page_range() in the page that byte `at` cuts in two, if there is one.
 
-    If it is not in memory it comes in, and is not uptodate: nobody needed more of it than the place of a block.
+    If it is not in memory it comes in, and is not uptodate: nobody needed more of it than the place of a block. If
+    there is a block, the zeros make it dirty.
     """
     page, inside = divmod(at, PAGE_SIZE)
-    if inside and inode.fs_type == "ext4" and page not in inode.pages:
+    if not inside or inode.fs_type != "ext4":
+        return
+    if page not in inode.pages:
         inode.pages.add(page)
         inode.fresh.add(page)
+    if page in inode.blocks or page < inode.blocks_below:
+        inode.dirty.add(*inode.pages.folio(page))
+        inode.buffers.add(page)
 
 
 def _cut(kernel: "Kernel", inode: Inode, page: int, first: int, end: int) -> bool:
@@ -176,7 +183,8 @@ def punch_hole(kernel: "Kernel", inode: Inode, offset: int, length: int) -> None
         first, end = page_up(offset) >> PAGE_SHIFT, page_down(offset + length) >> PAGE_SHIFT
         _drop_hole(kernel, inode, first, end, (first, end))
     elif offset < inode.size:
-        punch_disk(kernel, inode, offset, min(offset + length, page_up(inode.size + 1)))
+        end = offset + length
+        punch_disk(kernel, inode, offset, end if end < inode.size else page_up(inode.size))
 
 
 def _drop_hole(kernel: "Kernel", inode: Inode, first: int, behind: int, gone: tuple[int, int]) -> None:
@@ -185,6 +193,7 @@ def _drop_hole(kernel: "Kernel", inode: Inode, first: int, behind: int, gone: tu
     Before a hole that ends inside the first page lies page -1, which both take for the last one there is.
     """
     if behind > first:
+        inode.free_blocks(first, behind - first)
         drop_pages(kernel, inode, first, behind - first, gone)
     elif not behind:
         unmap_everywhere(kernel, inode, first, EVERYTHING - first, even_copies=False)
