@@ -64,7 +64,7 @@ def oom_document(snapshot: Snapshot) -> Document:
     domain, totalpages = snapshot.domain, snapshot.system.totalpages
     verdicts: Sequence[Verdict] = ()
     if domain is not None and totalpages is not None:
-        verdicts = rank(snapshot.candidates, domain.pages, totalpages)
+        verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
     return {
         "schema": SCHEMA,
         "source": snapshot.source,

@@ -1,6 +1,5 @@
 """The machine's memory as reclaim sees it: lists, zones, what could be dropped, what was promised, who waits."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -12,6 +11,7 @@ from memtui.draw.sizes import count, kib, of, pages_size, plural
 from memtui.model import overcommit
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
+from memtui.model.release import at_least
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot, Zone
 
@@ -241,13 +241,7 @@ def _guess(system: SystemSnapshot) -> str:
 
 def _guess_pages(system: SystemSnapshot) -> int | None:
     """The most that mode 0 grants at once; None: not told, or a kernel before 5.1."""
-    return None if _version(system.release) < (5, 1) else system.totalpages
-
-
-def _version(release: str) -> tuple[int, int]:
-    """Of "6.18.44-x" 6 and 18; a release that says nothing is taken for a new one."""
-    found = re.match(r"(\d+)\.(\d+)", release)
-    return (int(found[1]), int(found[2])) if found else (9999, 0)
+    return None if not at_least(system.release, 5, 1) else system.totalpages
 
 
 def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:

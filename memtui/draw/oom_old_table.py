@@ -28,7 +28,11 @@ class OldOomTable:
     def __init__(self, snapshot: Snapshot, width: int) -> None:
         self.width = width
         domain, total = snapshot.domain, snapshot.system.totalpages
-        now = rank(snapshot.candidates, domain.pages, total) if domain is not None and total else ()
+        now = (
+            rank(snapshot.candidates, domain.pages, total, snapshot.system.oom_rule)
+            if domain is not None and total
+            else ()
+        )
         self._legacy = {verdict.task.pid: legacy_of(snapshot, verdict) for verdict in now}
         order = {task.pid: place for place, task in enumerate(snapshot.tasks)}
         self._points = {pid: badness_2_6_32(task, HZ) for pid, task in self._legacy.items() if task is not None}

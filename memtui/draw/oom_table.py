@@ -7,7 +7,8 @@ from memtui.draw.fit import crop, safe, shorten, wrap
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import count, pages_size, signed
-from memtui.model.oom import OomDomain, Verdict, badness, oom_score, rank
+from memtui.model.oom import OomDomain, Verdict, badness, forgiven, oom_score, rank, root_adj, usage, victim_of
+from memtui.model.oom_rule import NOW, OomRule
 from memtui.model.snapshot import Snapshot
 from memtui.model.task import Task
 
@@ -59,7 +60,8 @@ class OomTable:
     """A `Lines`: row 0 has the heads of the columns, the first victim is in row 1, the never killed come last.
 
     score is what memtui computes by the kernel's rule, kernel what /proc/PID/oom_score says, points what the killer
-    compares, in pages. What keeps the ranking from being made, or from being current, is said in the last rows.
+    compares, in pages (before 3.5 in thousandths). What keeps the ranking from being made, or from being current, is
+    said in the last rows.
     """
 
     def __init__(self, snapshot: Snapshot, width: int) -> None:
@@ -73,9 +75,11 @@ class OomTable:
             why = unknown.get("domain") or unknown.get("oom") or unknown.get("meminfo") or "RAM + swap is not known"
             self._why = wrap(f"{NOT_MEASURED} no ranking: {why}", width)
         else:
-            self.verdicts = rank(snapshot.candidates, domain.pages, totalpages)
+            self.verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
             why = snapshot.unknown.get("tasks", "")
             self._why = wrap(f"{NOT_MEASURED} {why}", width) if why else []
+        self._rule = snapshot.system.oom_rule
+        self._victim = victim_of(self.verdicts, self._rule)
         self._rows_of = {verdict.task.pid: row for row, verdict in enumerate(self.verdicts, 1)}
 
     def __len__(self) -> int:
@@ -106,9 +110,13 @@ class OomTable:
         nth = row - 1
         if not 0 <= nth < len(ranked):
             return ""
+        if self._victim is not self.verdicts[0] and self.verdicts[nth] in (self.verdicts[0], self._victim):
+            return "chosen, but a child dies in its place" if nth == 0 else "dies first, in its parent's place"
         if nth:
-            return f"{pages_size(ranked[0] - ranked[nth])} behind the first"
-        return f"dies first, by {pages_size(ranked[0] - ranked[1])}" if len(ranked) > 1 else "the only one"
+            return f"{points_text(ranked[0] - ranked[nth], self._rule)} behind the first"
+        if len(ranked) == 1:
+            return "the only one"
+        return f"dies first, by {points_text(ranked[0] - ranked[1], self._rule)}"
 
     def _heads(self) -> Row:
         text = f"  {'#':>{_PLACE}} {'pid':>{_PID}} {'name':<{self._name}}"
@@ -120,8 +128,9 @@ class OomTable:
         return f"{mark} {place:>{_PLACE}} {verdict.task.pid:>{_PID}} {name:<{self._name}}"
 
     def _killable(self, place: int, verdict: Verdict) -> list[Run]:
-        role = "oom.victim" if place == 1 else "oom.row"
-        runs = [Run(self._begin(VICTIM if place == 1 else " ", str(place), verdict), role)]
+        dies = verdict is self._victim
+        role = "oom.victim" if dies else "oom.row"
+        runs = [Run(self._begin(VICTIM if dies else " ", str(place), verdict), role)]
         for column in self._columns:
             differs = column.head == "kernel" and verdict.task.kernel_oom_score not in (None, verdict.oom_score)
             runs.append(Run(f" {column.text(verdict):>{column.width}}", "oom.differs" if differs else role))
@@ -132,18 +141,26 @@ class OomTable:
         return [Run(shorten(text, self.width), "oom.never")]
 
 
-def arithmetic(verdict: Verdict, domain: OomDomain, totalpages: int, width: int = 60) -> tuple[Row, ...]:
+def points_text(points: int, rule: OomRule) -> str:
+    """A difference of points: a size where points are pages."""
+    return f"{points} ‰" if rule.in_thousandths else pages_size(points)
+
+
+def arithmetic(
+    verdict: Verdict, domain: OomDomain, totalpages: int, width: int = 60, rule: OomRule = NOW
+) -> tuple[Row, ...]:
     """The score line by line, next to the kernel's own.
 
     oom_badness() of mm/oom_kill.c and proc_oom_score() of fs/proc/base.c, 6.18: points are rss + swap + page tables
     plus a thousandth of the domain for each unit of oom_score_adj; /proc/PID/oom_score measures the same sum against
-    RAM + swap.
+    RAM + swap. Older kernels by their rule.
 
     Args:
         verdict: of the process.
         domain: whose total the points are measured against.
         totalpages: RAM + swap of the machine, pages, which oom_score always uses.
         width: cells.
+        rule: of the kernel.
     """
     task = verdict.task
     among = "" if domain.name is None else f" in cgroup {safe(domain.name)}"
@@ -152,37 +169,54 @@ def arithmetic(verdict: Verdict, domain: OomDomain, totalpages: int, width: int 
         text = f"never killed: {verdict.why_not}" if verdict.oom_score == 0 else f"— {verdict.why_not}"
         rows += [[Run(line, "oom.never")] for line in wrap(text, width)]
     else:
-        rows += _points(task, domain, verdict.points)
-        rows += _score(task, totalpages)
+        rows += _points(task, domain, verdict.points, rule)
+        rows += _score(task, totalpages, rule)
     rows.append(_kernels_own(verdict))
     return tuple(crop(row, width) for row in rows)
 
 
-def _points(task: Task, domain: OomDomain, points: int) -> Iterator[list[Run]]:
-    adj = task.oom_score_adj or 0
+def _points(task: Task, domain: OomDomain, points: int, rule: OomRule) -> Iterator[list[Run]]:
+    used = usage(task, rule) or 0
+    adj = (task.oom_score_adj or 0) - root_adj(task, rule)
+    why = f" (root: -{root_adj(task, rule)})" if root_adj(task, rule) else ""
     yield _line("rss", task.rss_pages)
     yield _line("+ swap", task.swap_pages)
-    yield _line("+ page tables", task.pgtable_pages)
-    yield _line("+ adj", adj * (domain.pages // 1000), f"{signed(adj)} × {count(domain.pages // 1000)}")
+    if rule.table_levels:
+        yield _line("+ page tables", task.pgtable_pages)
+    if rule.in_thousandths:
+        yield _line("of", domain.pages, safe(domain.why))
+        used = used * 1000 // max(domain.pages, 1)
+        yield _plain("in thousandths", used)
+    spared = forgiven(task, used, rule)
+    if spared:
+        yield _plain(f"- root's {rule.root_bonus} %", spared, "CAP_SYS_ADMIN")
+    if rule.in_thousandths:
+        yield _plain("+ adj", adj, why)
+        yield _plain("= points", points, "1 to 1000; the highest dies", role="text.strong")
+        return
+    unit = domain.pages // 1000
+    yield _line("+ adj", adj * unit, f"{signed(adj)} × {count(unit)}{why}")
     yield _line("= points", points, "the highest dies", role="text.strong")
     yield _line("of", domain.pages, safe(domain.why))
 
 
-def _score(task: Task, totalpages: int) -> Iterator[list[Run]]:
-    points = badness(task, totalpages)
-    if points is None:
+def _score(task: Task, totalpages: int, rule: OomRule) -> Iterator[list[Run]]:
+    points = badness(task, totalpages, rule)
+    if points is None or rule.in_thousandths:
         return
     share = abs(points) * 1000 // totalpages * (1 if points >= 0 else -1)
     yield [
         Run(f"{'oom_score':<{_TERM}}", "key"),
         Run(f"{count(points)} × 1000 / {count(totalpages)} = ", "text.dim"),
-        Run(str(share), "value"),
+        Run(str(share), "text.strong" if rule.at_least_one else "value"),
     ]
+    if rule.at_least_one:
+        return
     sign = "+" if share >= 0 else "-"
     yield [
         Run(f"{'':<{_TERM}}", "key"),
         Run(f"(1000 {sign} {abs(share)}) × 2 / 3 = ", "text.dim"),
-        Run(str(oom_score(points, totalpages)), "text.strong"),
+        Run(str(oom_score(points, totalpages, rule)), "text.strong"),
     ]
 
 
@@ -199,3 +233,7 @@ def _kernels_own(verdict: Verdict) -> list[Run]:
 def _line(name: str, pages: int | None, note: str = "", role: str = "value") -> list[Run]:
     figure = f"{count(pages):>{_PAGES}}"
     return [Run(f"{name:<{_TERM}}", "key"), Run(figure, role), Run(f" pages  {note or pages_size(pages)}", "text.dim")]
+
+
+def _plain(name: str, figure: int, note: str = "", role: str = "value") -> list[Run]:
+    return [Run(f"{name:<{_TERM}}", "key"), Run(f"{count(figure):>{_PAGES}}", role), Run(f"  {note}", "text.dim")]

@@ -34,7 +34,7 @@ def oom_summary(snapshot: Snapshot) -> str:
     domain, totalpages = snapshot.domain, snapshot.system.totalpages
     if domain is None or totalpages is None:
         return f"no ranking: {_why_no_ranking(snapshot)}\n"
-    verdicts = rank(snapshot.candidates, domain.pages, totalpages)
+    verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
     killable = [verdict for verdict in verdicts if verdict.points is not None]
     lines = [
         f"{domain.name or 'machine'}: {human(domain.pages * PAGE_SIZE)} ({domain.why})",

@@ -12,6 +12,7 @@ from memtui.draw.fit import crop, shorten, wrap
 from memtui.draw.labels import label_role, vma_label
 from memtui.draw.run import Row, Run
 from memtui.model.address import TASK_SIZE
+from memtui.model.release import at_least
 from memtui.model.vma import Vma
 
 LEAF_SLOTS: Final = 16
@@ -43,7 +44,7 @@ class _Span(NamedTuple):
 
 def is_maple(release: str) -> bool:
     """Whether this kernel ("6.18.44") keeps VMAs in a maple tree."""
-    return tuple(int(part) for part in release.split(".")[:2] if part.isdecimal()) >= MAPLE_SINCE
+    return at_least(release, *MAPLE_SINCE)
 
 
 class MapleTree:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from memtui.live.procfs import Procfs
-from memtui.live.status import parse_capabilities, parse_cpu_ticks
+from memtui.live.status import CAP_SYS_ADMIN, parse_capabilities, parse_cpu_ticks
 from memtui.model.errors import SourceError
 from memtui.model.oom_legacy import LegacyTask, oom_adj_of
 from memtui.model.task import Task
 
 CAP_SYS_RAWIO: Final = 1 << 17
-CAP_SYS_ADMIN: Final = 1 << 21
 CAP_SYS_RESOURCE: Final = 1 << 24
 """Bits of CapEff (include/uapi/linux/capability.h)."""
 
@@ -36,7 +35,7 @@ def read_legacy(procfs: Procfs, tasks: Iterable[Task]) -> dict[int, LegacyTask]:
             continue
         try:
             jiffies = parse_cpu_ticks(procfs.read(f"{task.pid}/stat"))
-            capabilities = parse_capabilities(procfs.read(f"{task.pid}/status"))
+            capabilities = parse_capabilities(procfs.read(f"{task.pid}/status")) or 0
         except SourceError:
             continue
         found[task.pid] = LegacyTask(

@@ -95,8 +95,9 @@ def read_task(procfs: Procfs, pid: int, *, has_init: bool = True, before: Task |
         total_vm=_pages(counters.vm_size),
         rss_pages=_pages(None if None in rss else sum(part or 0 for part in rss)),
         swap_pages=_pages(counters.vm_swap),
-        pgtable_pages=_pages(counters.vm_pte),
+        pgtable_pages=_pages(None if counters.vm_pte is None else counters.vm_pte + status.vm_pmd),
         oom_score_adj=_number(procfs, f"{pid}/oom_score_adj"),
+        sys_admin=status.sys_admin,
         kernel_oom_score=_number(procfs, f"{pid}/oom_score"),
         never=_never(stat, status, has_init=has_init),
     )

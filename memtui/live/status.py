@@ -7,6 +7,8 @@ from memtui.model.mm import COUNTER_NAMES, NOT_COUNTED, MmCounters
 
 PF_KTHREAD: Final = 0x0020_0000
 """Flag of a kernel thread (include/linux/sched.h)."""
+CAP_SYS_ADMIN: Final = 1 << 21
+"""Bit of CapEff (include/uapi/linux/capability.h)."""
 
 _COUNTERS: Final = {f"{name}:".encode(): field for name, field in COUNTER_NAMES.items()}
 _FIRST_COUNTER: Final = b"\nVm"
@@ -47,6 +49,10 @@ class Status(NamedTuple):
 
     uid: int | None
     """The real user id."""
+    vm_pmd: int
+    """KiB of PMD tables, which kernels 4.0 to 4.14 tell apart from VmPTE; 0 in others."""
+    sys_admin: bool | None
+    """CAP_SYS_ADMIN is in effect; None: not told."""
     counters: MmCounters
     """All None when the task has no mm (kernel thread, exited)."""
 
@@ -86,13 +92,16 @@ def parse_status(text: bytes) -> Status:
     """
     _, found, ids = text.partition(b"\nUid:")
     uid = int(ids.split(None, 1)[0]) if found else None
+    capabilities = parse_capabilities(text)
+    sys_admin = None if capabilities is None else bool(capabilities & CAP_SYS_ADMIN)
     begin = text.find(_FIRST_COUNTER)
     if begin < 0:
-        return Status(uid, NOT_COUNTED)
+        return Status(uid, 0, sys_admin, NOT_COUNTED)
     words = iter(text[begin : text.find(_BEHIND_COUNTERS, begin)].split())
     # A number that follows a name: "VmPeak:", "1234", "kB".
     figures = {_COUNTERS[word]: int(next(words)) for word in words if word in _COUNTERS}
-    return Status(uid, MmCounters(**figures))
+    _, found, pmd = text.partition(b"\nVmPMD:")
+    return Status(uid, int(pmd.split(None, 1)[0]) if found else 0, sys_admin, MmCounters(**figures))
 
 
 def parse_cpu_ticks(text: bytes) -> int:
@@ -108,7 +117,7 @@ def parse_cpu_ticks(text: bytes) -> int:
         raise SourceError(f"a stat file has another form: {text[:60]!r}") from error
 
 
-def parse_capabilities(text: bytes) -> int:
-    """CapEff of status, a bit each; 0 if the line is missing."""
+def parse_capabilities(text: bytes) -> int | None:
+    """CapEff of status, a bit each; None if the line is missing."""
     _, found, rest = text.partition(b"\nCapEff:")
-    return int(rest.split(None, 1)[0], 16) if found else 0
+    return int(rest.split(None, 1)[0], 16) if found else None

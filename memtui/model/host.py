@@ -33,6 +33,10 @@ class FileFacts(NamedTuple):
     """Its mount has the option noexec: nothing on it is executed or mapped with PROT_EXEC."""
 
 
+SIZED: Final = frozenset({"min_free_kbytes", "admin_reserve_kbytes", "user_reserve_kbytes"})
+"""Sysctls of mm/ that the kernel derives from the size of RAM when it starts."""
+
+
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
     """The machine that a simulation starts from. Pages are of 4 KiB."""

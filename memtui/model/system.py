@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from memtui.model.oom_rule import OomRule, rule_of
+
 
 class Zone(NamedTuple):
     """A zone of physical memory (/proc/zoneinfo), pages."""
@@ -59,6 +61,11 @@ class SystemSnapshot:
     """ "some", "full" -> percent of the last ten seconds that tasks waited for memory; missing as above."""
     approximate: Mapping[str, str] = field(default_factory=dict)
     """What is only approximately what a running kernel would have -> why. Empty for a live source."""
+
+    @property
+    def oom_rule(self) -> OomRule:
+        """How this kernel chooses when memory runs out."""
+        return rule_of(self.release)
 
     @property
     def totalpages(self) -> int | None:

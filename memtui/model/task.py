@@ -21,8 +21,10 @@ class Task(NamedTuple):
     """RssAnon + RssFile + RssShmem, pages."""
     swap_pages: int | None = None
     pgtable_pages: int | None = None
-    """VmPTE, pages: the page-table bytes over 4096."""
+    """VmPTE (4.0 to 4.14: and VmPMD), pages: the page-table bytes over 4096."""
     oom_score_adj: int | None = None
+    sys_admin: bool | None = None
+    """CAP_SYS_ADMIN is in effect, for which kernels before 4.17 spare a process; None: not told."""
     kernel_oom_score: int | None = None
     """What /proc/PID/oom_score says; None in a simulation."""
     min_flt: int | None = None

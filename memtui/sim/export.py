@@ -122,7 +122,7 @@ class Exporter:
         return self._legacy
 
     def _tasks_of(self, kernel: Kernel) -> tuple[Task, ...]:
-        tasks = tuple(figures(task) for task in kernel.tasks.values() if task.pid == task.tgid)
+        tasks = tuple(figures(kernel, task) for task in kernel.tasks.values() if task.pid == task.tgid)
         if tasks != self._tasks:
             self._tasks = tasks
         return self._tasks

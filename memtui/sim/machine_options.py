@@ -7,7 +7,7 @@ from typing import Final
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import ParseError
-from memtui.model.host import MachineFacts
+from memtui.model.host import SIZED, MachineFacts
 from memtui.sim.allocators import ALLOCATORS
 from memtui.sim.kernel.swapfile import DEVICES
 from memtui.sim.userspace.ptmalloc import PROFILES
@@ -51,7 +51,8 @@ def _ram(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:
     pages = _size(key, arg) >> PAGE_SHIFT
     if not pages:
         raise ParseError("machine: ram: expected at least one page")
-    return replace(options, facts=replace(options.facts, totalram_pages=pages))
+    sysctl = {name: value for name, value in options.facts.sysctl.items() if name not in SIZED}
+    return replace(options, facts=replace(options.facts, totalram_pages=pages, sysctl=MappingProxyType(sysctl)))
 
 
 def _swap(options: MachineOptions, key: str, arg: Arg) -> MachineOptions:

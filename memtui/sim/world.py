@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from memtui.model.address import PAGE_SIZE, page_up
+from memtui.model.errors import ParseError
 from memtui.model.event import Event
 from memtui.model.host import Host
 from memtui.sim.allocators import ALLOCATORS
@@ -18,6 +19,7 @@ from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.file import inode_at
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
+from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.task import Task
 from memtui.sim.machine_options import MachineOptions
 from memtui.sim.overlap import Overlaps
@@ -57,9 +59,16 @@ class World:
         return next(iter(self.processes.values()), None)
 
     def start(self, pid: int | None) -> Process:
-        """A process that the trace does not tell the origin of: its address space has a stack and a break."""
+        """A process that the trace does not tell the origin of: its address space has a stack and a break.
+
+        Raises:
+            ParseError: the machine has not even room for that; without file and line.
+        """
         task = first_task(self.kernel, pid=pid)
-        self.lay_out(task)
+        try:
+            self.lay_out(task)
+        except Errno as error:
+            raise ParseError(f"no room for the stack of a program: {error}", hint="machine(ram=64M)") from error
         open_standard(task)
         process = self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
         if self.recorded:

@@ -2,6 +2,7 @@
 
 from memtui.draw.oom_table import OomTable, arithmetic
 from memtui.model.oom import OomDomain, rank
+from memtui.model.oom_rule import rule_of
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
@@ -150,3 +151,45 @@ def test_arithmetic_of_the_never_killed():
         "— its figures could not be read",
         "kernel says   — not told",
     ]
+
+
+ROOT = task(88, "postgres", 253760, 12345, 1256, 300, 329)._replace(sys_admin=True)
+
+
+def test_arithmetic_by_the_rule_of_4_4():
+    rule = rule_of("4.4.302")
+    (verdict,) = rank([ROOT], TOTAL, TOTAL, rule)
+    assert text(arithmetic(verdict, MACHINE, TOTAL, 60, rule))[3:] == [
+        "+ page tables         1,256 pages  4.9 MiB",
+        "- root's 3 %          8,020  CAP_SYS_ADMIN",
+        "+ adj             1,851,300 pages  +300 × 6,171",
+        "= points          2,110,641 pages  the highest dies",
+        "of                6,171,021 pages  RAM + swap",
+        "oom_score     2,110,641 × 1000 / 6,171,021 = 342",
+        "kernel says   329 differs by -13",
+    ]
+
+
+def test_arithmetic_by_the_rule_of_3_2_is_in_thousandths():
+    rule = rule_of("3.2")
+    (verdict,) = rank([ROOT], TOTAL, TOTAL, rule)
+    assert text(arithmetic(verdict, MACHINE, TOTAL, 60, rule))[4:] == [
+        "of                6,171,021 pages  RAM + swap",
+        "in thousandths           43",
+        "+ adj                   270   (root: -30)",
+        "= points                313  1 to 1000; the highest dies",
+        "kernel says   329 differs by +16",
+    ]
+
+
+def test_before_5_2_the_mark_is_at_the_child():
+    parent = task(7, "make", 9000, 0, 20, 0, None)
+    child = task(8, "cc1", 500, 0, 20, 0, None)._replace(ppid=7)
+    meminfo = {"MemTotal": 24684084, "SwapTotal": 0}
+    for release, marks, words in (
+        ("5.1", ["", "†"], "chosen, but a child dies in its place"),
+        ("5.2", ["†", ""], "dies first, by 33.2 MiB"),
+    ):
+        old = OomTable(Snapshot("live", "", SystemSnapshot(release, meminfo), (parent, child), MACHINE), 60)
+        assert [line[0].strip() for line in drawn(old)[1:3]] == marks
+        assert old.distance(1) == words

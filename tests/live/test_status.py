@@ -38,7 +38,16 @@ def test_counters_that_are_not_told_are_none():
     status = parse_status(b"Name:\tx\nUid:\t1000\t0\t0\t0\nVmPeak:\t  3060 kB\nVmSwap:\t       0 kB\nThreads:\t1\n")
     assert status.uid == 1000
     assert (status.counters.vm_peak, status.counters.vm_swap, status.counters.rss_anon) == (3060, 0, None)
-    assert parse_status(b"Name:\tkthreadd\n") == (None, type(status.counters)())
+    assert status.sys_admin is None
+    assert parse_status(b"Name:\tkthreadd\n") == (None, 0, None, type(status.counters)())
+
+
+@pytest.mark.parametrize(("bits", "admin"), [(b"000001ffffffffff", True), (b"0000000000200000", True), (b"0", False)])
+def test_what_old_kernels_tell_besides(bits, admin):
+    status = parse_status(
+        b"Name:\tx\nUid:\t0\t0\nVmPTE:\t  40 kB\nVmPMD:\t  12 kB\nVmSwap:\t 0 kB\nThreads:\t1\nCapEff:\t" + bits + b"\n"
+    )
+    assert (status.counters.vm_pte, status.vm_pmd, status.sys_admin) == (40, 12, admin)
 
 
 def test_meminfo_keeps_every_line():

@@ -35,6 +35,18 @@ def test_machine_states_ram_and_swap(simulate, line: str, figures: dict[str, int
     assert {name: meminfo[name] for name in figures} == figures
 
 
+def test_what_the_kernel_derives_from_ram_follows_the_stated_one(simulate):
+    """1/32 of 64 MiB for root and for each user; isqrt(16 * 65536 KiB), and huge pages raise it to 1/20."""
+    sysctl = simulate("machine(ram=64M)").apply(Step()).system.sysctl
+    assert (sysctl["user_reserve_kbytes"], sysctl["admin_reserve_kbytes"]) == (2048, 2048)
+    assert 1024 <= sysctl["min_free_kbytes"] < 65536 // 16
+
+
+def test_a_machine_that_has_no_room_for_a_stack_says_so(simulate):
+    with pytest.raises(ParseError, match="no room for the stack of a program"):
+        simulate("machine(ram=64K)\nbrk(0)\n").apply(Seek(2))
+
+
 def test_machine_states_the_kernel_and_the_stack(end):
     snapshot = end('machine(kernel="6.1", stack=256M)\n' + START)
     assert snapshot.system.release == "6.1"

@@ -72,7 +72,7 @@ def setup_stack(kernel: "Kernel", task: "Task", layout: StackLayout, *, executab
         executable: PT_GNU_STACK asks for it.
 
     Raises:
-        Errno: ENOMEM by the overcommit rules.
+        Errno: ENOMEM by the overcommit rules, or nothing is left for its pages.
     """
     mm, start, end = task.mm, layout.start, layout.end
     pages = (end - start) >> PAGE_SHIFT
@@ -83,7 +83,8 @@ def setup_stack(kernel: "Kernel", task: "Task", layout: StackLayout, *, executab
     mm.start_stack = layout.start_stack
     access(kernel, task, layout.strings, end - layout.strings, write=True)
     vma = mm.tree.at(start)
-    assert vma is not None
+    if vma is None:
+        raise Errno("ENOMEM", "the OOM killer took the program before it had its stack")
     return vma
 
 

@@ -13,6 +13,7 @@ from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.lru import Lruvec
 from memtui.sim.kernel.mmzone import Zone, setup_zones
 from memtui.sim.kernel.outcome import Outcome
+from memtui.sim.kernel.overcommit import default_reserves
 from memtui.sim.kernel.profile import Profile
 from memtui.sim.kernel.swapfile import Swap
 from memtui.sim.kernel.task import (
@@ -35,8 +36,6 @@ DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
         "overcommit_memory": 0,
         "overcommit_ratio": 50,
         "overcommit_kbytes": 0,
-        "admin_reserve_kbytes": 8192,
-        "user_reserve_kbytes": 100409,
         "max_map_count": 65530,
         "mmap_min_addr": 4096,
         "legacy_va_layout": 0,
@@ -52,7 +51,7 @@ DEFAULT_SYSCTL: Final[Mapping[str, int]] = MappingProxyType(
         "vfs_cache_pressure": 100,
     }
 )
-"""File name below /proc/sys/vm -> value, where the machine's facts say nothing."""
+"""File name below /proc/sys/vm -> value, where the machine's facts say nothing. `SIZED` follow from its RAM."""
 FIRST_PID: Final = 1000
 
 
@@ -112,7 +111,7 @@ class Kernel:
     """What happened in this step besides its result."""
 
     def __post_init__(self) -> None:
-        self.sysctl = {**DEFAULT_SYSCTL, **self.facts.sysctl}
+        self.sysctl = {**DEFAULT_SYSCTL, **default_reserves(self.facts.totalram_pages), **self.facts.sysctl}
         self.swap = Swap(self)
         self.zones = setup_zones(self)
 

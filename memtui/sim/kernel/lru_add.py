@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel.lru import (
     ACTIVE_ANON,
-    ACTIVE_FILE,
     INACTIVE_ANON,
     INACTIVE_FILE,
     NEW,
@@ -113,7 +112,7 @@ def _drain_run(kernel: "Kernel", mm: "Mm", run: TableRun) -> None:
         for index in range(run.first, run.behind):
             _drain_leaf(kernel, mm, mm.pages.leaves[index])
         return
-    wanted = UNEVICTABLE if locked else INACTIVE_ANON
+    wanted = UNEVICTABLE if locked else ACTIVE_ANON if kernel.profile.anon_starts_active else INACTIVE_ANON
     if not here or _PLACES[here[0]] != _PLACES[wanted]:
         for listed in run.runs:
             listed.unlink()
@@ -203,9 +202,9 @@ def _place(kernel: "Kernel", owner: Owner, first: int, wanted: bytes) -> None:
 
 def _add(kernel: "Kernel", owner: Owner, low: int, high: int, *, file: bool) -> None:
     """New pages go to the head of the inactive list, those that come back early to that of the active one."""
+    inactive = INACTIVE_FILE if file else INACTIVE_ANON
+    at_once = kernel.profile.anon_starts_active and isinstance(owner, Leaf)
     for part in refaults(kernel, owner, low, high, file=file):
-        number = (
-            (ACTIVE_FILE if part.active else INACTIVE_FILE) if file else (ACTIVE_ANON if part.active else INACTIVE_ANON)
-        )
+        number = inactive + 1 if part.active or (at_once and not file) else inactive
         flags = Flags(workingset=True) if part.workingset else NEW
         kernel.lruvec.add(number, owner, part.low, part.high, flags)

@@ -96,7 +96,8 @@ def do_mmap(
     if file is None or not file.inode.noexec:
         prot = implied_prot(task, prot)
     if flags & MAP_FIXED_NOREPLACE:
-        flags |= MAP_FIXED
+        # A kernel that does not know the flag takes the address for a hint.
+        flags = flags | MAP_FIXED if kernel.profile.noreplace else flags & ~MAP_FIXED_NOREPLACE
     if not flags & MAP_FIXED:
         addr = _round_hint(kernel, addr)
     else:
@@ -105,7 +106,7 @@ def do_mmap(
     vm_flags = prot & VM_ACCESS_FLAGS | pkey_bits(mmap_pkey(kernel, task, prot))
     vm_flags |= flag_bits(flags) | mm.def_flags | VM_MAY_ALL
     addr = get_unmapped_area(kernel, task, Wanted(addr, length, flags, file, pgoff))
-    if flags & MAP_FIXED_NOREPLACE and kernel.profile.noreplace and mm.tree.intersection(addr, addr + length):
+    if flags & MAP_FIXED_NOREPLACE and mm.tree.intersection(addr, addr + length):
         raise Errno("EEXIST", "MAP_FIXED_NOREPLACE, and something is mapped there")
     if flags & MAP_LOCKED and not can_do_mlock(task):
         raise Errno("EPERM", "MAP_LOCKED, and RLIMIT_MEMLOCK is 0")

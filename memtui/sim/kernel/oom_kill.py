@@ -1,4 +1,4 @@
-"""Models mm/oom_kill.c (6.18, and 2.6.32's rules by profile): who dies when no page can be freed.
+"""Models mm/oom_kill.c (6.18, older rules by profile): who dies when no page can be freed.
 
 The victim's memory is free at once, as if it exited before anybody asks again; the reaper, which would take its private
 pages 2 s later if it were stuck, has nothing left to do. A note says what it could have taken.
@@ -7,8 +7,9 @@ pages 2 s later if it were stuck, has nothing left to do. A note says what it co
 from typing import TYPE_CHECKING, NoReturn
 
 from memtui.model.event import Event, EventKind
-from memtui.model.oom import OOM_SCORE_ADJ_MIN, badness, rank, why_none
+from memtui.model.oom import OOM_SCORE_ADJ_MIN, Verdict, badness, forgiven, rank, root_adj, usage, why_none
 from memtui.model.oom_legacy import LegacyTask, arithmetic, oom_adj_of, sacrifice, select
+from memtui.model.oom_rule import OomRule
 from memtui.model.task import Task as Figures
 from memtui.sim.kernel import exit as kernel_exit
 from memtui.sim.kernel import oom_reap
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _HZ = 250
 
 
-def figures(task: Task) -> Figures:
+def figures(kernel: "Kernel", task: Task) -> Figures:
     """What the OOM killer and the screens read of a process."""
     mm = task.mm
     never = "global init" if task.pid == 1 else "in vfork" if task.in_vfork else None
@@ -36,8 +37,9 @@ def figures(task: Task) -> Figures:
         total_vm=mm.total_vm,
         rss_pages=mm.rss,
         swap_pages=mm.swap_pages,
-        pgtable_pages=mm.pages.tables,
+        pgtable_pages=mm.pages.tables_up_to(kernel.profile.oom_rule.table_levels),
         oom_score_adj=task.oom_score_adj,
+        sys_admin=task.capable(CAP_SYS_ADMIN),
         min_flt=task.min_flt,
         maj_flt=task.maj_flt,
         never=never,
@@ -74,7 +76,7 @@ def out_of_memory(kernel: "Kernel", current: Task) -> None:
     Raises:
         Fault: nobody could be killed: the kernel panics, and the step ends.
     """
-    if kernel.sysctl["oom_kill_allocating_task"] and why_none(figures(current)) is None:
+    if kernel.sysctl["oom_kill_allocating_task"] and why_none(figures(kernel, current)) is None:
         _kill(kernel, current, current, ["vm.oom_kill_allocating_task: whoever asks is killed"])
     elif kernel.profile.legacy_badness:
         _select_legacy(kernel, current)
@@ -106,16 +108,17 @@ def _select(
     kernel: "Kernel", current: Task, tasks: "Sequence[Task]", total: int, why_total: str, group: str = ""
 ) -> None:
     """select_bad_process(): the most points; of equals the one created last, in a group the one that joined last."""
-    candidates = [figures(task) for task in tasks]
-    ranking = rank(candidates, total, kernel.totalram_pages + kernel.total_swap_pages)
+    rule = kernel.profile.oom_rule
+    candidates = [figures(kernel, task) for task in tasks]
+    ranking = rank(candidates, total, kernel.totalram_pages + kernel.total_swap_pages, rule)
     if not ranking or ranking[0].points is None:
         _nobody(kernel, group) if group else _panic(kernel, current)
     first = ranking[0]
     ties = [row.task.pid for row in ranking if row.points == first.points]
-    lines = [f"of {total:,} pages ({why_total})", _arithmetic(first.task, total)]
+    lines = [f"of {total:,} pages ({why_total})", _arithmetic(first.task, total, rule)]
     if len(ties) > 1:
-        came = "joined" if group else "created"
-        lines.append(f"{len(ties)} processes have as many: of equals the one {came} last dies")
+        came, nth = "joined" if group else "created", "first" if rule.earlier_of_equals else "last"
+        lines.append(f"{len(ties)} processes have as many: of equals the one {came} {nth} dies")
     behind = [row for row in ranking[len(ties) : len(ties) + 1] if row.points is not None]
     lines += [f"next would be {row.task.pid} ({row.task.comm}) with {row.points:,}" for row in behind]
     spared = [row for row in ranking if row.points is None]
@@ -125,7 +128,9 @@ def _select(
     if then is not None:
         terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(then))
         lines.append(f"Linux 2.6.32 would have chosen {then.pid} ({then.comm}): {terms}")
-    victim = kernel.tasks[first.task.pid]
+    victim = _victim(kernel, ranking, rule)
+    if victim.pid != first.task.pid:
+        lines.append(f"its child {victim.pid} dies in its place")
     together = _oom_group(kernel, victim)
     _kill(kernel, current, victim, lines, group)
     for task in together:
@@ -142,12 +147,31 @@ def _oom_group(kernel: "Kernel", victim: Task) -> list[Task]:
     return [task for task in leaders if task.oom_score_adj != OOM_SCORE_ADJ_MIN and task.pid != 1]
 
 
-def _arithmetic(task: Figures, total: int) -> str:
-    adj = task.oom_score_adj or 0
-    return (
-        f"rss {task.rss_pages:,} + swap {task.swap_pages:,} + page tables {task.pgtable_pages:,}"
-        f" + adj {adj} x {total // 1000:,} = {badness(task, total):,} points"
-    )
+def _victim(kernel: "Kernel", ranking: "Sequence[Verdict]", rule: OomRule) -> Task:
+    """Whom oom_kill_process() takes: before 5.2 the child with the most points that has memory of its own."""
+    chosen = kernel.tasks[ranking[0].task.pid]
+    if rule.child_dies:
+        for row in ranking[1:]:
+            child = kernel.tasks[row.task.pid]
+            if row.points is not None and child.ppid == chosen.pid and child.mm is not chosen.mm:
+                return child
+    return chosen
+
+
+def _arithmetic(task: Figures, total: int, rule: OomRule) -> str:
+    points = badness(task, total, rule)
+    tables = f" + page tables {task.pgtable_pages:,}" if rule.table_levels else ""
+    text = f"rss {task.rss_pages:,} + swap {task.swap_pages:,}{tables}"
+    used = usage(task, rule) or 0
+    if rule.in_thousandths:
+        used = used * 1000 // max(total, 1)
+        text = f"({text}) x 1000 / {total:,} = {used}"
+    spared = forgiven(task, used, rule)
+    if spared:
+        text += f" - {rule.root_bonus} % for CAP_SYS_ADMIN {spared:,}"
+    adj = (task.oom_score_adj or 0) - root_adj(task, rule)
+    text += f" + adj {adj}" if rule.in_thousandths else f" + adj {adj} x {total // 1000:,}"
+    return f"{text} = {points:,} points"
 
 
 def _select_legacy(kernel: "Kernel", current: Task) -> None:

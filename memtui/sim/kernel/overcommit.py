@@ -23,6 +23,15 @@ def commit_limit(kernel: "Kernel") -> int:
     return overcommit.commit_limit(kernel.totalram_pages, kernel.total_swap_pages, ratio, kbytes)
 
 
+def default_reserves(totalram_pages: int) -> dict[str, int]:
+    """init_user_reserve() and init_admin_reserve(): 1/32 of RAM, up to 128 MiB and 8 MiB, as KiB by sysctl.
+
+    The kernel takes what is free when it starts, which is a little less than `totalram_pages`.
+    """
+    share = totalram_pages * 4 // 32
+    return {"user_reserve_kbytes": min(share, 1 << 17), "admin_reserve_kbytes": min(share, 1 << 13)}
+
+
 def acct_memory(kernel: "Kernel", task: "Task | None", mm: "Mm | None", pages: int) -> None:
     """Charge `pages` (security_vm_enough_memory_mm).
 

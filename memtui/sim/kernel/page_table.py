@@ -63,6 +63,11 @@ class PageTable:
         for run in self.leaves.table_runs:
             run.spaces.append(self)
 
+    def tables_up_to(self, levels: int) -> int:
+        """The tables of the lowest levels: 1 the PTE tables, 2 PMD tables too, 3 all that `tables` counts."""
+        above = (len(self.pmds), len(self.puds))[max(levels - 1, 0) :]
+        return self.tables - sum(above) if levels else 0
+
     @property
     def tables(self) -> int:
         """PTE, PMD and PUD tables: VmPTE in pages."""

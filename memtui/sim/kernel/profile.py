@@ -4,10 +4,12 @@
 versions say.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
+
+from memtui.model.oom_rule import NOW, OomRule, rule_of
+from memtui.model.release import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Profile:
     """100 before 5.8."""
     legacy_badness: bool = False
     """The OOM killer's rules of 2.6.32 (before 2.6.36)."""
+    oom_rule: OomRule = NOW
+    """Those of later kernels."""
+    anon_starts_active: bool = False
+    """New anonymous pages go to the active list (before 5.9); those of shmem do not."""
     oom_reaper: bool = True
     """The memory of an OOM victim can be taken before it exits (4.6)."""
     reaps_mlocked: bool = True
@@ -103,7 +109,7 @@ class Profile:
 EXACT: Final = Profile()
 
 _Change = Callable[[Profile], Profile]
-_HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
+_HISTORY: Final[tuple[tuple[tuple[int, ...], _Change], ...]] = (
     ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False, thp_except_advised=False)),
     ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
     ((6, 16), lambda p: replace(p, large_folios=p.large_folios - {"ext4"})),
@@ -120,10 +126,12 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((5, 18), lambda p: replace(p, large_folios=frozenset(), reaps_mlocked=False)),
     ((5, 14), lambda p: replace(p, populate_advice=False)),
     ((5, 13), lambda p: replace(p, dontunmap_any=False)),
+    ((5, 9), lambda p: replace(p, anon_starts_active=True)),
     ((5, 8), lambda p: replace(p, max_swappiness=100, min_free_kbytes_limit=65536)),
     ((5, 7), lambda p: replace(p, dontunmap=False)),
     ((5, 4), lambda p: replace(p, cold_advice=False)),
     ((5, 1), lambda p: replace(p, overcommit_counts_free=True)),
+    ((4, 17), lambda p: replace(p, noreplace=False)),
     ((4, 14), lambda p: replace(p, wipe_on_fork=False)),
     ((4, 12), lambda p: replace(p, stack_guard_gap=1 << 12)),
     ((4, 10), lambda p: replace(p, file_thp_aligned=False)),
@@ -133,15 +141,10 @@ _HISTORY: Final[tuple[tuple[tuple[int, int], _Change], ...]] = (
     ((3, 15), lambda p: replace(p, thp_disable=False, fault_around=False)),
     ((3, 10), lambda p: replace(p, reserves_by_share=True)),
     ((3, 8), lambda p: replace(p, free_area_cache=True)),
+    ((2, 6, 38), lambda p: replace(p, thp=False)),
+    ((2, 6, 36), lambda p: replace(p, legacy_badness=True)),
 )
 """Version -> what the kernels before it lack, newest first."""
-
-
-def _before_3(profile: Profile, release: str) -> Profile:
-    """2.6.x, where the third number counts."""
-    match = re.match(r"\d+\.\d+\.(\d+)", release)
-    third = int(match[1]) if match else 0
-    return replace(profile, thp=third >= 38, legacy_badness=third < 36)
 
 
 def profile_for(release: str) -> Profile:
@@ -152,13 +155,9 @@ def profile_for(release: str) -> Profile:
     Raises:
         ValueError: there is no version number in `release`.
     """
-    match = re.match(r"(\d+)\.(\d+)", release)
-    if match is None:
-        raise ValueError(f"not a kernel release: {release!r}")
-    version = (int(match[1]), int(match[2]))
-    profile = replace(EXACT, name=f"{version[0]}.{version[1]}", exact=version == (6, 18))
-    if version < (2, 7):
-        profile = _before_3(profile, release)
+    version = version_of(release)
+    major, minor, _ = version
+    profile = replace(EXACT, name=f"{major}.{minor}", exact=(major, minor) == (6, 18), oom_rule=rule_of(release))
     for since, without in _HISTORY:
         if version < since:
             profile = without(profile)

@@ -109,7 +109,7 @@ class DetailPane(Pane):
             return indented(hole_rows(subject, width)[1:]), "Hole", ""
         totalpages = snapshot.system.totalpages
         if subject is not None and snapshot.domain is not None and totalpages:
-            rows = arithmetic(subject, snapshot.domain, totalpages, width)[1:]
+            rows = arithmetic(subject, snapshot.domain, totalpages, width, snapshot.system.oom_rule)[1:]
             if snapshot.legacy:
                 from memtui.draw.oom_old_table import legacy_of, old_arithmetic
 

@@ -110,7 +110,7 @@ class OomPane(Pane):
             return None
         from memtui.draw.why_verdict import verdict_answer
 
-        return verdict_answer(verdict, self._table.verdicts, now.domain)
+        return verdict_answer(verdict, self._table.verdicts, now.domain, now.system.oom_rule)
 
     def enter(self) -> None:
         """Show the address space of the process."""

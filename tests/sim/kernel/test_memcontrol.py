@@ -89,7 +89,7 @@ def test_the_one_ranked_first_dies(number: int):
     first = [
         rank(
             [
-                oom_kill.figures(task)._replace(rss_pages=task.mm.rss + (more if task is grower else 0))
+                oom_kill.figures(world.kernel, task)._replace(rss_pages=task.mm.rss + (more if task is grower else 0))
                 for task in members
             ],
             LIMIT,

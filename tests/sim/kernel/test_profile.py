@@ -3,7 +3,7 @@
 import pytest
 
 from memtui.sim.kernel import madvise, mmap, mremap, mseal, munmap
-from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_GUARD_INSTALL, MAP_DROPPABLE, MAP_GROWSDOWN
+from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_GUARD_INSTALL, MAP_DROPPABLE, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN
 from memtui.sim.kernel.profile import profile_for
 from tests.sim.kernel.world import ANON, ANON_PRIVATE, AT, FIXED, PAGE, RW, R, World, space
 
@@ -42,6 +42,15 @@ def test_calls_that_did_not_exist() -> None:
     assert old.call(madvise.sys_madvise, AT, PAGE, MADV_GUARD_INSTALL).errno == "EINVAL"
     assert old.call(mmap.sys_mmap, 0, PAGE, RW, ANON | MAP_DROPPABLE, -1, 0).errno == "EINVAL"
     assert old.call(mremap.sys_mremap, AT, PAGE, PAGE, 5, 0).errno == "EINVAL"
+
+
+@pytest.mark.parametrize(("release", "taken"), [("6.18.44", True), ("4.17", True), ("4.16", False)])
+def test_map_fixed_noreplace_is_a_hint_before_4_17(release: str, taken: bool) -> None:
+    world = World(release)
+    world.put(0, 4)
+    outcome = world.call(mmap.sys_mmap, AT, PAGE, RW, ANON_PRIVATE | MAP_FIXED_NOREPLACE, -1, 0)
+    assert outcome.errno == ("EEXIST" if taken else "")
+    assert world.ruler() == "wwww"
 
 
 def test_an_old_stack_keeps_one_page_of_distance() -> None:
