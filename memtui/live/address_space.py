@@ -27,8 +27,8 @@ _SMAPS_LONGEST: Final = 30.0
 """The same for smaps."""
 _MANY: Final = 10_000
 """VMAs of which the first picture comes without the figures of smaps, and if it need not be whole without most."""
-_AT_FIRST: Final = 64
-"""Pieces of maps that such a picture is made of, of a page at most each: they come from the lowest addresses on, where
+_AT_FIRST: Final = 4
+"""Pieces of maps that such a picture is made of, of 64 KiB at most each: they come from the lowest addresses on, where
 program and heap mostly lie."""
 _LARGE: Final = 256 << 10
 """KiB in memory from which on smaps is read only when asked for: it walks a VMA at one go, and the process cannot map

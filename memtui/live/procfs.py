@@ -5,6 +5,8 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from typing import Final
 
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
@@ -16,8 +18,8 @@ PTRACE_HINT: Final = "needs the user of the process, CAP_SYS_PTRACE or root"
 
 _CHUNK: Final = 1 << 16
 _OF_A_PROCESS: Final = re.compile(r"\d|self\b|thread-self\b")
-_HEEDED: Final = 16
-"""Pieces of a long file, 4 KiB mostly, after which whoever heeds is told again."""
+_TOGETHER: Final = 16
+"""Reads of a long file, of 4 KiB mostly, that make one piece: some 50 us of work for whoever looks through it."""
 
 
 class Procfs:
@@ -80,22 +82,20 @@ class Procfs:
         return text
 
     def pieces_filled(self, name: str) -> Iterator[bytes]:
-        """The same piece by piece, as the kernel gives it: for what is too large to be kept.
+        """The same piece by piece: for what is too large to be kept.
 
         Raises:
             ProcessGone: it is empty (the mm is gone).
         """
         with self.opened(name) as fd:
-            piece = os.read(fd, _CHUNK)
+            reads = iter(partial(os.read, fd, _CHUNK), b"")
+            piece = b"".join(islice(reads, _TOGETHER))
             if not piece:
                 raise ProcessGone(f"{self.path(name)} is empty: the process has exited")
-            number = 0
             while piece:
-                if number % _HEEDED == 0:
-                    self.heed(self.path(name))
-                number += 1
+                self.heed(self.path(name))
                 yield piece
-                piece = os.read(fd, _CHUNK)
+                piece = b"".join(islice(reads, _TOGETHER))
 
     def readlink(self, name: str) -> str:
         """The target of a link, undecodable bytes as lone surrogates."""

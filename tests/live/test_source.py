@@ -112,7 +112,7 @@ def test_the_first_look_at_very_many_vmas_may_be_at_the_beginning_only(process, 
     maps = "".join(f"{at:x}-{at + 4096:x} rw-p {at:x} fe:00 7        /bin/x\n" for at in range(1 << 22, 1 << 24, 4096))
     process.write("42/maps", maps)
     process.write("42/smaps", smaps_of(maps))
-    monkeypatch.setattr(proc_files, "_CHUNK", 500)
+    monkeypatch.setattr(proc_files, "_CHUNK", 50)
     for name, value in (("_MANY", 100), ("_AT_FIRST", 4)):
         monkeypatch.setattr(address_space, name, value)
     source = LiveSource(42, procfs=procfs)
