@@ -36,6 +36,8 @@ _TO_SWAP = table_of({ANON: SWAP})
 _TO_NOTHING = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM, LAZY), ABSENT))
 _CLEAN = table_of({FILE_DIRTY: FILE})
 _MAPPED = bytes(state in (FILE, FILE_DIRTY, SHMEM) for state in range(256))
+_YOUNG = table_of({0: 0xFF, 1: 0})
+"""All bits where the accessed bit is set."""
 MANY = 2
 """How many mappings are told apart: none, one, more."""
 
@@ -111,10 +113,9 @@ class Rmap:
                 young[entry - low] = min(frame.mapcount, MANY)
         if leaf.old is None:
             leaf.old = bytearray(ENTRIES)
-        else:
-            for at, old in enumerate(leaf.old[low:high]):
-                if old:
-                    young[at] = 0
+        elif leaf.old.find(1, low, high) >= 0:
+            mask = int.from_bytes(leaf.old[low:high].translate(_YOUNG), "little")
+            young = bytearray((int.from_bytes(young, "little") & mask).to_bytes(high - low, "little"))
         leaf.old[low:high] = b"\1" * (high - low)
         return bytes(young)
 

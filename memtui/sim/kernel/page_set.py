@@ -40,6 +40,8 @@ class PageSet:
 
     def discard(self, first: int, count: int) -> int:
         """Take pages out; how many were there."""
+        if not self.count:
+            return 0
         removed = 0
         end = first + count
         if count > BLOCK * (len(self._blocks) + 1):

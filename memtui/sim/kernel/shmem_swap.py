@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from memtui.sim.kernel.pagemap import add_pages
-from memtui.sim.kernel.swap_in import read_slots
+from memtui.sim.kernel.swap_read import read_slots
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
@@ -36,15 +36,14 @@ def _swapin_page(kernel: "Kernel", task: "Task", inode: "Inode", page: int) -> b
     assert run is not None
     slot, found = run.slot, swap.has_folio(run.slot)
     if found:
-        swap.readahead.hits += slot in swap.cache.readahead
-        swap.cache.readahead.discard(slot)
+        swap.readahead.hits += swap.cache.asked_for(slot, 1)
     elif swap.synchronous:
         kernel.vmevents["pswpin"] += 1
     else:
         around = swap.readahead.around(slot, kernel.sysctl["page-cluster"], swap.total)
         ahead = read_slots(kernel, task, slot, list(around))
     _back(kernel, task, inode, page)
-    swap.told.slot(slot, found=found, kept=False, ahead=ahead)
+    swap.told.run(slot, 1, found=found, ahead=ahead)
     return not found
 
 

@@ -29,3 +29,9 @@ class SwapCache:
         lruvec.cut(self, slot, slot + count)
         if self.readahead:
             self.readahead.difference_update(range(slot, slot + count))
+
+    def asked_for(self, slot: int, count: int) -> int:
+        """Somebody wants these pages, all in memory; how many of them were read ahead (PG_readahead)."""
+        ahead = self.readahead.intersection(range(slot, slot + count)) if self.readahead else ()
+        self.readahead.difference_update(ahead)
+        return len(ahead)

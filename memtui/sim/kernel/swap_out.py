@@ -7,7 +7,7 @@ stays in the swap cache, next in line; the writing itself takes no time here.
 from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.sim.kernel.page_leaf import ENTRIES
-from memtui.sim.kernel.swap_slots import SlotMap
+from memtui.sim.kernel.swap_slots import SlotMap, SlotRun
 from memtui.sim.kernel.workingset import evicted
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.page_leaf import Leaf
-    from memtui.sim.kernel.swap_slots import SlotRun
 
 
 class Out(NamedTuple):
@@ -34,7 +33,7 @@ def swap_out(kernel: "Kernel", rmap: "Rmap", leaf: "Leaf", low: int, high: int, 
     freed = written = 0
     huge = leaf.huge and high - low == ENTRIES
     for first, last, has in list(_segments(leaf, low, high)):
-        runs = [(has.slot, 1)] if has is not None else _slots(kernel, last - first, huge=huge)
+        runs = [(has.slot, last - first)] if has is not None else _slots(kernel, last - first, huge=huge)
         clean = has is not None and not has.dirty
         for slot, count in runs:
             if has is not None and leaf.slots:
@@ -79,14 +78,16 @@ def _slots(kernel: "Kernel", pages: int, *, huge: bool) -> list[tuple[int, int]]
 
 
 def _segments(leaf: "Leaf", low: int, high: int) -> "Iterator[tuple[int, int, SlotRun | None]]":
-    """The range, cut into stretches without slots and single pages that are in the swap cache."""
+    """The range, cut into stretches without slots and runs of pages that are in the swap cache with theirs."""
+    known = leaf.slots.within(low, high) if leaf.slots else []
+    for entry, frame in leaf.frames.items():
+        if frame.slot is not None and low <= entry < high:
+            known.append(SlotRun(entry, entry + 1, frame.slot.number, frame.slot.dirty))
     at = low
-    for entry in range(low, high) if leaf.slots or leaf.frames else ():
-        run = leaf.slot_of(entry)
-        if run is not None:
-            if at < entry:
-                yield at, entry, None
-            yield entry, entry + 1, run
-            at = entry + 1
+    for run in sorted(known):
+        if at < run.low:
+            yield at, run.low, None
+        yield run.low, run.high, run
+        at = run.high
     if at < high:
         yield at, high, None

@@ -37,10 +37,13 @@ class SlotMap:
     def __bool__(self) -> bool:
         return bool(self.runs)
 
-    def at(self, page: int) -> SlotRun | None:
-        """The one page, if it has a slot."""
-        found = self.within(page, page + 1)
-        return found[0] if found else None
+    def at(self, page: int, high: int | None = None) -> SlotRun | None:
+        """The one page, if it has a slot; with `high` also those from it on, below `high`, that have the next ones."""
+        at = bisect_left(self.runs, page + 1, key=_high)
+        if at == len(self.runs) or self.runs[at].low > page:
+            return None
+        run = self.runs[at]
+        return SlotRun(page, min(run.high, high or page + 1), run.slot + page - run.low, run.dirty)
 
     def within(self, low: int, high: int) -> list[SlotRun]:
         """What [low, high) has, clipped to it."""

@@ -43,6 +43,23 @@ class ClusterReadahead:
         first = slot & -window
         return range(max(first, 1), min(first + window, slots + 1))
 
+    def largest_at(self, slot: int, page_cluster: int) -> int:
+        """The window that would be read with `slot`, if it begins there and is as large as can be; else 0."""
+        most = 1 << page_cluster
+        if most == 1:
+            return most
+        window = _window(self._previous, slot, self.hits, most, self._window)
+        return most if window == most and not slot % most else 0
+
+
+def vma_window(info: VmaReadahead, address: int, page_cluster: int) -> int:
+    """The pages of the window that `vma_readahead` would give, if it begins at `address` and is the largest; else 0."""
+    page, previous = address >> PAGE_SHIFT, info.address >> PAGE_SHIFT
+    most = 1 << min(page_cluster, SWAP_RA_ORDER_CEILING)
+    if most == 1:
+        return most
+    return most if page == previous + 1 and _window(previous, page, info.hits, most, info.window) == most else 0
+
 
 def vma_readahead(
     info: VmaReadahead, address: int, page_cluster: int, start: int, end: int

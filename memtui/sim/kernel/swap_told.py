@@ -19,21 +19,22 @@ class Told:
         """First and last of each run."""
         self._read = self._ahead = self._found = self._kept = 0
 
-    def slot(self, slot: int, *, found: bool, kept: bool, ahead: int = 0) -> None:
-        """The page of a slot came back.
+    def run(self, slot: int, count: int, *, found: int = 0, kept: int = 0, ahead: int = 0) -> None:
+        """The pages of a run of slots came back.
 
         Args:
-            slot: its number.
-            found: it was in the swap cache.
-            kept: it has its slot still.
-            ahead: others that were read with it.
+            slot: the first one's number.
+            count: how many.
+            found: so many were in the swap cache.
+            kept: so many have their slots still.
+            ahead: so many were read with others, before they were asked for.
         """
         if self._slots and self._slots[-1][1] + 1 == slot:
-            self._slots[-1] = self._slots[-1][0], slot
+            self._slots[-1] = self._slots[-1][0], slot + count - 1
         else:
-            self._slots.append((slot, slot))
+            self._slots.append((slot, slot + count - 1))
         self._found += found
-        self._read += not found
+        self._read += count - found
         self._kept += kept
         self._ahead += ahead
 

@@ -11,6 +11,7 @@ from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.swap_cache import SwapCache
 from memtui.sim.kernel.swap_state import ClusterReadahead
 from memtui.sim.kernel.swap_told import Told
+from memtui.sim.kernel.workingset import forget
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
@@ -168,7 +169,8 @@ class Swap:
             target.setdefault(cluster)
 
     def free_slots(self, slot: int, count: int) -> None:
-        """swap_entries_free(): nothing refers to the slots any more; a page in the cache goes with its slot."""
+        """swap_entries_free(): nothing refers to the slots any more; pages in the cache go with them, and shadows."""
+        forget(self.cache, slot, slot + count)
         self.cache.forget(self._kernel.lruvec, slot, count)
         self.kept.discard(slot, count)
         self.map.discard(slot, count)

@@ -68,6 +68,17 @@ def forget(owner: Owner, low: int, high: int) -> list[Shadow]:
     return taken
 
 
+def was_active(owner: Owner, low: int, high: int) -> bool:
+    """Whether one of the evicted pages of a range had been active once."""
+    shadows = owner.shadows
+    at = max(bisect_left(shadows, low, key=_low) - 1, 0)
+    while at < len(shadows) and shadows[at].low < high:
+        if shadows[at].high > low and shadows[at].workingset:
+            return True
+        at += 1
+    return False
+
+
 def _low(shadow: Shadow) -> int:
     return shadow.low
 
