@@ -148,6 +148,9 @@ def _run(app: "MemtuiApp") -> None:
     """Until it ends; what broke it is this program's status too."""
     app.when_ready = _collect_from_now_on
     sys.setswitchinterval(_TURN)
+    if sys.__stderr__ is None or not sys.__stderr__.isatty():
+        # Where Textual draws; what goes wrong is still written to sys.stderr.
+        sys.__stderr__ = sys.__stdout__  # type: ignore[misc]
     app.run()
     if app.failure is None and app.return_code:
         sys.exit(app.return_code)

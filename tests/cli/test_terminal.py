@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import struct
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping
@@ -155,6 +156,13 @@ def test_a_process_is_on_the_terminal_before_the_screen_is(start: Callable[..., 
     os.write(terminal.fd, b"q")
     assert ended(terminal) == 0
     assert terminal.output.index(b"[heap]") < terminal.output.index(b"\x1b[?1000h")
+
+
+@pytest.mark.parametrize("redirection", ["2>/dev/null", "2>&-"])
+def test_the_screen_is_on_the_terminal_wherever_stderr_goes(redirection: str):
+    line = f"exec {sys.executable} -m memtui {os.getpid()} {redirection}"
+    with Terminal(["sh", "-c", line]) as terminal:
+        terminal.until(lambda text: "quit" in text, limit=LIMIT)
 
 
 def test_what_goes_wrong_behind_the_plain_frame_is_said_on_the_terminal_that_was(start, tmp_path: Path):
