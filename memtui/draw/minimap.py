@@ -31,6 +31,20 @@ def minimap(lines: Sampled, height: int) -> tuple[Run, ...]:
     )
 
 
+class LastMinimap:
+    """`minimap`, which is asked once for each line of the screen."""
+
+    def __init__(self) -> None:
+        self._of: Sampled | None = None
+        self._cells: tuple[Run, ...] = ()
+
+    def cell(self, lines: Sampled, height: int, row: int) -> Run:
+        """One of the cells of a minimap of this height."""
+        if self._of is not lines or len(self._cells) != height:
+            self._of, self._cells = lines, minimap(lines, height)
+        return self._cells[row]
+
+
 def _cell(lines: Sampled, first: int, last: int) -> Run:
     if lines.is_marked(first, last):
         return Run("▌", "map.changed")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from memtui.draw.kept import kept_for_same
-from memtui.draw.sizes import pages_size, plural
+from memtui.draw.sizes import kib, pages_size, plural
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
 from memtui.model.vma import Vma
@@ -97,14 +97,24 @@ def reclaimable_of_vma(vma: Vma) -> Reclaimable:
 _reclaimable: Final = kept_for_same(reclaimable)
 
 
-def reclaimable_of(mm: MmSnapshot) -> Reclaimable:
-    """Of a whole process; of one with very many VMAs by its counters, which do not tell clean from dirty."""
+def reclaimable_sentence(mm: MmSnapshot, swap: int | None) -> str:
+    """Of a whole process, in words for the screen.
+
+    Of one with very many VMAs by its counters, which tell neither clean from dirty nor what of it is locked.
+
+    Args:
+        mm: its address space.
+        swap: SwapTotal, KiB; 0: there is none.
+    """
     counters = mm.counters
     anon, file, shmem = counters.rss_anon, counters.rss_file, counters.rss_shmem
     few = len(mm.vmas) <= MANY and mm.read_to is None
     if few or anon is None or file is None or shmem is None:
-        return _reclaimable(mm.vmas)
-    return Reclaimable(untold=file >> 2, to_swap=(anon + shmem) >> 2)
+        return _reclaimable(mm.vmas).sentence(swap)
+    words = Reclaimable(untold=file >> 2, to_swap=(anon + shmem) >> 2).sentence(swap)
+    if counters.vm_lck:
+        words += f"; of all this up to {kib(counters.vm_lck)} never (locked)"
+    return f"{words}; u looks at each VMA"
 
 
 def _dirty(vma: Vma, cache: Iterable[PageRun]) -> int | None:

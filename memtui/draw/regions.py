@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from memtui.draw.map_layout import Scale
 from memtui.draw.sizes import human, plural
-from memtui.model.address import PAGE_SHIFT
+from memtui.model.address import PAGE_SHIFT, PAGE_SIZE
 from memtui.model.mm import MmSnapshot
 from memtui.model.vma import Vma, VmaKind
 
@@ -48,6 +48,29 @@ def region_at(vmas: Sequence[Vma], address: int) -> Region | None:
     if address >= vmas[last].end:
         return None
     return Region(first, last, vmas[first].start, vmas[last].end)
+
+
+def beyond(vmas: Sequence[Vma], region: Region, direction: int) -> int | None:
+    """Where one comes to above (-1) or below (1) a region; None: nothing is there."""
+    nth = region.last + 1 if direction < 0 else region.first - 1
+    if not 0 <= nth < len(vmas):
+        return None
+    return vmas[nth].start if direction < 0 else vmas[nth].end - PAGE_SIZE
+
+
+class LastRegion:
+    """`region_at`, which is asked again and again of the same VMAs and addresses near each other."""
+
+    def __init__(self) -> None:
+        self._of: Sequence[Vma] = ()
+        self._region: Region | None = None
+
+    def at(self, vmas: Sequence[Vma], address: int) -> Region | None:
+        """The region that holds a byte."""
+        region = self._region
+        if region is None or self._of is not vmas or not region.start <= address < region.end:
+            self._of, self._region = vmas, region_at(vmas, address)
+        return self._region
 
 
 def _parts(vmas: Sequence[Vma], nth: int) -> bool:

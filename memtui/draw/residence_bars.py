@@ -8,7 +8,7 @@ from memtui.draw.fit import crop, field_rows
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.history import History, sparkline
 from memtui.draw.ledger import Entry, process_attributes, process_counters, system_ledger
-from memtui.draw.reclaim import reclaimable_of
+from memtui.draw.reclaim import reclaimable_sentence
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import kib, of
 from memtui.model.snapshot import Snapshot
@@ -116,7 +116,7 @@ def _reclaimable(snapshot: Snapshot, width: int) -> Iterator[Row]:
     """What of the process reclaim could take."""
     if snapshot.mm is not None:
         swap = snapshot.system.meminfo.get("SwapTotal")
-        yield from _field("reclaimable", reclaimable_of(snapshot.mm).sentence(swap), width)
+        yield from _field("reclaimable", reclaimable_sentence(snapshot.mm, swap), width)
 
 
 def _trends(history: History | None, width: int) -> Iterator[Row]:
@@ -124,13 +124,13 @@ def _trends(history: History | None, width: int) -> Iterator[Row]:
     if history is None:
         return
     for name, role, values in history.series():
-        cells = max(width - _NAME - _RANGE, 1)
+        cells = max(width - _NAME - 1 - _RANGE, 1)
         shown = values[-cells:]
         low, high = min(shown), max(shown)
         text = f" {kib(low)} to {kib(high)}" if kib(low) != kib(high) else f" {kib(high)}, within {kib(high - low)}"
         yield crop(
             (
-                Run(f"{TREND}{name:<{_NAME - len(TREND)}}", "key"),
+                Run(f"{TREND}{name:<{_NAME - len(TREND)}} ", "key"),
                 Run(sparkline(shown, cells), role),
                 Run(text, "text.dim"),
             ),

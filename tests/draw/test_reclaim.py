@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from memtui.draw.reclaim import MANY, Reclaimable, reclaimable, reclaimable_of
+from memtui.draw.reclaim import MANY, Reclaimable, reclaimable, reclaimable_sentence
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.vma import Smaps, VmaKind
@@ -36,9 +36,13 @@ def test_smaps_tells_what_the_pages_do_not() -> None:
 
 def test_of_very_many_vmas_the_counters_are_enough() -> None:
     few = MmSnapshot(1, "x", (HEAP,), MmCounters(rss_anon=400, rss_file=80, rss_shmem=40))
-    assert reclaimable_of(few) == Reclaimable(to_swap=4)
+    assert reclaimable_sentence(few, None) == "16 KiB only to swap (anon, shmem)"
     many = replace(few, vmas=(HEAP,) * (MANY + 1))
-    assert reclaimable_of(many) == Reclaimable(untold=20, to_swap=110)
+    words = "80 KiB if clean (page cache); 440 KiB only to swap: there is none; u looks at each VMA"
+    assert reclaimable_sentence(many, 0) == words
+    locked = replace(many, counters=many.counters._replace(vm_lck=12))
+    assert "up to 12 KiB never (locked)" in reclaimable_sentence(locked, 0)
+    assert reclaimable_sentence(replace(few, read_to=HEAP.end), 0) == words
 
 
 def test_the_sentence_says_how_and_that_there_is_no_swap() -> None:

@@ -10,12 +10,12 @@ from memtui.draw.changes import changed
 from memtui.draw.hex_dump import HexDump, earlier_bytes
 from memtui.draw.labels import vma_label
 from memtui.draw.lines import RowLines
-from memtui.draw.minimap import minimap
+from memtui.draw.minimap import LastMinimap
 from memtui.draw.page_grid import PageGrid, shift_to_fit
-from memtui.draw.regions import Region, first_look, fold_to_fit, region_at
+from memtui.draw.regions import LastRegion, Region, beyond, first_look, fold_to_fit
 from memtui.draw.run import Row, Run
 from memtui.draw.zoom import Level, Zoom
-from memtui.model.address import PAGE_SIZE, Range, page_down
+from memtui.model.address import Range, page_down
 from memtui.model.content import Content
 from memtui.model.mm import MmSnapshot
 from memtui.model.request import Examine, Peek
@@ -55,10 +55,7 @@ class MapPane(Pane):
         self._marks: tuple[Range, ...] = ()
         self._bytes_before: bytes | None = None
         """What the page whose bytes are shown held at the last look."""
-        self._region: tuple[tuple[Vma, ...], Region] | None = None
-        """VMAs, and the region of them that was found last."""
-        self._small: tuple[AddressMap | PageGrid, tuple[Run, ...]] | None = None
-        """A drawing, and its minimap."""
+        self._region, self._minimap = LastRegion(), LastMinimap()
 
     @property
     def vma(self) -> Vma | None:
@@ -184,13 +181,10 @@ class MapPane(Pane):
     def _leave_region(self, direction: int) -> bool:
         """Beyond the edge of a region lies the next one."""
         mm, region = self._mm, self.vma_region if self.level.level is Level.REGION else None
-        if mm is None or region is None:
-            return False
-        beyond = region.last + 1 if direction < 0 else region.first - 1
-        if not 0 <= beyond < len(mm.vmas):
-            return False
-        self.go(mm.vmas[beyond].start if direction < 0 else mm.vmas[beyond].end - PAGE_SIZE)
-        return True
+        there = None if mm is None or region is None else beyond(mm.vmas, region, direction)
+        if there is not None:
+            self.go(there)
+        return there is not None
 
     def by_cells(self, cells: int) -> None:
         """So many cells to the right (left: negative) in the row."""
@@ -222,13 +216,12 @@ class MapPane(Pane):
         """Why the VMA, its page or the hole is there."""
         from memtui.draw.why import hole_answer, vma_answer
 
-        mm, vma = self._mm, self.vma
-        if mm is None:
+        mm, vma, hole, shown = self._mm, self.vma, self.hole, self.snapshot
+        if mm is None or shown is None:
             return None
         if vma is not None:
-            log = self.snapshot.steps if self.snapshot is not None else None
-            return vma_answer(mm, vma, address=self.address, log=log)
-        return hole_answer(mm, self.hole) if self.hole is not None else None
+            return vma_answer(mm, vma, address=self.address, log=shown.steps)
+        return None if hole is None else hole_answer(mm, hole)
 
     # Zooming
 
@@ -244,13 +237,11 @@ class MapPane(Pane):
 
     def zoom(self, direction: int) -> bool:
         """Closer (1) or further away (-1); False where there is nothing closer or further."""
-        vma = self.vma
+        vma, region = self.vma, self.vma_region
+        several = region is not None and region.first < region.last
         if direction < 0:
-            fitting = 0 if vma is None else self._fitting(vma)
-            return self._change(self.level.further(fitting, region=self._is_one_of_several))
-        if vma is None:
-            return False
-        return self._change(self.level.closer(self._fitting(vma), region=self._is_one_of_several))
+            return self._change(self.level.further(0 if vma is None else self._fitting(vma), region=several))
+        return vma is not None and self._change(self.level.closer(self._fitting(vma), region=several))
 
     def enter(self) -> None:
         """To the pages of the VMA; closer, if they are what is shown."""
@@ -276,25 +267,12 @@ class MapPane(Pane):
     @property
     def vma_region(self) -> Region | None:
         """The VMAs around the cursor."""
-        if self._mm is None or self.address is None:
-            return None
-        vmas, found = self._mm.vmas, self._region
-        if found is None or found[0] is not vmas or not found[1].start <= self.address < found[1].end:
-            region = region_at(vmas, self.address)
-            self._region = found = None if region is None else (vmas, region)
-        return None if found is None else found[1]
-
-    @property
-    def _is_one_of_several(self) -> bool:
-        region = self.vma_region
-        return region is not None and region.first < region.last
+        mm, address = self._mm, self.address
+        return None if mm is None or address is None else self._region.at(mm.vmas, address)
 
     def edge(self, y: int, frame: Frame) -> Row:
         """Beside the scroll bar the whole of the drawing, small."""
         bar = super().edge(y, frame)
         if y == 0 or not bar or not isinstance(self._drawing, AddressMap | PageGrid):
             return bar
-        height = frame.height - 1
-        if self._small is None or self._small[0] is not self._drawing or len(self._small[1]) != height:
-            self._small = self._drawing, minimap(self._drawing, height)
-        return (_GAP, self._small[1][y - 1], *bar)
+        return (_GAP, self._minimap.cell(self._drawing, frame.height - 1, y - 1), *bar)
