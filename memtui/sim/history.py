@@ -30,7 +30,7 @@ class RanSteps:
         """Note a step, unless it is a repetition."""
         if record.number != len(self._records) + 1:
             return
-        kinds = [event.kind for event in record.events]
+        kinds = [event.kind for event in record.events] if record.events else []
         self._records.append(record)
         self._divergences.append(self._divergences[-1] + kinds.count(EventKind.DIVERGENCE))
         self._without_effect.append(self._without_effect[-1] + kinds.count(EventKind.NO_EFFECT))

@@ -31,7 +31,7 @@ FAILURES: Final = 16
 
 def differs(record: StepRecord) -> bool:
     """Whether a step's result is not the recorded one."""
-    return any(event.kind is EventKind.DIVERGENCE for event in record.events)
+    return bool(record.events) and any(event.kind is EventKind.DIVERGENCE for event in record.events)
 
 
 class Ordering:

@@ -58,7 +58,7 @@ def lines_of(text: str) -> list[Line]:
             lines.append(_line(count - 1, head + " <unfinished ...>"))
             head = ""
         content, head = head + content, ""
-        if fragment := _ATTACHED.search(content):
+        if "tached" in content and (fragment := _ATTACHED.search(content)):
             head = content[: fragment.start()]
         elif not _CHATTER.match(content):
             lines.append(_line(count, content))
@@ -82,7 +82,9 @@ class Joiner:
 
     def feed(self, line: Line) -> Line | None:
         """The line as it is, or joined with what it resumes; None when it only opens a call."""
-        text = _UNFINISHED_END.sub("", line.text)
+        text = line.text
+        if "unfinished" in text:
+            text = _UNFINISHED_END.sub("", text)
         last, self._last = self._last, None
         if last is not None and not line.offset and _BARE_REST.match(text):
             self._open[last.line.pid].remove(last)
@@ -90,9 +92,9 @@ class Joiner:
         if resumed := _RESUMED.match(text):
             line = self._resume(line, resumed["name"], text[resumed.end() :], resumed.end())
             text = line.text
-        else:
+        elif text is not line.text:
             line = line._replace(text=text)
-        if not _UNFINISHED.search(text):
+        if not text.endswith("...>") or not _UNFINISHED.search(text):
             return line
         call = CALL.match(text)
         if call is None:

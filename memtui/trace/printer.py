@@ -31,6 +31,9 @@ STRING_LIMIT: Final = 32
 _LETTERS: Final = {9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 _OPEN_END: Final = re.compile(r",?\s*<[a-z ]+ \.\.\.>$")
 _UNITS: Final = frozenset("KMGT")
+_UNIT: Final = re.compile(r"[0-9a-fA-F][KMGT]\b")
+_SIMPLE: Final = re.compile(r"""(?:[A-Za-z_]\w*\s*=\s*)?(\w+\()([^"'()\[\]{}<>/=\s,]+(?:, [^"'()\[\]{}<>/=\s,]+)*)?\)""")
+"""A call without a result, and with no more than numbers and names in its brackets."""
 _SIZE: Final = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|\d+)[KMGT]")
 
 
@@ -51,7 +54,7 @@ def reprint(statement: Statement, result: Result | None = None, env: Mapping[str
         return statement.raw
     if call.unfinished:
         return _with_result(f"{_OPEN_END.sub('', statement.raw).rstrip(', ')})", call.name, result)
-    if call.result is not None and statement.raw.endswith(call.result.text) and not _sweet(call, env or {}):
+    if call.result is not None and statement.raw.endswith(call.result.text) and not _sweet(statement.raw, call, env):
         if result is None:
             return statement.raw[: -len(call.result.text)].rstrip("= ")
         return statement.raw.removesuffix(call.result.text) + format_result(call.name, result)
@@ -63,8 +66,11 @@ def reprint(statement: Statement, result: Result | None = None, env: Mapping[str
     return _with_result(written, call.name, result)
 
 
-def _sweet(call: Call, env: Mapping[str, int]) -> bool:
+def _sweet(raw: str, call: Call, env: Mapping[str, int] | None) -> bool:
     """Whether something in a call is not written as strace would."""
+    if not env and not call.bind and not _UNIT.search(raw):
+        return False
+    env = env or {}
     return bool(call.bind) or any(
         type(arg) is Variable
         or (type(arg) is Number and arg.text[-1:] in _UNITS)
@@ -93,6 +99,12 @@ def _dissolved(arg: Arg, env: Mapping[str, int]) -> Arg:
 
 def _call_text(raw: str, call: Call, env: Mapping[str, int]) -> tuple[str, str | None]:
     """The call up to its closing bracket, and the blanks behind it if they can stay."""
+    if simple := _SIMPLE.fullmatch(raw):
+        texts = simple[2].split(", ") if simple[2] else []
+        for index, arg in enumerate(call.args[: len(texts)]):
+            if (plain := _plain(call.name, index, arg, env)) is not None:
+                texts[index] = plain
+        return f"{simple[1]}{', '.join(texts)})", None
     head, spans, end = locate(raw)
     start = head.end("bind") if call.bind else 0
     if call.bind:
@@ -117,8 +129,8 @@ def _plain(name: str, index: int, arg: Arg, env: Mapping[str, int]) -> str | Non
     if isinstance(arg, Array | Struct):
         dissolved = _dissolved(arg, env)
         return None if dissolved == arg else arg_text(dissolved)
-    if isinstance(arg, Number) and _SIZE.fullmatch(arg.text):
-        return _number(name, index, arg.value)
+    if isinstance(arg, Number):
+        return _number(name, index, arg.value) if _SIZE.fullmatch(arg.text) else None
     named = arg.name if isinstance(arg, Variable) else None
     if isinstance(arg, Flags) and len(arg.names) == 1 and not arg.bits:
         named = arg.names[0]

@@ -19,6 +19,8 @@ CALL: Final = re.compile(
     r"\s*\("
 )
 _PLAIN: Final = re.compile(r"""([^"'()\[\]{}<>/]*)\)""")
+_SIMPLE: Final = re.compile(r"""([a-z_]\w*)\(([^"'()\[\]{}<>/]*)\)\s+= (0x[0-9a-f]{1,24}|[1-9]\d{0,23}|0)""")
+"""What most lines of a log are: numbers and names, and a number comes back."""
 _RESULT: Final = re.compile(r"\s*=\s?(?P<text>.*?)\s*", re.DOTALL)
 _VALUE: Final = re.compile(
     r"(?P<number>-?(?:0x[0-9a-f]{1,24}|\d{1,24}))(?:<.*>(?:\(deleted\))?)?(?=$|\s)(?:\s(?P<errno>E[A-Z0-9_]+)(?=$|\s))?|"
@@ -46,7 +48,7 @@ _FORMS: Final = "expected a call such as brk(NULL), 'echo VALUE > /proc/PATH' or
 def without_time(text: str) -> str:
     """The text without the blanks and the duration that -T puts at its end."""
     text = text.rstrip()
-    return _TOOK.sub("", text).rstrip()
+    return _TOOK.sub("", text).rstrip() if text.endswith(">") else text
 
 
 @lru_cache(maxsize=PARSED)
@@ -101,6 +103,10 @@ def locate(text: str) -> tuple[re.Match[str], tuple[Span, ...], int]:
 
 
 def _call(text: str) -> Call:
+    if simple := _SIMPLE.fullmatch(text):
+        name, between, amount = simple.groups()
+        parts = [value(part.strip()) for part in between.split(",")] if between.strip() else []
+        return Call(name, _all_six(name, parts), Result(int(amount, 0), "", amount))
     head, spans, end = locate(text)
     result = _result(text, end)
     if result is not None and _is_raw(head):
@@ -115,15 +121,16 @@ def _call(text: str) -> Call:
     if bind in CONSTANTS or bind in {"NULL", "nil"}:
         raise Wrong(f"expected a new name before '=': {bind} is a constant", head.start("bind"))
     name = _plain_name(head)
+    return Call(name, _all_six(name, args), result, bind)
+
+
+def _all_six(name: str, args: list[Arg]) -> tuple[Arg, ...]:
+    """The arguments; an mmap of ltrace with descriptor and offset, if they do not matter: of anonymous memory."""
     if name == "mmap" and len(args) == len(_MMAP_OF_LTRACE):
-        args += _not_told(args[-1])
-    return Call(name, tuple(args), result, bind)
-
-
-def _not_told(flags: Arg) -> tuple[Arg, ...]:
-    """Descriptor and offset of an mmap of ltrace, if they do not matter: of anonymous memory."""
-    anonymous = isinstance(flags, Number) and flags.value & MAP["MAP_ANONYMOUS"]
-    return (Number(-1, "-1"), Number(0, "0")) if anonymous else ()
+        flags = args[-1]
+        if isinstance(flags, Number) and flags.value & MAP["MAP_ANONYMOUS"]:
+            return (*args, Number(-1, "-1"), Number(0, "0"))
+    return tuple(args)
 
 
 def _unfinished(text: str) -> Call:

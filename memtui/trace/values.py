@@ -12,6 +12,8 @@ UNITS: Final = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _DIGITS: Final = r"0[xX][0-9a-fA-F]{1,24}|\d{1,24}"
 """More than that is no number of a call, and Python refuses to convert thousands of them."""
 _NUMBER: Final = re.compile(rf"([-+]?)({_DIGITS})([KMGT]?)")
+_PLAIN_NUMBER: Final = re.compile(r"0x[0-9a-f]{1,24}|[1-9]\d{0,23}|0")
+"""As strace writes most of them."""
 _PRODUCT: Final = re.compile(r"\d{1,24}(?:\s*\*\s*\d{1,24}){1,3}")
 _SHIFT: Final = re.compile(r"(\d{1,24})<<(\d{1,2}|[A-Z]+_HUGE_SHIFT)")
 _NAME: Final = re.compile(r"_*[A-Z][A-Za-z0-9_]*")
@@ -54,6 +56,8 @@ def unescape(text: str) -> bytes:
 @lru_cache(maxsize=8192)
 def value(text: str) -> Arg:
     """The value of one argument; what is none of the known forms is `Opaque`."""
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Number(int(text, 0), text)
     try:
         return _value(text)
     except Wrong:  # brackets that do not match, in what ltrace quoted badly
