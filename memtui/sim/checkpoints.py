@@ -26,6 +26,12 @@ BYTES_A_STEP: Final = 500
 """A large state is kept more rarely: after as many steps as cost a few times what keeping it costs."""
 EXTRA: Final = 4
 """Checkpoints in front of places that somebody went to."""
+RECENT: Final = 8
+"""States that are kept besides, at the last places."""
+RECENT_SPACING: Final = 8
+"""Steps between these, at least."""
+RECENT_BYTES_A_STEP: Final = 1500
+"""Of a large one, as many as cost what keeping it costs."""
 BUDGET: Final = 64 << 20
 """Bytes of all checkpoints. Beyond, every second one goes, and the others come half as often."""
 
@@ -130,6 +136,36 @@ class Checkpoints:
         self._due = max((kept[-1].position if kept else 0) + self._spacing, self._due if kept else 0)
 
 
+class RecentStates:
+    """States at the last few places, for whoever goes back a few steps again and again."""
+
+    def __init__(self, states: Checkpoints) -> None:
+        """Keep what `states` saves."""
+        self._states = states
+        self._kept: deque[_Checkpoint] = deque(maxlen=RECENT)
+        self._due = 0
+
+    def pass_by(self, machine: Machine) -> None:
+        """Keep the machine's state, if it is some steps behind the last one: a large one after more of them."""
+        if machine.position >= self._due:
+            self.keep(machine.position, self._states.saved(machine))
+
+    def keep(self, position: int, state: bytes) -> None:
+        """Keep the state at `position`, behind all others."""
+        self._kept.append(_Checkpoint(position, state))
+        self._due = position + max(RECENT_SPACING, len(state) // RECENT_BYTES_A_STEP)
+
+    def nearest(self, position: int) -> tuple[int, bytes]:
+        """The last place at or before `position`, and the state there; place 0 if there is none."""
+        return next((kept for kept in reversed(self._kept) if kept.position <= position), (0, b""))
+
+    def forget_behind(self, position: int) -> None:
+        """Drop what lies behind `position`: the program has changed there."""
+        while self._kept and self._kept[-1].position > position:
+            self._kept.pop()
+        self._due = 0
+
+
 class _Constants:
     """Pickles objects with references to those of constant types, which stay what they are."""
 
@@ -140,6 +176,8 @@ class _Constants:
             **dict.fromkeys(types, self._reduce),
         }
         self._objects: list[object] = []
+        self._classes: dict[tuple[str, str], Any] = {}
+        """What states name, by module and name: looked up once, not once a state."""
         self._numbers: dict[int, int] = {}
 
     def dump(self, machine: Machine) -> bytes:
@@ -152,7 +190,7 @@ class _Constants:
 
     def load(self, state: bytes) -> object:
         with collector_at_rest():
-            return _Unpickler(state, self._objects).load()
+            return _Unpickler(state, self._objects, self._classes).load()
 
     def _reduce(self, constant: object) -> tuple[Callable[[int], object], tuple[int]]:
         number = self._numbers.get(id(constant))
@@ -176,14 +214,18 @@ def _constant(number: int) -> object:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, state: bytes, constants: list[object]) -> None:
+    def __init__(self, state: bytes, constants: list[object], known: dict[tuple[str, str], Any]) -> None:
         super().__init__(io.BytesIO(state))
         self._constants = constants
+        self._known = known
 
     def find_class(self, module: str, name: str, /) -> Any:
         if name == _constant.__name__ and module == __name__:
             return self._constants.__getitem__
-        return super().find_class(module, name)
+        found = self._known.get((module, name))
+        if found is None:
+            found = self._known[module, name] = super().find_class(module, name)
+        return found
 
 
 @contextmanager

@@ -181,12 +181,8 @@ class Machine:
             effect = handler(self.world, process, call)
             if process.task.killed:
                 effect = effect._replace(value=None, errno="", recorded=False)
-            events = self._compared(call, process, effect)
-            for note in order_note(self.world, process, statement), gap_note(self.world, process, call, effect):
-                if note:
-                    events = (*events, Event(EventKind.NOTE, note))
-            if events is not effect.events:
-                effect = effect._replace(events=events)
+            events = self._compared(statement, call, process, effect)
+            effect = effect if events is effect.events else effect._replace(events=events)
             if process.program is not program:
                 effect = self._with_linker(statement, process, effect)
         text = reprint(statement, _shown(call, effect), self.world.variables)
@@ -202,8 +198,8 @@ class Machine:
         self._program[self.position + 1 : self.position + 1] = steps
         return effect._replace(events=(*effect.events, Event(EventKind.NOTE, note))) if note else effect
 
-    def _compared(self, call: Call, process: Process, effect: Effect) -> tuple[Event, ...]:
-        """The call's events, and what its recorded result says; that is made true."""
+    def _compared(self, statement: Statement, call: Call, process: Process, effect: Effect) -> tuple[Event, ...]:
+        """The call's events, what its recorded result says, which is made true, and what the log leaves open."""
         events = effect.events
         if effect.errno:
             events = (*events, Event(EventKind.FAILURE, f"{call.name}: {effect.why or effect.errno}"))
@@ -212,6 +208,9 @@ class Machine:
             done = adopt(self.world, process, call, effect)
             events = (*events, difference, *((Event(EventKind.NOTE, done),) if done else ()))
         process.settled |= call.name in TABLE and call.name != "brk"
+        for note in order_note(self.world, process, statement), gap_note(self.world, process, call, effect):
+            if note:
+                events = (*events, Event(EventKind.NOTE, note))
         return events
 
     def _bind(self, call: Call, effect: Effect) -> None:

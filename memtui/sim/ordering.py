@@ -48,6 +48,8 @@ class Ordering:
         self._states = states
         self._searched: set[int] = set()
         self._failures = 0
+        self.found = False
+        """A search has found an order: others will follow."""
         self._tries = 0
         self._start = b""
         """The state before the steps that are looked at."""
@@ -71,36 +73,41 @@ class Ordering:
                 start, first = index, min(first, entry(earlier))
         return start
 
-    def settle(self, state: bytes, end: int) -> bool:
+    def settle(self, machine: Machine, state: bytes, end: int) -> bool:
         """Order the steps from a machine's position to `end`, and those that overlap them, so that all results agree.
 
         Args:
-            state: of the machine, which stands at the first.
+            machine: stands at the first, and is used up.
+            state: of the machine.
             end: position behind the step whose result differed.
 
         Returns:
             Whether there is such an order; if not, the program is as it was.
         """
-        before = list(self._program)
         self._tries, self._start = TRIES, state
         with collector_at_rest():
-            found = self._search(self._states.loaded(state), end)
-        if found and len(self._program) == len(before):
-            self._failures = 0
-            return True
-        self._program[:] = before
-        self._failures += 1
-        return False
+            found = self._search(machine, end)
+        self._failures = 0 if found else self._failures + 1
+        self.found |= found
+        return found
 
     def _search(self, machine: Machine, end: int) -> bool:
         while machine.position < end:
             choices = [index for index in self._choices(machine) if self._possible(machine, self._program[index])]
             if len(choices) > 1 or choices != [machine.position]:
                 return self._try_each(machine, choices, end)
-            self._tries -= 1
-            if differs(machine.step()) or self._tries <= 0:
+            if not self._agrees(machine) or self._tries <= 0:
                 return False
         return True
+
+    def _agrees(self, machine: Machine) -> bool:
+        """Run the next step. What an execve brings with it is not searched: its steps are taken out again."""
+        self._tries -= 1
+        known = len(self._program)
+        record = machine.step()
+        made = len(self._program) - known
+        del self._program[machine.position : machine.position + made]
+        return not made and not differs(record)
 
     def _try_each(self, machine: Machine, choices: list[int], end: int) -> bool:
         here = machine.position
@@ -108,13 +115,12 @@ class Ordering:
             chosen = self._program.pop(index)
             self._program.insert(here, chosen._replace(ahead=chosen.ahead or index > here))
             trial = machine if index == choices[0] else self._machine_at(here)
-            self._tries -= 1
-            if not differs(trial.step()) and self._search(trial, max(end, index + 1)):
+            if self._agrees(trial) and self._search(trial, max(end, index + 1)):
                 return True
-            if self._tries <= 0:
-                return False
             del self._program[here]
             self._program.insert(index, chosen)
+            if self._tries <= 0:
+                break
         return False
 
     def _machine_at(self, position: int) -> Machine:

@@ -8,7 +8,7 @@ from memtui.model.host import Host
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
 from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, ShowSharing, Step
 from memtui.model.snapshot import Snapshot
-from memtui.sim.checkpoints import SPACING, Checkpoints, Steps
+from memtui.sim.checkpoints import SPACING, Checkpoints, RecentStates, Steps
 from memtui.sim.export import Exporter
 from memtui.sim.history import Pictures, RanSteps
 from memtui.sim.linking import without_plans
@@ -50,8 +50,8 @@ class SimSource:
         self._machine = self._new_machine()
         self._checkpoints = Checkpoints(host)
         self._ordering = Ordering(self._program, self._checkpoints)
-        self._recent = (0, b"")
-        """Where the order of steps was last looked for, and the machine's state there: the next such place is near."""
+        self._recent = RecentStates(self._checkpoints)
+        """Kept where the order of steps is looked for: the next such place is near."""
         self._cursor = 0
         self._current = self._picture()
 
@@ -130,6 +130,8 @@ class SimSource:
             if len(self._program) != known:
                 self._ran.grown(self._program)
             self._checkpoints.pass_by(self._machine)
+            if self._ordering.found:
+                self._recent.pass_by(self._machine)
             if (position - first) % BETWEEN == BETWEEN - 1:
                 self.watch(Progress("replaying", position + 1, end))
             self._prepare_for_back(min(target, len(self._program)) - self._machine.position)
@@ -144,9 +146,11 @@ class SimSource:
         start = self._ordering.doubtful_from(last)
         if start is None:
             return False
-        state = self._checkpoints.saved(self._machine_at(start))
-        self._recent = (start, state)
-        if not self._ordering.settle(state, last.position):
+        before = self._machine_at(start)
+        state = self._checkpoints.saved(before)
+        self._recent.forget_behind(start - 1)
+        self._recent.keep(start, state)
+        if not self._ordering.settle(before, state, last.position):
             return False
         self._pictures.forget_behind(start)
         self._checkpoints.forget_behind(start)
@@ -156,8 +160,8 @@ class SimSource:
 
     def _machine_at(self, position: int) -> Machine:
         """Another machine, that has run the first `position` steps."""
-        nearest, (recent, state) = self._checkpoints.nearest(position), self._recent
-        if nearest < recent <= position:
+        nearest, (recent, state) = self._checkpoints.nearest(position), self._recent.nearest(position)
+        if nearest < recent:
             machine = self._checkpoints.loaded(state)
         else:
             machine = self._checkpoints.restore(nearest) if nearest else self._new_machine()
@@ -207,7 +211,7 @@ class SimSource:
             raise
         self._pictures.forget_behind(self._cursor)
         self._checkpoints.forget_behind(self._cursor)
-        self._recent = (0, b"")
+        self._recent.forget_behind(self._cursor)
         self._ran.forget_behind(self._cursor, self._program)
         self._ran.add(record)
         self._cursor += 1

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _KIB_A_PAGE: Final = 4
 _STRIDE: Final = 1024
 """VMAs that are compared at once in the search for what changed."""
+_NO_FILE: Final = (0, (0, 0), 0)
+"""Offset, device, inode."""
 _COUNTED: Final = (Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM, Residence.SWAPPED)
 VSYSCALL: Final = Vma(
     0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, (0, 0), 0, "[vsyscall]", VmaKind.SPECIAL, ("ex",),
@@ -128,21 +130,25 @@ class VmaExports:
                 self._exported[index] = built
 
     def _build(self, mm: Mm, area: kernel_vma.Vma) -> Vma:
-        parts = list(self._parts(mm, area.start, area.end))
-        runs = _joined(parts)
+        parts = list(self._parts(mm, area.start, area.end)) if self._has_tables(area) else []
+        name = label(mm, area)
+        nameless = area.file is None and not name
         return Vma(
-            start=area.start,
-            end=area.end,
-            perms=permissions(area),
-            offset=offset(area),
-            dev=device(area),
-            inode=inode_number(area),
-            name=label(mm, area).replace("\n", "\\012"),
-            kind=kind(mm, area),
-            vm_flags=vm_flags(self.kernel, area),
-            smaps=_smaps(area, parts, pkey(area.flags) if self.kernel.pkeys else None),
-            runs=runs,
+            area.start,
+            area.end,
+            permissions(area),
+            *(_NO_FILE if area.file is None else (offset(area), device(area), inode_number(area))),
+            name.replace("\n", "\\012"),
+            VmaKind.ANON if nameless else kind(mm, area),
+            vm_flags(self.kernel, area),
+            _smaps(area, parts, pkey(area.flags) if self.kernel.pkeys else None),
+            _joined(parts) if parts else (),
         )
+
+    def _has_tables(self, area: kernel_vma.Vma) -> bool:
+        """Whether there are page tables below a VMA: where nothing was touched there are none."""
+        at = bisect_left(self._places, (-(-area.end // PMD_SIZE), 0)) - 1
+        return at >= 0 and self._places[at][1] > area.start // PMD_SIZE
 
     def _parts(self, mm: Mm, start: int, end: int) -> "Iterator[_Part]":
         """The pages of [start, end) by ascending address; those of whole tables are counted anew when they changed."""
@@ -237,7 +243,8 @@ def _slice(objects: Sequence[object], count: int) -> Sequence[object]:
 
 
 def _smaps(area: kernel_vma.Vma, parts: Iterable[_Part], key: int | None) -> Smaps:
-    anon, cached, shmem, swapped, lazy, huge, shared = map(sum, zip(*(part.counts for part in parts), strict=True))
+    counts = [part.counts for part in parts] or [_NOTHING.counts]
+    anon, cached, shmem, swapped, lazy, huge, shared = map(sum, zip(*counts, strict=True))
     rss = anon + cached + shmem
     alone = rss == anon and not shared
     return _figures(

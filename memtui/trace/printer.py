@@ -32,7 +32,9 @@ _LETTERS: Final = {9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\
 _OPEN_END: Final = re.compile(r",?\s*<[a-z ]+ \.\.\.>$")
 _UNITS: Final = frozenset("KMGT")
 _UNIT: Final = re.compile(r"[0-9a-fA-F][KMGT]\b")
-_SIMPLE: Final = re.compile(r"""(?:[A-Za-z_]\w*\s*=\s*)?(\w+\()([^"'()\[\]{}<>/=\s,]+(?:, [^"'()\[\]{}<>/=\s,]+)*)?\)""")
+_SIMPLE: Final = re.compile(
+    r"""(?:[A-Za-z_]\w*\s*=\s*)?(\w+\()([^"'()\[\]{}<>/=\s,]+(?:, [^"'()\[\]{}<>/=\s,]+)*)?\)"""
+)
 """A call without a result, and with no more than numbers and names in its brackets."""
 _SIZE: Final = re.compile(r"[-+]?(?:0x[0-9a-fA-F]+|\d+)[KMGT]")
 

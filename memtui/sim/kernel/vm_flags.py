@@ -103,6 +103,7 @@ def pkey(flags: int) -> int:
     return (flags & VM_PKEY_MASK) >> VM_PKEY_SHIFT
 
 
+@cache
 def perms(flags: int) -> str:
     """The four letters of maps: "rw-p"; the last one tells VM_MAYSHARE."""
     return (
