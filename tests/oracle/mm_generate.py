@@ -40,7 +40,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "tables_lock": tables.tables_lock, "hugetlb_map": tables.hugetlb_map, "hugetlb_memfd": tables.hugetlb_memfd,
     "hugetlb_truncate": tables.hugetlb_truncate, "hugetlb_file": tables.hugetlb_file,
     "hugetlb_segment": tables.hugetlb_segment, "folios_move": tables.folios_move,
-    "folios_advise": tables.folios_advise,
+    "folios_advise": tables.folios_advise, "folios_touch": tables.folios_touch, "folios_part": tables.folios_part,
 }  # fmt: skip
 """Kind of step -> what makes one; None: this moment has nothing for it."""
 

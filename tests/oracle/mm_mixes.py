@@ -96,8 +96,8 @@ MIXES: Final[Mapping[str, Weights]] = {
         "mlockall": 1, "munlockall": 1,
     },
     "thp": {
-        "tables_map": 12, "tables_touch": 30, "tables_unmap": 6, "tables_protect": 7, "folios_move": 8,
-        "folios_advise": 30, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 6,
+        "tables_map": 12, "tables_touch": 20, "tables_unmap": 6, "tables_protect": 7, "folios_move": 12,
+        "folios_touch": 20, "folios_part": 14, "folios_advise": 30, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 6,
     },
     "tables": {
         "tables_map": 14, "tables_touch": 30, "tables_unmap": 7, "tables_protect": 8, "tables_move": 14,

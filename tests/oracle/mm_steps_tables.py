@@ -1,6 +1,6 @@
 """Makes up calls on anonymous memory of many page tables: whole ones, parts of them, and pages at their edges."""
 
-from tests.oracle.mm_ops import HUGE, MADV, PAGE, Arg, Key, Ref
+from tests.oracle.mm_ops import HUGE, MADV, PAGE, Arg, Key
 from tests.oracle.mm_scene import Made, Scene
 from tests.oracle.mm_steps_map import (
     ANONYMOUS,
@@ -152,19 +152,42 @@ def tables_move(scene: Scene) -> Made | None:
     return "mremap", (scene.ref(start), old, new, flags, target)
 
 
+def _in_folio(scene: Scene) -> tuple[int, int] | None:
+    """A part of a large region that has a folio whole, or cuts it somewhere: start and bytes."""
+    rng, part = scene.rng, _large(scene)
+    if part is None:
+        return None
+    start = (part[0] & -HUGE) + rng.choice((0, 0, rng.randrange(512) * PAGE))
+    return start, rng.choice((HUGE, rng.randint(1, 512) * PAGE, 100 * PAGE, PAGE))
+
+
+def folios_touch(scene: Scene) -> Made | None:
+    """A few pages, so that the others of a folio stay blank."""
+    part = _in_folio(scene)
+    if part is None or not scene.safe(part[0], 3 * PAGE):
+        return None
+    return "touch", (scene.ref(part[0]), scene.rng.choice((1, 3)) * PAGE, scene.rng.choice((1, 1, 0)))
+
+
 def folios_move(scene: Scene) -> Made | None:
-    """Whole 2 MiB folios move: in which tables the parts of one lie is not known where an mremap cut it."""
-    made = tables_move(scene)
-    if made is None:
+    """To a place that is aligned as before, or is not."""
+    rng, part = scene.rng, _in_folio(scene)
+    if part is None:
         return None
-    start, old, _, flags, _ = (arg.known if isinstance(arg, Ref) else arg for arg in made[1])
-    assert isinstance(start, int)
-    assert isinstance(old, int)
-    start, old = start & -HUGE, max(old & -HUGE, HUGE)
-    to = PLACE + scene.rng.randrange(48) * HUGE
-    if not scene.safe(start, old) or not scene.safe(to, old):
+    start, length = part
+    to = PLACE + rng.randrange(48) * HUGE + rng.choice((0, rng.randrange(512) * PAGE, start % HUGE))
+    if not scene.safe(start, length) or not scene.safe(to, length):
         return None
-    return "mremap", (scene.ref(start), old, old, 3 if flags != 7 else 7, scene.ref(to))
+    return "mremap", (scene.ref(start), length, length, rng.choice((3, 3, 7)), scene.ref(to))
+
+
+def folios_part(scene: Scene) -> Made | None:
+    """Advice that splits folios, or makes them."""
+    part = _in_folio(scene)
+    if part is None or not scene.safe(*part):
+        return None
+    advice = scene.rng.choice(("FREE", "FREE", "COLD", "COLD", "PAGEOUT", "DONTNEED", "COLLAPSE"))
+    return "madvise", (scene.ref(part[0]), part[1], MADV[f"MADV_{advice}"])
 
 
 def folios_advise(scene: Scene) -> Made | None:

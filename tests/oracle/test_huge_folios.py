@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reas
 READ, WRITE = 0, 1
 RW, ANON, FIXED = 3, 0x22, 0x10
 AT = 0x2400_0000
-DONTNEED, FREE, HUGEPAGE, COLLAPSE = 4, 8, 14, 25
+FREE, HUGEPAGE, COLD, COLLAPSE = 8, 14, 20, 25
 
 
 def mapped(script: Script, tables: int) -> None:
@@ -57,3 +57,34 @@ def test_collapse_in_a_child_of_locked_memory(script: Script):
     script.call("touch", AT + PAGE, 25 * PAGE, WRITE, proc=1)
     script.call("madvise", AT, 2 * HUGE, COLLAPSE, proc=1)
     assert (huge_tables(script), huge_tables(script, 1)) == (0, 2)
+
+
+def blank_but_for_the_first(script: Script) -> None:
+    script.call("mmap", AT, HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("madvise", AT, HUGE, HUGEPAGE)
+    script.call("touch", AT, PAGE, WRITE)
+
+
+@pytest.mark.parametrize("advice", [FREE, COLD])
+@pytest.mark.parametrize("to", [4 * HUGE, 4 * HUGE + 7 * PAGE])
+def test_advice_splits_all_that_an_mremap_cut(script: Script, advice: int, to: int):
+    """Pages of zeros become the zero page in every table that has a part of the folio."""
+    blank_but_for_the_first(script)
+    script.call("mmap", AT + 6 * HUGE, HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("mremap", AT + 100 * PAGE, 300 * PAGE, 300 * PAGE, 3, AT + to)
+    before = script.both.real.picture(0).counters["RssAnon"]
+    script.call("madvise", AT + to + 5 * PAGE, 3 * PAGE, advice)
+    assert before - script.both.real.picture(0).counters["RssAnon"] == 511 * 4
+
+
+def test_halves_in_two_processes_are_one_shared_folio(script: Script):
+    """Though neither maps what the other does: advice lets it be, and a write copies."""
+    blank_but_for_the_first(script)
+    script.call("fork", 1)
+    script.call("munmap", AT, 256 * PAGE, proc=1)
+    script.call("munmap", AT + 256 * PAGE, 256 * PAGE)
+    for proc, first in ((0, 0), (1, 256)):
+        script.call("madvise", AT + (first + 9) * PAGE, 200 * PAGE, FREE, proc=proc)
+        script.call("touch", AT + (first + 20) * PAGE, 5 * PAGE, WRITE, proc=proc)
+    script.call("exit_group", 0, proc=1)
+    script.call("madvise", AT + 9 * PAGE, 200 * PAGE, FREE)

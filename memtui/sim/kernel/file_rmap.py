@@ -141,7 +141,7 @@ class Rmap:
     def _change(self, entry: Mapping, table: bytes) -> None:
         states = entry.leaf.state[entry.low : entry.high]
         if states.translate(table) != states:
-            pages, index = entry.pages, _index_of(entry.pages, entry.leaf)
+            pages, index = entry.pages, entry.pages.index_of(entry.leaf)
             if table is _TO_NOTHING:
                 pages.split_file(index)
                 if index not in pages.leaves:
@@ -230,12 +230,6 @@ class Rmap:
         if len(found) != leaf.owners:
             found = [mm.pages for mm in self._spaces if any(known is leaf for known in mm.pages.leaves.values())]
         return found
-
-
-def _index_of(pages: "PageTable", leaf: Leaf) -> int:
-    if pages.leaves.get(leaf.index) is leaf:
-        return leaf.index
-    return next(index for index, known in pages.leaves.items() if known is leaf)
 
 
 def mapped_pages(kernel: "Kernel") -> int:

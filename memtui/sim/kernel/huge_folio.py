@@ -18,11 +18,14 @@ from memtui.sim.kernel.page_leaf import (
     SWAP,
     WRITTEN,
     ZERO,
+    HugeFolio,
     Leaf,
     table_of,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memtui.sim.kernel.page_table import PageTable
 
 _ANONYMOUS: Final = (ANON, LAZY)
@@ -69,17 +72,17 @@ def faulted(leaf: Leaf, low: int, before: bytes, copied: "set[int]", *, fills: b
         written(leaf, low, low + len(before))
 
 
-def copied(leaf: Leaf, low: int, high: int, *, shared: bool) -> "set[int]":
-    """Which of our entries a write gives copies: do_wp_page(), __wp_can_reuse_large_anon_folio().
+def copied(pages: "PageTable", index: int, low: int, high: int) -> "set[int]":
+    """Which entries of a table of ours a write gives copies: do_wp_page(), __wp_can_reuse_large_anon_folio().
 
-    Those that others map; of a folio that is `shared`, all that were mapped when a fork took place.
+    Those that others map; of a folio of which others map anything, all that were mapped when a fork took place.
     """
-    kinds = leaf.folio or bytes(ENTRIES)
-    return {
-        entry
-        for entry, frame in leaf.frames.items()
-        if low <= entry < high and (frame.mapcount > 1 or (shared and kinds[entry] in _MEMBERS))
-    }
+    leaf = pages.leaves[index]
+    found = {entry for entry, frame in leaf.frames.items() if low <= entry < high and frame.mapcount > 1}
+    for folio, entries in members(leaf, low, high).items():
+        if is_shared(pages, leaf, folio):
+            found.update(entry for entry in entries if entry in leaf.frames)
+    return found
 
 
 def changed(leaf: Leaf, low: int, states: bytes | bytearray) -> None:
@@ -102,41 +105,57 @@ def collapsed(leaf: Leaf, before: bytes, folio: bytes | None) -> None:
     )
 
 
-def is_whole(leaf: Leaf, low: int, high: int) -> bool:
-    """Whether the entries are all that a folio has: then advice about them needs no split."""
-    return high - low == ENTRIES and leaf.folio is not None and all(kind in _MEMBERS for kind in leaf.folio)
+def members(leaf: Leaf, low: int, high: int) -> "dict[HugeFolio | None, list[int]]":
+    """The entries of a range that are pages of 2 MiB folios, by folio; None: the table's own, which no other knows."""
+    found: dict[HugeFolio | None, list[int]] = {}
+    if leaf.folio is not None:
+        for entry, kind in enumerate(leaf.folio[low:high], low):
+            if kind in _MEMBERS and leaf.state[entry] in _ANONYMOUS:
+                found.setdefault(leaf.parts.get(entry), []).append(entry)
+    return found
 
 
-def meets(leaf: Leaf, low: int, high: int) -> bool:
-    """Whether pages of a folio are among the entries."""
-    return leaf.folio is not None and any(
-        kind in _MEMBERS and state in _ANONYMOUS
-        for kind, state in zip(leaf.folio[low:high], leaf.state[low:high], strict=True)
-    )
+def _places(folio: "HugeFolio | None", leaf: Leaf) -> "Iterator[tuple[Leaf, list[int]]]":
+    """The tables that map pages of a folio, and by which entries."""
+    for table in (leaf,) if folio is None else folio.tables:
+        entries = members(table, 0, ENTRIES).get(folio) if table.owners else None
+        if entries:
+            yield table, entries
 
 
-def is_shared(leaf: Leaf) -> bool:
-    """folio_maybe_mapped_shared()."""
-    assert leaf.folio is not None
+def is_shared(pages: "PageTable", leaf: Leaf, folio: "HugeFolio | None") -> bool:
+    """folio_maybe_mapped_shared(): whether other address spaces than this one have any page of it."""
     return leaf.owners > 1 or any(
-        frame.mapcount > 1 and leaf.folio[entry] in _MEMBERS for entry, frame in leaf.frames.items()
+        table.owners > 1 or (table is not leaf and not pages.holds(table)) for table, _ in _places(folio, leaf)
     )
 
 
-def split(pages: "PageTable", index: int) -> None:
+def split_for(pages: "PageTable", index: int, low: int, high: int, *, whole: bool = False) -> "set[int]":
+    """Split the folios of which advice meets a part, `whole`: also those that it meets all of.
+
+    Returns:
+        The entries of those that others map too, which are left alone.
+    """
+    leaf, kept = pages.leaves[index], set[int]()
+    for folio, entries in members(leaf, low, high).items():
+        if is_shared(pages, leaf, folio):
+            kept.update(entries)
+        elif whole or len(entries) < ENTRIES:
+            _split(pages, leaf, folio)
+    return kept
+
+
+def _split(pages: "PageTable", leaf: Leaf, folio: "HugeFolio | None") -> None:
     """split_folio() of what nobody else maps: pages of zeros become the zero page."""
-    leaf = pages.own(index)
-    assert leaf.folio is not None
-    states = bytearray(leaf.state)
-    gone = [
-        entry
-        for entry, kind in enumerate(leaf.folio)
-        if kind == BLANK and states[entry] in _ANONYMOUS and entry not in leaf.mlocked
-    ]
-    for entry in gone:
-        states[entry] = ZERO
-    leaf.folio = bytearray(leaf.folio.translate(_LEFT))
-    pages.put(index, 0, states)
-    for entry in gone:
-        pages.drop_frames(leaf, entry, entry + 1)
-    leaf.huge = False
+    for table, entries in list(_places(folio, leaf)):
+        assert table.folio is not None
+        gone = [entry for entry in entries if table.folio[entry] == BLANK and entry not in table.mlocked]
+        states = bytearray(table.state)
+        for entry in gone:
+            states[entry] = ZERO
+        for entry in entries:
+            table.folio[entry] = _LEFT[table.folio[entry]]
+        pages.put(pages.index_of(table), 0, states)
+        for entry in gone:
+            pages.drop_frames(table, entry, entry + 1)
+        table.huge = False

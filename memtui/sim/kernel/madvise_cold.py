@@ -74,10 +74,7 @@ def _split_huge(mm: "Mm", start: int, end: int, *, whole: bool) -> None:
         if run.huge and run.state == ANON and len(run.spaces) == 1:
             pages.split_run(run)
     for index, low, high in list(pages.pieces(start, end, runs=False)):
-        leaf = pages.leaves[index]
-        alone = huge_folio.meets(leaf, low, high) and not huge_folio.is_shared(leaf)
-        if alone and (whole or not huge_folio.is_whole(leaf, low, high)):
-            huge_folio.split(pages, index)
+        huge_folio.split_for(pages, index, low, high, whole=whole)
 
 
 def _folios(kernel: "Kernel", mm: "Mm", vma: "Vma", index: int, low: int, high: int) -> Iterator[tuple[int, int, int]]:

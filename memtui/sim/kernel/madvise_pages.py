@@ -106,17 +106,16 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
 
 def _free_table(pages: "PageTable", index: int, low: int, high: int) -> None:
     """madvise_free_pte_range(): a 2 MiB folio is split for a part of it, and left alone if others map it."""
+    kept = huge_folio.split_for(pages, index, low, high)
     leaf = pages.leaves[index]
-    if huge_folio.meets(leaf, low, high) and not huge_folio.is_whole(leaf, low, high):
-        if huge_folio.is_shared(leaf):
-            return
-        huge_folio.split(pages, index)
-    if leaf.owners == 1 and not leaf.frames and not leaf.mlocked:
+    if leaf.owners == 1 and not leaf.frames and not leaf.mlocked and not kept:
         pages.translate(index, low, high, _LAZY)
         return
     leaf = pages.own(index)
     states = bytearray(leaf.state[low:high])
     for entry in range(low, high):
+        if entry in kept:
+            continue
         if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
             states[entry - low] = LAZY
             if leaf.slot_of(entry) is not None:

@@ -340,11 +340,10 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
         leaf = pages.own(index)
         leaf.huge = False
     if leaf.owners > 1 or leaf.frames:
-        shared = leaf.folio is not None and huge_folio.is_shared(leaf)
         leaf = pages.own(index)
-        copied = huge_folio.copied(leaf, low, high, shared=shared)
+        copied = huge_folio.copied(pages, index, low, high)
         task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)
-        leaf.huge = leaf.huge and not shared
+        leaf.huge = leaf.huge and not copied
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
     first, behind = (0, ENTRIES) if leaf.huge else (low, high)  # 2 MiB have one dirty bit

@@ -59,8 +59,8 @@ def _copy_part(parent: "PageTable", child: "PageTable", index: int, low: int, hi
     copy = child.own(index)
     copy.state[low:high] = leaf.state[low:high]
     if leaf.folio is not None:
-        copy.folio = copy.folio or bytearray(ENTRIES)
-        copy.folio[low:high] = leaf.folio[low:high]
+        parts = {entry: folio for entry, folio in leaf.parts.items() if low <= entry < high}
+        copy.add_parts(leaf.folio[low:high], parts, low)
     for entry in range(low, high):
         frame = leaf.frames.get(entry)
         if frame is not None:

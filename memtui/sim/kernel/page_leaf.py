@@ -124,6 +124,21 @@ class Sharing:
             frame.slot.let_go(frame)
 
 
+class HugeFolio:
+    """A 2 MiB folio that more than one page table knew, by fork or by mremap: its identity is the object."""
+
+    __slots__ = ("tables",)
+
+    def __init__(self) -> None:
+        self.tables: list[Leaf] = []
+        """Those that have, or had, pages of it."""
+
+    def join(self, table: "Leaf") -> None:
+        """Another table has pages of it."""
+        self.tables = [known for known in self.tables if known.owners and known is not table]
+        self.tables.append(table)
+
+
 class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
@@ -135,6 +150,7 @@ class Leaf:
         "mlocked",
         "old",
         "owners",
+        "parts",
         "rewritten",
         "runs",
         "shadows",
@@ -151,6 +167,8 @@ class Leaf:
         """Mapped by one 2 MiB entry; the table lies deposited."""
         self.folio: bytearray | None = None
         """Which of its anonymous pages are in a 2 MiB folio, and which hold only zeros; see huge_folio."""
+        self.parts: dict[int, HugeFolio] = {}
+        """Entry -> folio, of those that other tables knew; nothing where `folio` has none."""
         self.mlocked: set[int] = set()
         """Anonymous pages that stay mlocked though no VMA locks them any more."""
         self.rewritten: set[int] = set()
@@ -172,12 +190,31 @@ class Leaf:
         for index in range(low, high):
             if state[index] in (ANON, LAZY, SWAP) and index not in self.frames:
                 self.frames[index] = Frame(self.owners, self, index, state[index] == SWAP)
+        self.name_folio()
         slots = self.slots
         if slots is None:
             return
         for run in slots.cut(low, high):
             for entry in range(run.low, run.high):
                 self.frames[entry].join(Slot(slots.swap, run.slot + entry - run.low, dirty=run.dirty))
+
+    def name_folio(self) -> None:
+        """Give its own folio an identity."""
+        own = [at for at, kind in enumerate(self.folio or b"") if kind in (WRITTEN, BLANK) and at not in self.parts]
+        if own:
+            folio = HugeFolio()
+            folio.join(self)
+            self.parts.update(dict.fromkeys(own, folio))
+
+    def add_parts(self, folio: bytes | bytearray, parts: "dict[int, HugeFolio]", at: int) -> None:
+        """Entries from `at` on are these pages of folios now, as `folio` and `parts` tell of another table's."""
+        self.folio = self.folio or bytearray(ENTRIES)
+        self.folio[at : at + len(folio)] = folio
+        for entry in range(at, at + len(folio)):
+            self.parts.pop(entry, None)
+        self.parts.update(parts)
+        for known in set(parts.values()):
+            known.join(self)
 
     def add_slots(self, swap: "Swap", low: int, high: int, slot: int, *, dirty: bool = False) -> None:
         """Entries [low, high), none of which has a frame, have swap slots from `slot` on."""

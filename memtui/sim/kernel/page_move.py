@@ -104,7 +104,9 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
     leaf = pages.own(source)
     leaf.huge = False
     states = leaf.state[low : low + count]
+    leaf.name_folio()
     folio = None if leaf.folio is None else leaf.folio[low : low + count]
+    parts = {entry - low + to: part for entry, part in leaf.parts.items() if low <= entry < low + count}
     frames = {entry: leaf.frames.pop(entry) for entry in list(leaf.frames) if low <= entry < low + count}
     slots = leaf.slots
     runs = [] if slots is None else slots.cut(low, low + count)
@@ -117,8 +119,7 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
         assert slots is not None
         moved.add_slots(slots.swap, run.low - low + to, run.high - low + to, run.slot, dirty=run.dirty)
     if folio is not None:
-        moved.folio = moved.folio or bytearray(ENTRIES)
-        moved.folio[to : to + count] = folio
+        moved.add_parts(folio, parts, to)
     for entry, frame in frames.items():
         if frame.home is leaf:
             frame.home, frame.entry = moved, entry - low + to

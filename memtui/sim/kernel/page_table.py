@@ -110,7 +110,8 @@ class PageTable:
         copy = Leaf(bytearray(leaf.state))
         copy.frames = dict(leaf.frames)
         copy.huge = leaf.huge
-        copy.folio = None if leaf.folio is None else bytearray(leaf.folio)
+        if leaf.folio is not None:
+            copy.add_parts(leaf.folio, leaf.parts, 0)
         copy.mlocked = set(leaf.mlocked)
         copy.rewritten = set(leaf.rewritten)
         copy.old = None if leaf.old is None else bytearray(leaf.old)
@@ -133,6 +134,16 @@ class PageTable:
                     self.leaves.get(index)
         for index in list(self.leaves.alone(first, last)):
             yield index, *entry_range(index, start, end)
+
+    def holds(self, table: Leaf) -> bool:
+        """Whether the table is one of ours."""
+        return self.leaves.get(table.index) is table or any(known is table for known in self.leaves.values())
+
+    def index_of(self, table: Leaf) -> int:
+        """Where a table of ours is: address >> 21."""
+        if self.leaves.get(table.index) is table:
+            return table.index
+        return next(index for index, known in self.leaves.items() if known is table)
 
     def translate(self, index: int, low: int, high: int, table: bytes) -> None:
         """Change the states of a range of one existing table; keeps the counters, not the frames."""
