@@ -52,12 +52,11 @@ def fault_tables(
             return vma, 0
     else:
         count, huge = leaves.next_there(index, behind) - index, thp_allowed(kernel, task.mm, vma)
-    if write:
-        count = 0 if kernel.memcgs else min(count, kernel.cushion // (2 * ENTRIES if huge else ENTRIES))
+    each = (2 * ENTRIES if huge else ENTRIES) if write else 1  # a huge page is asked for twice; a table, for zeros
+    count = 0 if kernel.memcgs else min(count, kernel.cushion // each)
     if count < FEWEST:
         return vma, 0
-    if write:
-        kernel.cushion -= count * (2 * ENTRIES if huge else ENTRIES)  # a huge page is asked for twice
+    kernel.cushion -= count * each
     if write or huge:
         vma = anon_vma_prepare(kernel, task.mm, vma)
     state = ANON if write else HUGE_ZERO if huge else ZERO

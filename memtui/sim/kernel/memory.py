@@ -215,6 +215,8 @@ def _parts(
     private = vma.anonymous or (write and not vma.flags & VM_SHARED)
     needs = _needs(task, index, low, high, write=write) if private else b""
     want = needs.count(1)
+    if not want and index not in task.mm.pages.leaves and not page_alloc.fits(kernel, task, 1):
+        page_alloc.grant(kernel, task, 1)  # the page table itself; beside new pages the next recount tells of it
     if not want or page_alloc.fits(kernel, task, want):
         yield low, high
         return

@@ -75,8 +75,11 @@ def _slowpath(kernel: "Kernel", task: "Task", pages: int) -> int:
         part = min(pages, _BATCH, room(kernel, "min"))
         if part:
             return part
-        if task.dying:
-            return min(pages, max(sum(zone.free for zone in kernel.zones), 1))  # an OOM victim may take all there is
+        if task.dying:  # an OOM victim may take all there is
+            free = sum(zone.free for zone in kernel.zones)
+            if free <= 0:
+                raise Fault("SIGKILL", 0, "the OOM killer has taken the process, and nothing is left")
+            return min(pages, _BATCH, free)
         freed = vmscan.try_to_free_pages(kernel)
         recount(kernel)
         retries = 0 if freed else retries + 1

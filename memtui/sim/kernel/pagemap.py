@@ -1,5 +1,6 @@
 """Models filemap_add_folio() (mm/filemap.c, 6.18): pages that join the page cache, as far as memory allows."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from memtui.sim.kernel import memcontrol, mmzone, page_alloc
@@ -18,20 +19,32 @@ def add_pages(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count:
         Fault: SIGKILL, the OOM killer took the task.
     """
     missing = inode.pages.missing(first, count)
-    if not missing:
-        return 0
-    if kernel.memcgs and not inode.pages.count:
+    for _ in add_in_parts(kernel, task, inode, first, count):
+        pass
+    return missing
+
+
+def add_in_parts(kernel: "Kernel", task: "Task", inode: "Inode", first: int, count: int) -> Iterator[tuple[int, int]]:
+    """The same a part at a time, as first page and length: what makes a part dirty comes before the next is looked for.
+
+    Raises:
+        Fault: SIGKILL, the OOM killer took the task.
+    """
+    missing = inode.pages.missing(first, count)
+    if missing and kernel.memcgs and not inode.pages.count:
         inode.memcg = memcontrol.group_of(kernel, task)
-    if page_alloc.fits(kernel, task, missing):
-        return inode.pages.add(first, count)
+    if not missing or page_alloc.fits(kernel, task, missing):
+        inode.pages.add(first, count)
+        yield first, count
+        return
     end = first + count
     while first < end:
         window = min(end - first, BLOCK)
         absent = inode.pages.mask(first, window).find(1) % (window + 1)  # -1: all of them
         part = page_alloc.grant(kernel, task, absent) if absent else 1
         inode.pages.add(first, part)
+        yield first, part
         first += part
-    return missing
 
 
 def max_order(kernel: "Kernel", inode: "Inode") -> int:

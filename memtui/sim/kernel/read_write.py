@@ -9,7 +9,7 @@ from memtui.sim.kernel.lru_add import mark_accessed
 from memtui.sim.kernel.outcome import Errno, system_call
 from memtui.sim.kernel.page_set import MAX_ORDER
 from memtui.sim.kernel.page_writeback import EVERYTHING, balance_dirty_pages, sync, write_now
-from memtui.sim.kernel.pagemap import add_pages, get_folio, max_order
+from memtui.sim.kernel.pagemap import add_in_parts, get_folio, max_order
 from memtui.sim.kernel.readahead import read_pages
 from memtui.sim.kernel.truncate import zero_tail
 
@@ -168,8 +168,7 @@ def _write(kernel: "Kernel", task: "Task", inode: Inode, at: int, count: int) ->
             zero_tail(inode)
         _copy_in(kernel, task, inode, at, at + done)
     else:
-        add_pages(kernel, task, inode, first, pages)
-        _dirty(kernel, task, inode, first, pages)
+        _copy_in_pages(kernel, task, inode, first, pages)
     if not inode.shmem:
         inode.blocks.add(first, pages)
     inode.size = max(inode.size, at + done)
@@ -188,6 +187,12 @@ def _copy_in(kernel: "Kernel", task: "Task", inode: Inode, at: int, end: int) ->
         )
         _dirty(kernel, task, inode, first, count)
         at = min(at + length, (first + count) * PAGE_SIZE)
+
+
+def _copy_in_pages(kernel: "Kernel", task: "Task", inode: Inode, first: int, pages: int) -> None:
+    """The same with folios of one page."""
+    for low, count in add_in_parts(kernel, task, inode, first, pages):
+        _dirty(kernel, task, inode, low, count)
 
 
 def _dirty(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: int) -> None:

@@ -86,7 +86,8 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
         add_pages(kernel, task, inode, first, count)
     except Fault:
         if not inode.charged_whole:
-            unacct_memory(kernel, inode.pages.missing(first, count))
+            made = zip(inode.pages.mask(first, count), inode.swapped.mask(first, count), strict=True)
+            unacct_memory(kernel, sum(not (here or out) for here, out in made))
         raise
     inode.fresh.discard(first, count)
     inode.mlocked.discard(first, count)

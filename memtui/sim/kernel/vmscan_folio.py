@@ -1,6 +1,7 @@
 """Models shrink_folio_list(), folio_check_references() and shrink_active_list() of mm/vmscan.c (6.18)."""
 
 import re
+from operator import or_
 from typing import TYPE_CHECKING, Final
 
 from memtui.sim.kernel import page_writeback
@@ -195,9 +196,15 @@ class FolioScan:
         return freed, swapped
 
     def _shrink_file(self, inode: "Inode", piece: Piece) -> int:
-        """Clean pages go. Dirty ones are never written here: the flusher is woken, and they are next when clean."""
-        freed, at = 0, piece.low
-        for match in _RUN.finditer(inode.dirty.mask(piece.low, piece.high - piece.low)):
+        """Clean pages go. Dirty ones are never written here: the flusher is woken, and they are next when clean.
+
+        So are those that are on their way to the disk.
+        """
+        freed, at, count = 0, piece.low, piece.high - piece.low
+        unwritten = inode.dirty.mask(at, count)
+        if inode.writeback.count:
+            unwritten = bytes(map(or_, unwritten, inode.writeback.mask(at, count)))
+        for match in _RUN.finditer(unwritten):
             low, high = at + match.start(), at + match.end()
             if match[1][0]:
                 self._kernel.vmevents["nr_vmscan_immediate_reclaim"] += high - low

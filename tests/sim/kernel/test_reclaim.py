@@ -236,3 +236,32 @@ fork() = 1002
     killed = [event.text for event in made.events if event.kind is EventKind.OOM_KILL]
     assert "Killed process 1001 (child)" in killed[0]
     assert "its child 1001 dies in its place" in killed[0]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "big = mmap(NULL, 100G, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_POPULATE, -1, 0)",
+        "p = mmap(NULL, 4K, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_LOCKED, -1, 0)\nmremap(p, 4K, 100G, 1)",
+        'fd = memfd_create("m", 0)\npwrite64(fd, ""..., 40M, 1048576)',
+        'fd = openat(AT_FDCWD, "/demo/file", O_RDWR|O_CREAT, 0600)\npwrite64(fd, ""..., 200M, 4096)',
+    ],
+    ids=["page-tables", "locked-page-tables", "memfd", "file"],
+)
+@pytest.mark.parametrize("release", ["6.18", "4.4"])
+def test_what_is_larger_than_the_machine_never_takes_more_than_there_is(release: str, lines: str):
+    made = machine(f'machine(ram=16M, swap=4M, kernel="{release}")\n{lines}\n')
+    assert all(zone.free >= 0 for zone in made.world.kernel.zones)
+
+
+def test_locking_more_than_there_is_ends_in_one_kill():
+    made = machine(
+        """machine(ram=16M, swap=0)
+big = mmap(NULL, 64M, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)
+fd = memfd_create("m", 0)
+ftruncate(fd, 64M)
+shared = mmap(NULL, 64M, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0)
+mlockall(MCL_CURRENT)
+"""
+    )
+    assert [event.kind for event in made.events].count(EventKind.OOM_KILL) == 1

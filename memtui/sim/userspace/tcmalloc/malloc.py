@@ -60,7 +60,8 @@ class Tcmalloc(Preloaded):
         self.caches[self._tid] = early
         self.own.append(self._allocate(LIBSTDCXX_POOL))
         first = self._allocate(1)
-        self._central.lists[CLASSES[1].number].insert([first])
+        if first:
+            self._central.lists[CLASSES[1].number].insert([first])
         self.caches[self._tid] = self._new_cache()
         self._syscalls.read_file(_ONLINE_CPUS, 1024, "O_RDONLY|O_CLOEXEC")
         self.free(self._allocate(1))
