@@ -22,9 +22,9 @@ MOST: Final = 64
 """Tables that are kept; the ones that were used longest ago go."""
 _ID_MOST: Final = 32
 """Bytes of a build id that are told."""
-_MAGIC: Final = b"memtui symbols 1 " + sys.byteorder.encode()
+_MAGIC: Final = b"memtui symbols 2 " + sys.byteorder.encode()
 _HEADER: Final = struct.Struct(f"={len(_MAGIC)}sQI")
-"""Magic, rows, CRC-32 of the columns."""
+"""Magic, rows, Adler-32 of the columns."""
 
 
 def key_of(stream: BinaryIO, image: ElfImage, symbols: Section, strings: Section) -> str:
@@ -46,14 +46,14 @@ def load(key: str) -> Columns | None:
     path = _folder() / key
     try:
         data = memoryview(path.read_bytes())
-        magic, rows, crc = _HEADER.unpack_from(data)
+        magic, rows, checksum = _HEADER.unpack_from(data)
     except (OSError, struct.error):
         return None
     data, columns = data[_HEADER.size :], Columns()
-    if magic != _MAGIC or len(data) != rows * sum(column.itemsize for column in columns) or zlib.crc32(data) != crc:
+    sizes = [length * column.itemsize for length, column in zip(Columns.lengths(rows), columns, strict=True)]
+    if magic != _MAGIC or len(data) != sum(sizes) or zlib.adler32(data) != checksum:
         return None
-    for column in columns:
-        size = rows * column.itemsize
+    for size, column in zip(sizes, columns, strict=True):
         column.frombytes(data[:size])
         data = data[size:]
     with contextlib.suppress(OSError):
@@ -64,7 +64,7 @@ def load(key: str) -> Columns | None:
 def store(key: str, columns: Columns) -> None:
     """Keep the columns of a table."""
     content = b"".join(column.tobytes() for column in columns)
-    header = _HEADER.pack(_MAGIC, len(columns.starts), zlib.crc32(content))
+    header = _HEADER.pack(_MAGIC, len(columns.starts), zlib.adler32(content))
     folder = _folder()
     if not folder.is_absolute():  # a user without a home
         return

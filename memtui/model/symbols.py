@@ -21,6 +21,8 @@ STB_GNU_UNIQUE: Final = 10
 
 _SYM: Final = 24
 """sizeof(Elf64_Sym): st_name 4, st_info 1, st_other 1, st_shndx 2, st_value 8, st_size 8."""
+BLOCK: Final = 64
+"""Rows of which is known how far they reach."""
 _PIECE: Final = 1 << 14
 """Symbols that are worked on at once: no single call holds the interpreter for long."""
 _SAMPLES: Final = 64
@@ -61,17 +63,22 @@ class Symbol(NamedTuple):
 
 
 class Columns:
-    """The numbers of a table, a row a symbol, by ascending address."""
+    """The numbers of a table, a row a symbol, by ascending address; and a figure for each `BLOCK` rows."""
 
     __slots__ = ("infos", "names", "reach", "sizes", "starts")
 
     def __init__(self) -> None:
         self.starts, self.sizes = array("Q"), array("Q")
         """st_value, and bytes."""
-        self.names, self.infos = array("L"), array("B")
+        self.names, self.infos = array("I"), array("B")
         """Where in the strings each name begins, and st_info."""
         self.reach = array("Q")
-        """How far the symbols up to each row reach: the highest end of any."""
+        """How far the symbols up to the end of each block reach: the highest end of any."""
+
+    @staticmethod
+    def lengths(rows: int) -> tuple[int, ...]:
+        """How many numbers each column of a table of so many rows has."""
+        return rows, rows, rows, rows, -(-rows // BLOCK)
 
     def __iter__(self) -> "Iterator[array[int]]":
         return iter((self.starts, self.sizes, self.names, self.infos, self.reach))
@@ -119,7 +126,7 @@ class SymbolTable:
     def _holder(self, address: int, last: int, low: int) -> int | None:
         """Where the innermost symbol that holds the address begins; looks back only as far as one can reach it."""
         for row in range(last, max(last - _LOOKED_AT, -1), -1):
-            if self._reach[row] <= address or self._starts[row] < low:
+            if self._reach[row // BLOCK] <= address or self._starts[row] < low:
                 return None
             if self._starts[row] + self._sizes[row] > address:
                 return self._starts[row]
@@ -163,20 +170,20 @@ class SymbolTable:
 
 def table_of(parts: Iterable[SymbolPart], origin: str) -> SymbolTable:
     """One table of all the parts; what is no symbol with an address, or has no name in its strings, is left out."""
-    taken, strings = Columns(), b""
+    starts, sizes, names, infos, strings = list[int](), list[int](), list[int](), list[int](), b""
     for part in parts:
         for low in range(0, len(part.symbols) // _SYM * _SYM, _PIECE * _SYM):
             piece = _Piece(part.symbols[low : low + _PIECE * _SYM], len(part.strings))
-            names = compress(piece.names, piece.chosen)
-            taken.starts.extend(compress(piece.values, piece.chosen))
-            taken.sizes.extend(compress(piece.sizes, piece.chosen))
-            taken.names.extend(map(partial(add, len(strings) + 1), names) if strings else names)
-            taken.infos.extend(compress(piece.infos, piece.chosen))
+            starts += compress(piece.values, piece.chosen)
+            sizes += compress(piece.sizes, piece.chosen)
+            named = compress(piece.names, piece.chosen)
+            names += map(partial(add, len(strings) + 1), named) if strings else named
+            infos += compress(piece.infos, piece.chosen)
         strings = strings + b"\0" + part.strings if strings else part.strings
-    columns, order = Columns(), _by_address(taken.starts)
+    columns, order = Columns(), _by_address(starts)
     for low in range(0, len(order), _PIECE):
         rows = order[low : low + _PIECE]
-        for column, unsorted in zip([*columns][:-1], taken, strict=False):
+        for column, unsorted in zip(columns, (starts, sizes, names, infos), strict=False):
             column.extend(array(column.typecode, [unsorted[row] for row in rows]))
         _append_reach(columns, low)
     return SymbolTable(columns, strings, origin)
@@ -219,7 +226,7 @@ def _bits(column: bytes, table: bytes) -> int:
     return int.from_bytes(column.translate(table), "little")
 
 
-def _by_address(starts: "array[int]") -> "list[int]":
+def _by_address(starts: list[int]) -> list[int]:
     """The rows by ascending start."""
     count, at = len(starts), starts.__getitem__
     pieces = [sorted(range(low, min(low + _PIECE, count)), key=at) for low in range(0, count, _PIECE)]
@@ -239,10 +246,8 @@ def _by_address(starts: "array[int]") -> "list[int]":
 
 
 def _append_reach(columns: Columns, low: int) -> None:
-    """How far the symbols up to each row from `low` on reach; addresses wrap nowhere."""
-    far, reach = columns.reach[-1] if columns.reach else 0, list[int]()
-    for end in map(add, columns.starts[low:], columns.sizes[low:]):
-        if end > far:
-            far = min(end, _MOST)
-        reach.append(far)
-    columns.reach.extend(array("Q", reach))
+    """How far the symbols up to each block from row `low` on reach; addresses wrap nowhere."""
+    far, ends = columns.reach[-1] if columns.reach else 0, list(map(add, columns.starts[low:], columns.sizes[low:]))
+    for first in range(0, len(ends), BLOCK):
+        far = min(max(far, *ends[first : first + BLOCK]), _MOST)
+        columns.reach.append(far)
