@@ -2,6 +2,7 @@
 
 from memtui.draw.fit import crop, row_width, safe, shorten
 from memtui.draw.run import Row, Run
+from memtui.draw.sizes import kib, of
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog
 
@@ -37,6 +38,9 @@ def header_row(snapshot: Snapshot, width: int, *, status: str = "") -> Row:
 
 def _facts(snapshot: Snapshot, status: str) -> list[str]:
     facts = [safe(status)] if status else []
+    if snapshot.group is not None:
+        group = snapshot.group
+        facts.append(f"cgroup {of(group.usage, group.limit)} of {kib(group.limit)}")
     facts.append(f"linux {safe(snapshot.system.release)}")
     if snapshot.cost_ms is not None:
         facts.append(f"tick {snapshot.cost_ms:.1f} ms" if snapshot.cost_ms < 10 else f"tick {snapshot.cost_ms:.0f} ms")

@@ -41,6 +41,7 @@ def snapshot_document(snapshot: Snapshot, objects: ObjectMap | None = None) -> D
         "title": snapshot.title,
         "process": None if snapshot.mm is None else _process(snapshot.mm),
         "system": _system(snapshot.system),
+        "cgroup": None if snapshot.group is None else snapshot.group._asdict(),
         "files": None if snapshot.mm is None else [_file(file) for file in snapshot.mm.files],
         "sharing": None if snapshot.sharing is None else _sharing(snapshot.sharing),
         "heap": None if snapshot.mm is None or snapshot.mm.heap is None else heap_document(snapshot.mm.heap),

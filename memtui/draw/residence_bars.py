@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from memtui.draw.bar import bar
-from memtui.draw.fit import crop, field_rows
+from memtui.draw.fit import crop, field_rows, safe
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.history import History, sparkline
 from memtui.draw.ledger import Entry, process_attributes, process_counters, system_ledger
@@ -52,6 +52,7 @@ def residence_rows(snapshot: Snapshot, width: int, history: History | None = Non
     return (
         *(crop(row, width) for row in rows),
         *_reclaimable(snapshot, width),
+        *_group(snapshot, width),
         *_trends(history, width),
         *_lru(snapshot.system, width),
         *_commit(snapshot.system, width),
@@ -149,20 +150,31 @@ def _lru(system: SystemSnapshot, width: int) -> Iterator[Row]:
     )
 
 
+def _group(snapshot: Snapshot, width: int) -> Iterator[Row]:
+    """What the memory cgroup has taken that limits the process."""
+    if snapshot.group is not None:
+        yield _gauge("limit", snapshot.group.usage, snapshot.group.limit, width)
+        yield from _field("", f"of cgroup {safe(snapshot.group.name)}, cache included", width, "text.dim")
+
+
 def _commit(system: SystemSnapshot, width: int) -> Iterator[Row]:
-    charge, limit = system.meminfo.get("Committed_AS"), system.meminfo.get("CommitLimit")
+    yield _gauge("commit", system.meminfo.get("Committed_AS"), system.meminfo.get("CommitLimit"), width)
+    mode = system.sysctl.get("overcommit_memory")
+    words = f"{NOT_MEASURED} not told" if mode is None else f"{mode} · {MODES.get(mode, 'unknown to memtui')}"
+    yield from _field("mode", words, width, role="text.dim")
+
+
+def _gauge(name: str, charge: int | None, limit: int | None, width: int) -> Row:
+    """What is charged of a limit, KiB."""
     text = f" {of(charge, limit)} · {kib(charge)} of {kib(limit)}"
     cells = min(max(width - _NAME - len(text), 0), 24)
-    runs = [Run(f"{'commit':<{_NAME}}", "key")]
+    runs = [Run(f"{name:<{_NAME}}", "key")]
     if charge is not None and limit is not None and cells >= _BAR_LEAST:
         role = "bar.commit.over" if charge > limit else "bar.commit"
         runs += bar(charge, limit, cells, "━", role, empty="─")
     else:
         text = text[1:]
-    yield crop((*runs, Run(text, "value")), width)
-    mode = system.sysctl.get("overcommit_memory")
-    words = f"{NOT_MEASURED} not told" if mode is None else f"{mode} · {MODES.get(mode, 'unknown to memtui')}"
-    yield from _field("mode", words, width, role="text.dim")
+    return crop((*runs, Run(text, "value")), width)
 
 
 def _attributes(snapshot: Snapshot, width: int) -> Iterator[Row]:

@@ -100,6 +100,20 @@ _TEXTS: Final = {
         "Committed_AS against CommitLimit of /proc/meminfo",
         "munmap, exit. Only mode 2 enforces the limit. (__vm_enough_memory, mm/util.c)",
     ),
+    "process": _Text(
+        "sums over its VMAs. dirty: anonymous, or newer than the file; shared: mapped by others too; huge: in pages of "
+        "2 MiB; referenced: used lately",
+        "/proc/PID/smaps: Shared and Private, Clean and Dirty, Anon-, Shmem-, FilePmdMapped and hugetlb, Locked, "
+        "Referenced",
+        "nothing by itself; u looks at each kind and each VMA",
+    ),
+    "limit": _Text(
+        "what the tasks of a memory cgroup, the page cache that they brought in and the kernel's own for them may take "
+        "together: that of the process, or the one above it with less room left",
+        "memory.current, memory.max of the cgroup; v1: memory.usage_in_bytes, memory.limit_in_bytes",
+        "reclaim among its own pages; where that is not enough the OOM killer takes one of its own tasks, whoever is "
+        "larger elsewhere: memtui oom --cgroup NAME ranks them",
+    ),
     "promised": _Text(
         "what all processes were promised and could touch without asking again",
         "Committed_AS against CommitLimit of /proc/meminfo",

@@ -1,11 +1,13 @@
-"""Memory cgroups, v1 and v2: who is in one, and the total that its OOM points are measured against."""
+"""Memory cgroups, v1 and v2: who is in one, the room it leaves, the total that its OOM points are measured against."""
 
 import os
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from memtui.live.mounts import Mount, parse_mountinfo
 from memtui.live.procfs import Procfs
 from memtui.model.address import PAGE_SHIFT
+from memtui.model.cgroup import GroupRoom
 from memtui.model.errors import NotSupported, SourceError
 from memtui.model.oom import OomDomain
 from memtui.model.system import SystemSnapshot
@@ -100,18 +102,87 @@ def members(group: MemoryCgroup) -> list[int]:
     return [pid for pid in pids if pid]
 
 
+class GroupReader:
+    """The memory cgroups that limit a process: its own and those above it, found again when it moves.
+
+    Args:
+        procfs: the tree to read.
+        pid: of the process; None: `group` is asked for.
+        group: the lowest one, if it does not depend on a process.
+    """
+
+    def __init__(self, procfs: Procfs, pid: int | None, group: MemoryCgroup | None = None) -> None:
+        self._procfs, self._pid = procfs, pid
+        self._text = b""
+        """What said in which groups the process is."""
+        self._groups = () if group is None else tuple(_up_from(group))
+        self._last: GroupRoom | None = None
+
+    def read(self) -> GroupRoom | None:
+        """Of the one with the least room; None: none has a limit, or none can be seen. The same object if it is so."""
+        if self._pid is not None:
+            try:
+                text = self._procfs.read(f"{self._pid}/cgroup")
+            except SourceError:
+                text = b""
+            if text != self._text:
+                self._text, group = text, _group_in(self._procfs, text)
+                self._groups = () if group is None else tuple(_up_from(group))
+        rooms = [room for group in self._groups if (room := _room(group)) is not None]
+        now = min(rooms, key=lambda room: room.limit - room.usage, default=None)
+        if now != self._last:
+            self._last = now
+        return self._last
+
+
+def _group_in(procfs: Procfs, text: bytes) -> MemoryCgroup | None:
+    """The memory cgroup of a /proc/PID/cgroup; None: it lies outside of what is mounted here."""
+    mounts = parse_mountinfo(procfs.read("self/mountinfo"))
+    lines = [line.split(":", 2) for line in text.decode(errors="surrogateescape").splitlines()]
+    v1 = (path for _, controllers, path in lines if "memory" in controllers.split(","))
+    v2 = (path for _, controllers, path in lines if not controllers)
+    for paths, is_it, version in ((v1, _is_v1, 1), (v2, _is_v2, 2)):
+        path, mount = next(paths, None), next(filter(is_it, mounts), None)
+        if path is None or mount is None or ".." in path.split("/"):
+            continue
+        name = path.removeprefix(mount.root).strip("/")
+        folder = f"{mount.point}/{name}".rstrip("/")
+        if os.path.exists(f"{folder}/{(_V1 if version == 1 else _V2).usage}"):
+            return MemoryCgroup(name, folder, version)
+    return None
+
+
+def _up_from(group: MemoryCgroup) -> Iterator[MemoryCgroup]:
+    """The group and those above it, but the root, which has no limit."""
+    while group.name:
+        yield group
+        above = group.name.rpartition("/")[0]
+        group = group._replace(name=above, path=os.path.dirname(group.path))
+
+
+def _room(group: MemoryCgroup) -> GroupRoom | None:
+    files, names = Procfs(group.path), _V1 if group.version == 1 else _V2
+    try:
+        limit, usage = _limit(files, names.limit), int(files.read(names.usage))
+    except SourceError:
+        return None
+    return None if limit >= UNLIMITED else GroupRoom(f"/{group.name}", usage >> 10, limit >> 10)
+
+
 class _Names(NamedTuple):
+    usage: str
     limit: str
     swap: str
     why: str
 
 
 _V1: Final = _Names(
+    "memory.usage_in_bytes",
     "memory.limit_in_bytes",
     "memory.memsw.limit_in_bytes",
     "memory.limit_in_bytes + the swap that memory.memsw.limit_in_bytes leaves, at most all",
 )
-_V2: Final = _Names("memory.max", "memory.swap.max", "memory.max + memory.swap.max, at most all swap")
+_V2: Final = _Names("memory.current", "memory.max", "memory.swap.max", "memory.max + memory.swap.max, at most all swap")
 
 
 def _is_v1(mount: Mount) -> bool:

@@ -16,6 +16,8 @@ class Mount(NamedTuple):
     fs_type: str
     options: frozenset[str]
     """Of the file system (not of this mount): names the controllers of a cgroup v1 hierarchy."""
+    root: str
+    """The folder of the file system that is mounted."""
 
 
 def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
@@ -30,7 +32,8 @@ def parse_mountinfo(text: bytes) -> tuple[Mount, ...]:
         if dash and len(place) >= 5 and len(kind) >= 3:
             major, _, minor = place[2].partition(b":")
             options = frozenset(kind[2].decode(errors="surrogateescape").split(","))
-            mounts.append(Mount((int(major), int(minor)), _unescaped(place[4]), _unescaped(kind[0]), options))
+            dev = int(major), int(minor)
+            mounts.append(Mount(dev, _unescaped(place[4]), _unescaped(kind[0]), options, _unescaped(place[3])))
     return tuple(mounts)
 
 

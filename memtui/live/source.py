@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from memtui.live.address_space import AddressSpaceReader
-from memtui.live.cgroup import MemoryCgroup, find_cgroup, members, read_domain
+from memtui.live.cgroup import GroupReader, MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.content import read_content
 from memtui.live.extras import Extras
 from memtui.live.meminfo import SystemReader
@@ -87,6 +87,7 @@ class LiveSource:
         """Hears of every file that is read; what it raises ends the reading, and the picture stays the one before."""
         self._procfs.heed = lambda path: self.watch(Progress(f"reading {path}"))
         self._extras = None if pid is None else Extras(self._procfs, pid)
+        self._group = GroupReader(self._procfs, pid, self._cgroup)
 
     @property
     def accepts(self) -> frozenset[type[Request]]:
@@ -165,6 +166,7 @@ class LiveSource:
         if self._extras is not None:
             self._extras.close()
         self._reader, self._extras, self._peek = reader, extras, None
+        self._group = GroupReader(self._procfs, pid)
         return mm
 
     def close(self) -> None:
@@ -200,6 +202,7 @@ class LiveSource:
             tasks=self._tasks,
             domain=self._domain,
             legacy=self._legacy,
+            group=self._group.read(),
             mm=mm,
             sharing=None if self._sharing is None else self._sharing.read(),
             content=self._content(mm),

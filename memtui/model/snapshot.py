@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from memtui.model.cgroup import GroupRoom
     from memtui.model.content import Content
     from memtui.model.event import Event
     from memtui.model.mm import MmSnapshot
@@ -51,6 +52,9 @@ class Snapshot:
     """The bytes of the page that was asked for (`request.Peek`)."""
     legacy: "Mapping[int, LegacyTask]" = field(default_factory=lambda: NO_LEGACY)
     """By pid, what badness() of 2.6.32 would read; empty: nobody asked (`request.ShowOldRule`)."""
+    group: "GroupRoom | None" = None
+    """The memory cgroup with the least room among that of the process in focus, or the one that is ranked, and those
+    above it; None: none has a limit, or none can be seen."""
 
     @property
     def candidates(self) -> "tuple[Task, ...]":

@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.cgroup import GroupRoom
 from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
@@ -14,7 +15,7 @@ from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memcontrol import group_of, total_pages
+from memtui.sim.kernel.memcontrol import group_of, total_pages, usage
 from memtui.sim.kernel.oom_kill import figures, legacy_figures, processes
 from memtui.sim.kernel.task_mmu import counters
 from memtui.sim.machine import Machine
@@ -86,6 +87,7 @@ class Exporter:
             tasks=self._tasks_of(kernel),
             domain=self._domain_of(kernel, process),
             legacy=self._legacy_of(kernel),
+            group=_room_of(kernel, process),
             mm=mm,
             events=machine.events,
             unknown={"mm": why} if why else {},
@@ -169,6 +171,14 @@ class Exporter:
         view = replace(process.allocator.heap_view(), owners=MappingProxyType(dict(blocks.owners)))
         self._heap = blocks, blocks.version, view
         return view
+
+
+def _room_of(kernel: Kernel, process: Process | None) -> GroupRoom | None:
+    """Of the memory cgroup with a limit that the process is in."""
+    group = group_of(kernel, process.task) if process is not None else None
+    if group is None or group.limit is None:
+        return None
+    return GroupRoom(f"/{group.name}", usage(kernel, group) << 2, group.limit << 2)
 
 
 def _why_no_mm(process: Process | None, focus: int | None) -> str:

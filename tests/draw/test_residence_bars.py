@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 
+from memtui.draw.header import header_row
 from memtui.draw.ledger import process_attributes, process_counters, system_ledger
 from memtui.draw.residence_bars import residence_rows
+from memtui.draw.run import plain
+from memtui.model.cgroup import GroupRoom
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
@@ -100,6 +103,15 @@ def test_unknown_figures_are_dashes_with_the_reason():
         "— meminfo   permission denied",
         "— process   no process in focus",
     ]
+
+
+def test_the_cgroup_that_limits_the_process() -> None:
+    limited = replace(snapshot(), group=GroupRoom("/web", 3 << 18, 1 << 20))
+    rows = text(residence_rows(limited, 60))
+    nth = next(nth for nth, row in enumerate(rows) if row.startswith("limit"))
+    assert rows[nth].endswith(" 75 % · 768 MiB of 1 GiB")
+    assert rows[nth + 1].strip() == "of cgroup /web, cache included"
+    assert "cgroup 75 % of 1 GiB" in plain(header_row(limited, 80))
 
 
 def test_strict_mode_over_its_limit():

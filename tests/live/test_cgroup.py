@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from memtui.live.cgroup import UNLIMITED, MemoryCgroup, find_cgroup, members, read_domain
+from memtui.live.cgroup import UNLIMITED, GroupReader, MemoryCgroup, find_cgroup, members, read_domain
 from memtui.live.mounts import parse_mountinfo
 from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
+from memtui.model.cgroup import GroupRoom
 from memtui.model.errors import NotSupported, SourceError
 from memtui.model.request import Refresh
 from memtui.model.system import SystemSnapshot
@@ -135,6 +136,39 @@ def test_the_tasks_of_the_groups_below_count_too(fake, tmp_path):
     assert (snapshot.domain.name, snapshot.domain.pages) == ("/g", 25600 + 100)
 
 
+def rooms(fake, procfs: Procfs, *texts: str) -> list[GroupRoom | None]:
+    reader = GroupReader(procfs, 42)
+    found = []
+    for text in texts:
+        fake.write("42/cgroup", text)
+        found.append(reader.read())
+    return found
+
+
+def test_the_group_with_the_least_room_is_the_limit(fake, tmp_path):
+    root = tmp_path / "v1"
+    group(root, "a", **v1_files(100 * MIB), memory__usage_in_bytes=99 * MIB)
+    group(root, "a/b", **v1_files(50 * MIB), memory__usage_in_bytes=40 * MIB)
+    group(root, "c", **v1_files(UNLIMITED), memory__usage_in_bytes=MIB)
+    procfs = mounted(fake, v1=root)
+    above = GroupRoom("/a", 99 << 10, 100 << 10)
+    texts = ("3:cpu:/a\n5:memory:/a/b\n0::/x\n", "5:memory:/c\n", "5:memory:/gone\n", "5:memory:/\n", "5:memory:/a\n")
+    assert rooms(fake, procfs, *texts) == [above, None, None, None, above]
+    assert GroupReader(procfs, 7).read() is None
+    lowest = MemoryCgroup("a/b", str(root / "a/b"), 1)
+    assert GroupReader(procfs, None, lowest).read() == above
+
+
+def test_the_limit_of_a_group_of_v2_that_is_mounted_for_a_container(fake, tmp_path):
+    folder = group(tmp_path, "app", memory__max="max", memory__current=7 * MIB)
+    procfs = mounted(fake, v2=tmp_path)
+    mountinfo = fake.root / "self/mountinfo"
+    mountinfo.write_text(mountinfo.read_text().replace(f"0:42 / {tmp_path}", f"0:42 /pod/1 {tmp_path}"))
+    assert rooms(fake, procfs, "0::/pod/1/app\n") == [None]
+    (folder / "memory.max").write_text(f"{8 * MIB}\n")
+    assert rooms(fake, procfs, "0::/pod/1/app\n", "0::/../other\n") == [GroupRoom("/app", 7 << 10, 8 << 10), None]
+
+
 def v1_mount() -> str:
     for mount in parse_mountinfo(Path("/proc/self/mountinfo").read_bytes()):
         if mount.fs_type == "cgroup" and "memory" in mount.options and os.access(mount.point, os.W_OK):
@@ -160,11 +194,16 @@ def test_a_process_in_a_group_of_its_own():
             child.stdout.readline()
             (inner / "cgroup.procs").write_text(str(child.pid))
             snapshot = LiveSource(None, cgroup=f"/{name}").apply(Refresh())
+            alone = LiveSource(child.pid).apply(Refresh())
             child.communicate()
         assert [task.pid for task in snapshot.tasks] == [child.pid]
         swap = snapshot.system.meminfo["SwapTotal"] // 4
         assert snapshot.domain is not None
         assert snapshot.domain.pages == limit // 4096 + swap
+        for taken in (snapshot, alone):
+            assert taken.group is not None
+            assert (taken.group.name, taken.group.limit) == (f"/{name}", limit >> 10)
+            assert 0 < taken.group.usage < limit >> 10
     finally:
         inner.rmdir()
         folder.rmdir()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from memtui.model.cgroup import GroupRoom
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
 from memtui.model.request import Focus, Inject, Seek
@@ -180,8 +181,9 @@ def test_the_ranking_is_among_the_group_that_the_process_is_in():
     assert shown.domain is not None
     assert (shown.domain.name, shown.domain.pages) == ("services", 4096)
     assert "approximate" in shown.domain.why
+    assert shown.group == GroupRoom("/services", 16280, 16384)
     assert [task.comm for task in shown.candidates] == ["web", "cache"]
     other = source.apply(Focus(1003))
     assert other.domain is not None
-    assert other.domain.name is None
+    assert (other.domain.name, other.group) == (None, None)
     assert [task.comm for task in other.candidates] == ["shell", "web", "cache", "database"]

@@ -29,7 +29,7 @@ class ResidencePane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The process and the machine; with something to tell of the past, each picture is another one."""
-        return snapshot.mm, snapshot.system, len(self._history.series()) and snapshot
+        return snapshot.mm, snapshot.system, snapshot.group, len(self._history.series()) and snapshot
 
     def draw(self, snapshot: Snapshot) -> None:
         """The ledger; the heads of its columns stand above it."""
