@@ -43,17 +43,11 @@ class PageSet:
         if not self.count:
             return 0
         removed = 0
-        end = first + count
-        if count > BLOCK * (len(self._blocks) + 1):
-            numbers = [number for number in self._blocks if first // BLOCK <= number <= (end - 1) // BLOCK]
-        else:
-            numbers = [number for number, _, _ in _pieces(first, count) if number in self._blocks]
-        for number in numbers:
+        for number, low, high in self._known(first, count):
             block = self._blocks[number]
-            low, high = max(first - number * BLOCK, 0), min(end - number * BLOCK, BLOCK)
             removed += block.count(1, low, high)
             block[low:high] = _NONE[low:high]
-            if not any(block):
+            if 1 not in block:
                 del self._blocks[number]
         self.count -= removed
         PageSet.changes += bool(removed)
@@ -78,7 +72,7 @@ class PageSet:
     def runs(self, first: int, count: int) -> Iterator[tuple[int, int]]:
         """First page and length of each run of pages in the set, within a range; inside a block at a time."""
         for number, low, high in self._known(first, count):
-            for match in _RUN.finditer(self._blocks[number], low, high):
+            for match in _RUN.finditer(self._blocks.get(number, b""), low, high):
                 yield number * BLOCK + match.start(), match.end() - match.start()
 
     def blocks(self, first: int, count: int) -> list[int]:
@@ -93,15 +87,13 @@ class PageSet:
         number = max(self._blocks)
         return number * BLOCK + self._blocks[number].rfind(1)
 
-    def _known(self, first: int, count: int) -> Iterator[tuple[int, int, int]]:
+    def _known(self, first: int, count: int) -> list[tuple[int, int, int]]:
         """The pieces of a range that have a block, by ascending page."""
         if count <= BLOCK * (len(self._blocks) + 1):
-            yield from (piece for piece in _pieces(first, count) if piece[0] in self._blocks)
-            return
-        for number in sorted(self._blocks):
-            low, high = max(first - number * BLOCK, 0), min(first + count - number * BLOCK, BLOCK)
-            if low < high:
-                yield number, low, high
+            return [piece for piece in _pieces(first, count) if piece[0] in self._blocks]
+        end = first + count
+        numbers = sorted(number for number in self._blocks if first // BLOCK <= number <= (end - 1) // BLOCK)
+        return [(number, max(first - number * BLOCK, 0), min(end - number * BLOCK, BLOCK)) for number in numbers]
 
     def __contains__(self, page: int) -> bool:
         block = self._blocks.get(page // BLOCK)
@@ -187,11 +179,14 @@ class CachedPages(PageSet):
         self.changed.append((first, count))
 
 
-def _pieces(first: int, count: int) -> Iterator[tuple[int, int, int]]:
+def _pieces(first: int, count: int) -> list[tuple[int, int, int]]:
     """Block number and the half-open range inside it, for pages `first` to `first + count`."""
-    end = first + count
+    number, low = divmod(first, BLOCK)
+    if 0 < count <= BLOCK - low:
+        return [(number, low, low + count)]
+    end, found = first + count, []
     while first < end:
-        number, low = divmod(first, BLOCK)
-        high = min(end - number * BLOCK, BLOCK)
-        yield number, low, high
-        first = (number + 1) * BLOCK
+        found.append((number, low, min(end - number * BLOCK, BLOCK)))
+        number, low = number + 1, 0
+        first = number * BLOCK
+    return found

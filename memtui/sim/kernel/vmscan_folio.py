@@ -1,6 +1,7 @@
 """Models shrink_folio_list(), folio_check_references() and shrink_active_list() of mm/vmscan.c (6.18)."""
 
 import re
+from bisect import bisect_left
 from operator import or_
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from memtui.sim.kernel.lru import (
     INACTIVE_ANON,
     INACTIVE_FILE,
     Flags,
+    LruRun,
     Owner,
     Piece,
 )
@@ -75,7 +77,7 @@ class FolioScan:
             count -= high - low
             if high == run.high:
                 run.unlink()
-                owner.runs.remove(run)
+                del owner.runs[bisect_left(owner.runs, low, key=_low)]
             else:
                 run.low = high
                 lru.size -= high - low
@@ -114,17 +116,22 @@ class FolioScan:
         if rotated:
             self._lruvec.note_cost(number == ACTIVE_FILE, 0, rotated)
 
-    def _referenced(self, owner: Owner, piece: Piece) -> "Iterator[tuple[Piece, int, bool]]":
+    def _referenced(self, owner: Owner, piece: Piece) -> "list[tuple[Piece, int, bool]]":
         """Split by how many young entries map the pages."""
-        low, high, _, _ = piece
+        if isinstance(owner, SwapCache):
+            return [(piece, 0, False)]  # nobody maps them
+        low, high, number, flags = piece
         if isinstance(owner, Leaf):
             young, text = self._rmap.referenced_anon(owner, low, high), False
-        elif isinstance(owner, SwapCache):
-            young, text = bytes(high - low), False  # nobody maps them
         else:
             young, text = self._rmap.referenced_file(owner, low, high)
-        for match in _RUN.finditer(_by_folio(owner, low, young)):
-            yield piece._replace(low=low + match.start(), high=low + match.end()), match[1][0], text
+        young = _by_folio(owner, low, young)
+        if young.count(young[0]) == len(young):
+            return [(piece, young[0], text)]
+        return [
+            (Piece(low + match.start(), low + match.end(), number, flags), match[1][0], text)
+            for match in _RUN.finditer(young)
+        ]
 
     def _shrink(self, owner: Owner, piece: Piece, young: int, *, text: bool) -> tuple[int, int]:
         """What becomes of pages that share everything: pages freed, and pages written to swap."""
@@ -135,8 +142,8 @@ class FolioScan:
             else:
                 self._lruvec.add(piece.number, owner, piece.low, piece.high, piece.flags._replace(referenced=True))
             return 0, 0
-        flags = piece.flags._replace(referenced=False)
-        piece = piece._replace(flags=flags)
+        if piece.flags.referenced:
+            piece = piece._replace(flags=Flags(workingset=piece.flags.workingset))
         if isinstance(owner, Leaf):
             return self._shrink_anon(owner, piece)
         if isinstance(owner, SwapCache):
@@ -223,6 +230,10 @@ def _folio_end(owner: Owner, page: int) -> int:
     if isinstance(owner, Leaf):
         return ENTRIES if owner.huge else page
     return page if isinstance(owner, SwapCache) else sum(owner.pages.folio(page - 1))
+
+
+def _low(run: LruRun) -> int:
+    return run.low
 
 
 def _by_folio(owner: Owner, first: int, young: bytes) -> bytes:
