@@ -177,14 +177,15 @@ class Lruvec:
         ratio = isqrt(10 * gib) if gib else 1
         return inactive * ratio < active
 
-    def note_cost(self, file: bool, nr_io: int, nr_rotated: int) -> None:
-        """lru_note_cost(): the I/O and the vain work that a side's pages caused."""
+    def note_cost(self, file: bool, nr_io: int, nr_rotated: int, listed: int | None = None) -> None:
+        """lru_note_cost(): the I/O and the vain work that a side's pages caused, when `listed` pages were listed."""
         cost = nr_io * 32 + nr_rotated
         if file:
             self.file_cost += cost
         else:
             self.anon_cost += cost
-        if self.file_cost + self.anon_cost > sum(lru.size for lru in self.lists[:UNEVICTABLE]) // 4:
+        listed = sum([lru.size for lru in self.lists[:UNEVICTABLE]]) if listed is None else listed
+        if self.file_cost + self.anon_cost > listed // 4:
             self.file_cost //= 2
             self.anon_cost //= 2
 

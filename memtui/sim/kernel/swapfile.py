@@ -128,6 +128,10 @@ class Swap:
         self.map.add(cluster * BLOCK, BLOCK)
         return cluster * BLOCK
 
+    def in_a_row(self, pages: int) -> int:
+        """How many of so many pages surely get slots that follow one another."""
+        return self._scan(pages)[1] if self.free > 0 else 0
+
     def _scan(self, pages: int) -> tuple[int, int]:
         """alloc_swap_scan_cluster(): free slots from `_next` on in the current cluster: the first, how many."""
         first = self._cluster * BLOCK

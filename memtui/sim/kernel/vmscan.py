@@ -13,6 +13,7 @@ from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, UNEVICTABLE
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.mmzone import recount
+from memtui.sim.kernel.vmscan_batches import Batches, Scanned
 from memtui.sim.kernel.vmscan_folio import FolioScan
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Reclaim:
         self._kernel = kernel
         self._lruvec = kernel.lruvec
         self.sc = sc
-        self._folios = FolioScan(kernel, Rmap(kernel), sc.who, swap=True)
+        rmap = Rmap(kernel)
+        self._folios = FolioScan(kernel, rmap, sc.who, swap=True)
+        self._batches = Batches(kernel, rmap, sc.who)
 
     def shrink_node(self) -> int:
         """One pass at the current priority; pages freed."""
@@ -143,8 +146,10 @@ class Reclaim:
         batch = max(SWAP_CLUSTER_MAX, sum(left) // _BATCHES)
         proportional = not sc.kswapd and sc.priority == DEF_PRIORITY
         while left[INACTIVE_ANON] or left[ACTIVE_FILE] or left[INACTIVE_FILE]:
+            done = self._shrink_alike(left, batch, None if proportional else sc.nr_to_reclaim - freed)
+            freed += done.freed
             for number in range(UNEVICTABLE):
-                if left[number]:
+                if left[number] and not done.scanned:
                     count = min(left[number], batch)
                     left[number] -= count
                     freed += self._shrink_list(number, count)
@@ -155,6 +160,15 @@ class Reclaim:
         sc.nr_reclaimed += freed
         if self._lruvec.inactive_is_low(INACTIVE_ANON) and self._kernel.swap.total:
             self._folios.shrink_active(ACTIVE_ANON, SWAP_CLUSTER_MAX)
+
+    def _shrink_alike(self, left: list[int], batch: int, enough: int | None) -> Scanned:
+        """What can be done at once, where no other list is to be scanned."""
+        if any(left[ACTIVE_ANON:]):
+            return Scanned()
+        done = self._batches.shrink(batch, left[INACTIVE_ANON] // batch, enough)
+        left[INACTIVE_ANON] -= done.scanned
+        self.sc.nr_scanned += done.scanned
+        return done
 
     def _shrink_list(self, number: int, count: int) -> int:
         sc = self.sc

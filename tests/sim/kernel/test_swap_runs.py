@@ -1,11 +1,11 @@
-"""Pages whose slots follow one another come back from swap together: nothing differs from one page after the other."""
+"""Pages that fare alike go to swap and come back together: nothing differs from one page, or batch, after the other."""
 
 import random
 
 import pytest
 
 from memtui.model.host import MachineFacts
-from memtui.sim.kernel import swap_in
+from memtui.sim.kernel import swap_in, vmscan_batches
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exec_mm import first_task
 from memtui.sim.kernel.fork import sys_fork
@@ -102,8 +102,10 @@ def figures(kernel: Kernel) -> list[object]:
     return [tables, sets, shadows(swap.cache.shadows), clock, ahead, listed(kernel), kernel.zones]
 
 
-def lives(seed: int, device: str, most: int, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[object]]]:
-    monkeypatch.setattr(swap_in, "MOST", most)
+def lives(seed: int, device: str, monkeypatch: pytest.MonkeyPatch, *, together: bool) -> list[tuple[str, list[object]]]:
+    if not together:
+        monkeypatch.setattr(swap_in, "MOST", 1)
+        monkeypatch.setattr(vmscan_batches, "FEWEST", 1 << 40)
     program, seen = Program(seed, device), []
     for _ in range(10):
         said = program.step()
@@ -116,8 +118,8 @@ def lives(seed: int, device: str, most: int, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("device", ["zram", "ssd", "disk"])
 @pytest.mark.parametrize("seed", range(5))
 def test_together_is_one_after_the_other(seed: int, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = lives(seed, device, swap_in.MOST, monkeypatch)
-    for alone, run in zip(lives(seed, device, 1, monkeypatch), together, strict=True):
+    together = lives(seed, device, monkeypatch, together=True)
+    for alone, run in zip(lives(seed, device, monkeypatch, together=False), together, strict=True):
         assert run[0] == alone[0]
         for one, other in zip(run[1], alone[1], strict=True):
             assert one == other
