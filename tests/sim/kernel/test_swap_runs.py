@@ -125,6 +125,22 @@ def test_together_is_one_after_the_other(seed: int, device: str, monkeypatch: py
             assert one == other
 
 
+@pytest.mark.parametrize("device", ["zram", "disk"])
+def test_the_cost_of_scanning_is_noted_batch_by_batch(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    for fewest in (vmscan_batches.FEWEST, 1 << 40):
+        monkeypatch.setattr(vmscan_batches, "FEWEST", fewest)
+        kernel = Kernel(MachineFacts(totalram_pages=1 << 16, total_swap_pages=1 << 16, swap_device=device), EXACT)
+        task = first_task(kernel, "sh")
+        base = sys_mmap(kernel, task, 0x1000_0000, 80_000 * PAGE, 3, 0x4032, -1, 0).value
+        seen.append([])
+        for page in range(0, 80_000, 500):
+            access(kernel, task, base + page * PAGE, 500 * PAGE, write=True)
+            seen[-1].append(kernel.lruvec.anon_cost)
+    assert seen[0] == seen[1]
+    assert len(set(seen[0])) > 3
+
+
 @pytest.mark.parametrize("device", ["ssd", "disk"])
 def test_a_slot_that_is_freed_forgets_when_its_page_was_evicted(device: str) -> None:
     program = Program(1, device)
