@@ -201,7 +201,11 @@ class Both:
         spaces = {self.sim.tasks[slot].mm: slot for slot in self.real.pids}
         for slot in spaces.values():
             pid = self.real.pids[slot]
-            real, sim = real_pages(pid), self.sim.pages(slot)
+            real = real_pages(pid)
+            try:
+                sim = self.sim.pages(slot)
+            except Exception:  # noqa: BLE001 - as in `step`
+                return Mismatch(self._seed, tuple(self._done), "crash", traceback.format_exc(limit=-4))
             if real != sim and not self._khugepaged(slot):
                 rows = [
                     f"kernel    {start:x}-{end:x} {kind}" for start, end, kind in real if (start, end, kind) not in sim

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reas
 READ, WRITE = 0, 1
 RW, ANON, FIXED = 3, 0x22, 0x10
 AT = 0x2400_0000
-FREE, HUGEPAGE, COLD, COLLAPSE = 8, 14, 20, 25
+FREE, HUGEPAGE, COLD, PAGEOUT, COLLAPSE = 8, 14, 20, 21, 25
 
 
 def mapped(script: Script, tables: int) -> None:
@@ -88,3 +88,15 @@ def test_halves_in_two_processes_are_one_shared_folio(script: Script):
         script.call("touch", AT + (first + 20) * PAGE, 5 * PAGE, WRITE, proc=proc)
     script.call("exit_group", 0, proc=1)
     script.call("madvise", AT + 9 * PAGE, 200 * PAGE, FREE)
+
+
+def test_what_was_given_up_is_no_longer_shared_with_the_next_child(script: Script):
+    script.call("mmap", AT, 8 * PAGE, RW, ANON | FIXED, -1, 0)
+    script.call("touch", AT, 8 * PAGE, WRITE)
+    script.call("fork", 1)
+    script.call("touch", AT, PAGE, WRITE, proc=1)
+    script.call("exit_group", 0, proc=1)
+    script.call("madvise", AT, 4 * PAGE, FREE)
+    script.call("madvise", AT, 8 * PAGE, PAGEOUT)
+    script.call("fork", 1)
+    assert script.both.sim.pages(0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SIZE, TASK_SIZE
 from memtui.sim.kernel.check_frames import check_frames
-from memtui.sim.kernel.page_leaf import ANON, GUARD, LAZY, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT, STATES
+from memtui.sim.kernel.page_leaf import ANON, GUARD, LAZY, PGDIR_SHIFT, PMD_SHIFT, PUD_SHIFT, STATES, SWAP
 from memtui.sim.kernel.vm_flags import (
     VM_ACCOUNT,
     VM_LOCKED,
@@ -141,6 +141,12 @@ def _frames(mms: "Iterable[Mm]") -> list[str]:
             frames.update(leaf.frames.values())
     found = [f"{len(run.spaces)} have a run of tables, not {n}" for run, n in runs.items() if len(run.spaces) != n]
     found += [f"a leaf has {leaf.owners} owners, not {count}" for leaf, count in leaves.items() if leaf.owners != count]
+    found += [
+        f"table {leaf.index << PMD_SHIFT:#x} has a frame at entry {entry}, whose state is {leaf.state[entry]}"
+        for leaf in leaves
+        for entry in leaf.frames
+        if leaf.state[entry] not in (ANON, LAZY, SWAP)
+    ]
     return found + [
         f"a frame's mapcount is {frame.mapcount}, not {count}"
         for frame, count in frames.items()

@@ -145,6 +145,7 @@ def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
         for entry in range(low, high):
             if states[entry - low] in given_up and not leaf.is_shared(entry):
                 states[entry - low] = ABSENT
+                task.mm.pages.drop_frames(leaf, entry, entry + 1)
         task.mm.pages.put(index, low, states)
 
 
