@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.mmzone import recount
 from memtui.sim.kernel.page_writeback import end_writeback
-from memtui.sim.kernel.vmscan import direct_event, kswapd_event
+from memtui.sim.kernel.vmscan_told import direct_event, kswapd_event
 
 if TYPE_CHECKING:
     from memtui.model.event import Event

@@ -6,15 +6,14 @@ in it an identity (`Frame`) that counts its mappings.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from memtui.model.address import PAGE_SHIFT, PMD_SIZE
+from memtui.model.address import PAGE_SHIFT
 from memtui.model.pages import PageRun
 from memtui.sim.kernel import huge_folio
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
-    BLANK,
     ENTRIES,
     FILE,
     FILE_DIRTY,
@@ -22,16 +21,14 @@ from memtui.sim.kernel.page_leaf import (
     PGDIR_SHIFT,
     PMD_SHIFT,
     PUD_SHIFT,
-    SMALL,
     STATES,
     SWAP,
-    ZERO,
     Leaf,
-    Sharing,
     table_of,
 )
 from memtui.sim.kernel.page_marks import Mark, marks_of, page_runs
-from memtui.sim.kernel.table_run import UNIFORM, Leaves, TableRun
+from memtui.sim.kernel.page_table_runs import TableRuns
+from memtui.sim.kernel.table_run import UNIFORM
 
 _EMPTY: Final = bytes(ENTRIES)
 _LOST: Final = bytes(state not in (ANON, SWAP) for state in range(256))
@@ -39,29 +36,13 @@ _LOST: Final = bytes(state not in (ANON, SWAP) for state in range(256))
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
 
 
-class PageTable:
+class PageTable(TableRuns):
     """The page tables of one mm; addresses in bytes, page aligned."""
 
     def __init__(self) -> None:
-        self.leaves = Leaves()
-        """address >> 21 -> table."""
-        self.pmds: set[int] = set()
-        """address >> 30 of each PMD table."""
-        self.puds: set[int] = set()
-        """address >> 39 of each PUD table."""
-        self.counts = [0] * STATES
-        """Pages of each state."""
-        self.sharing = Sharing()
-        """Of all address spaces that descend from one another by fork."""
-        self.changed: set[int] = set()
-        """Tables whose pages the LRU lists do not know yet (the per-CPU batches of mm/swap.c)."""
+        super().__init__()
         self._file_pmds: set[int] = set()
         """Where a PMD maps, or mapped once, 2 MiB of a file: there is a leaf, but no table behind it."""
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        for run in self.leaves.table_runs:
-            run.spaces.append(self)
 
     def tables_up_to(self, levels: int) -> int:
         """The tables of the lowest levels: 1 the PTE tables, 2 PMD tables too, 3 all that `tables` counts."""
@@ -183,29 +164,6 @@ class PageTable:
         self.changed.add(index)
         return leaf
 
-    def fill(self, first: int, count: int, state: int, *, huge: bool = False, folio: int = SMALL) -> None:
-        """Give `count` tables from `first` on, in runs or not there, pages of one state in place of all they map."""
-        for run in self.leaves.runs_in(first, first + count):
-            self._leave(run)
-        self.adopt(TableRun(first, count, state, huge=huge, folio=folio))
-
-    def split_run(self, run: TableRun) -> None:
-        """split_folio() of each 2 MiB of a run that nobody else has: pages of zeros become the zero page."""
-        if run.folio == BLANK:
-            self.fill(run.first, run.count, ZERO)
-        else:
-            run.huge, run.folio = False, SMALL
-
-    def adopt(self, run: TableRun) -> None:
-        """Have a run of tables, alone or as one of several address spaces; none of them was there."""
-        first, last = run.first, run.behind - 1
-        self.pmds.update(range(first >> 9, (last >> 9) + 1))
-        self.puds.update(range(first >> 18, (last >> 18) + 1))
-        self.leaves.insert(run)
-        run.spaces.append(self)
-        self.counts[run.state] += run.pages
-        self.changed.add(first)
-
     def refill_huge(self, index: int, state: int) -> None:
         """Map 2 MiB of a file by the PMD `index`: no table lies deposited behind it (do_set_pmd)."""
         self.refill(index, state).huge = True
@@ -229,25 +187,6 @@ class PageTable:
         if source in self._file_pmds:
             self._file_pmds.remove(source)
             self._file_pmds.add(target)
-
-    def move_run(self, source: int, target: int, most: int) -> int:
-        """`move_table` for up to `most` tables from `source` on, as far as they lie in one run of ours.
-
-        Returns:
-            How many were moved: 0 if the first is in no such run, or if there is a table in one of their new places.
-        """
-        run = self.leaves.run_at(source)
-        if run is None or len(run.spaces) > 1:
-            return 0
-        count = min(most, run.behind - source)
-        if self.leaves.run_at(target) or self.leaves.next_there(target, target + count) < target + count:
-            return 0
-        for moved in self.leaves.runs_in(source, source + count):
-            self.leaves.remove(moved)
-            moved.first = target
-            self.leaves.insert(moved)
-            self.changed.add(target)
-        return count
 
     def split_file(self, index: int) -> bool:
         """__split_huge_pmd() of a file's 2 MiB: they are unmapped, to be faulted in anew; whether there were any."""
@@ -275,26 +214,6 @@ class PageTable:
             leaf = self.leaves[index]
             leaf.huge = False
             self.drop_frames(leaf, low, high)
-
-    def zap_runs(self, start: int, end: int) -> None:
-        """`zap` of the runs of tables that lie whole in [start, end)."""
-        for run in self.runs_inside(start, end):
-            if run.state != ABSENT:
-                self.fill(run.first, run.count, ABSENT)
-
-    def runs_inside(self, start: int, end: int) -> list[TableRun]:
-        """The runs of tables that lie whole in [start, end)."""
-        return self.leaves.runs_in((start + PMD_SIZE - 1) >> PMD_SHIFT, end >> PMD_SHIFT)
-
-    def own_runs(self, start: int, end: int) -> list[TableRun]:
-        """`runs_inside` that no other address space has; those that others have too are taken apart."""
-        own = []
-        for run in self.runs_inside(start, end):
-            if len(run.spaces) == 1:
-                own.append(run)
-            else:
-                self.leaves.separate(run.first, run.behind - 1)
-        return own
 
     def zap_entries(self, index: int, low: int, high: int) -> None:
         """Unmap a range of one existing table but for its guard markers, which only munmap takes away."""
@@ -326,11 +245,6 @@ class PageTable:
                 self._leave(run)
             for index in list(self.leaves.alone(first, last)):
                 self._abandon(self.leaves.take(index))
-
-    def reclaim_runs(self, start: int, end: int) -> None:
-        """`reclaim_table` of all that lie in runs whole in [start, end), with their pages."""
-        for run in self.runs_inside(start, end):
-            self._leave(run)
 
     def reclaim_table(self, index: int) -> None:
         """Free one PTE table that became empty under MADV_DONTNEED (CONFIG_PT_RECLAIM)."""
@@ -364,18 +278,6 @@ class PageTable:
         self.leaves.clear()
         self.pmds.clear()
         self.puds.clear()
-
-    def _leave(self, run: TableRun) -> None:
-        """This address space no longer has the run of tables."""
-        self.leaves.remove(run)
-        self.counts[run.state] -= run.pages
-        if len(run.spaces) > 1:
-            self.sharing.add(-run.anonymous, swapped=False)
-        else:
-            for listed in run.runs:
-                listed.unlink()
-            run.runs.clear()
-        run.spaces.remove(self)
 
     def _abandon(self, leaf: Leaf) -> None:
         """This address space no longer has the leaf."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from memtui.sim.kernel.lru import LruRun
-    from memtui.sim.kernel.page_table import PageTable
+    from memtui.sim.kernel.page_table_runs import TableRuns
 
 UNIFORM: Final = tuple(bytes([state]) * ENTRIES for state in range(STATES))
 _State = tuple[int, int, int, bool, "list[LruRun]", int]
@@ -35,7 +35,7 @@ class TableRun:
         """What `Leaf.folio` has for every entry."""
         self.runs: list[LruRun] = []
         """Its pages on the LRU lists: none or one run."""
-        self.spaces: list[PageTable] = []
+        self.spaces: list[TableRuns] = []
         """Who has it."""
 
     def __getstate__(self) -> _State:

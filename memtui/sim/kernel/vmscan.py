@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memtui.model.event import Event, EventKind
 from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, UNEVICTABLE
 from memtui.sim.kernel.lru_add import lru_add_drain
@@ -19,8 +18,6 @@ from memtui.sim.kernel.vmscan_folio import FolioScan
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
 
-APPROXIMATE: Final = "Approximate: which pages"
-"""A running kernel interleaves reclaim with everything else."""
 DEF_PRIORITY: Final = 12
 MAX_RECLAIM_RETRIES: Final = 16
 SWAP_CLUSTER_MAX: Final = 32
@@ -228,24 +225,6 @@ def wakeup_kswapd(kernel: "Kernel", why: str = "an allocation found no zone abov
         kernel.kswapd_runs.append(KswapdRun(why, before, sum(zone.free for zone in kernel.zones), sc, done))
 
 
-def kswapd_event(kernel: "Kernel") -> Event | None:
-    """What kswapd did in this step, all its runs together."""
-    runs = kernel.kswapd_runs
-    if not runs:
-        return None
-    times = f" {len(runs):,} times" if len(runs) > 1 else ""
-    priorities = sorted({run.sc.priority for run in runs})
-    down_to = f"{priorities[0]}" if len(priorities) == 1 else f"{priorities[0]} to {priorities[-1]}"
-    done: Counter[str] = sum((run.done for run in runs), Counter())
-    first, last = runs[0], runs[-1]
-    end = "above high, it sleeps" if balanced(kernel) or len(runs) > 1 else "it cannot get above high"
-    text = (
-        f"kswapd woken{times}: {first.why} (free {first.before:,} pages); down to priority {down_to}: {_told(done)}"
-        f"{_balance(last.sc, kernel)}; free {last.after:,} pages, {end}. {APPROXIMATE}"
-    )
-    return Event(EventKind.NOTE, text)
-
-
 def balance_pgdat(kernel: "Kernel") -> ScanControl:
     """Reclaim with rising pressure until some zone is above high."""
     sc = ScanControl("kswapd", 0)
@@ -284,16 +263,6 @@ def try_to_free_pages(kernel: "Kernel") -> int:
     return freed
 
 
-def direct_event(kernel: "Kernel") -> Event | None:
-    """What direct reclaim did in this step."""
-    if not kernel.stalls:
-        return None
-    done: Counter[str] = sum(kernel.stalls, Counter())
-    times = f" {len(kernel.stalls):,} times" if len(kernel.stalls) > 1 else ""
-    text = f"direct reclaim{times}: whoever asked for pages had to look for them: {_told(done)}. {APPROXIMATE}"
-    return Event(EventKind.NOTE, text)
-
-
 def _all_priorities(reclaim: Reclaim) -> int:
     sc = reclaim.sc
     for priority in range(DEF_PRIORITY, -1, -1):
@@ -315,22 +284,3 @@ def should_reclaim_retry(kernel: "Kernel") -> bool:
 
 def _counters(kernel: "Kernel") -> Counter[str]:
     return Counter(kernel.vmevents)
-
-
-def _told(done: Counter[str]) -> str:
-    parts = [
-        f"scanned {done['pgscan_anon']:,} anonymous and {done['pgscan_file']:,} file pages",
-        f"freed {done['pgsteal_anon']:,} and {done['pgsteal_file']:,}",
-    ]
-    parts += [f"{done['pswpout']:,} to swap"] if done["pswpout"] else []
-    parts += [f"{done['pgpgout'] // 4:,} written to files"] if done["pgpgout"] else []
-    parts += [f"activated {done['pgactivate']:,}"] if done["pgactivate"] else []
-    return ", ".join(parts)
-
-
-def _balance(sc: ScanControl, kernel: "Kernel") -> str:
-    text = f", last pass: {sc.balance}" if sc.balance else ""
-    if sc.balance == SCAN_FRACT:
-        anon, file = sc.fraction
-        text += f" {kernel.sysctl['swappiness']} (anon {anon} : file {file})"
-    return text
