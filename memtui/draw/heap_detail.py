@@ -193,8 +193,7 @@ def _path(heap: HeapView, place: Place, log: StepLog | None) -> Iterator[tuple[s
 def _step_text(log: StepLog | None, number: int) -> str:
     if log is None or not 0 < number <= len(log.steps):
         return ""
-    # Without the spaces that align results in a column.
-    return ", " + " ".join(log.steps[number - 1].text.split())
+    return f", {log.steps[number - 1].told}"
 
 
 def _neighbour(chunk: HeapChunk | None, none: str) -> str:

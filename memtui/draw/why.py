@@ -80,7 +80,7 @@ def _answers(mm: MmSnapshot, vma: Vma, log: StepLog | None) -> Iterator[tuple[st
     yield "here", _placed(mm, vma)
     maker = _maker(vma, log) if log is not None else None
     if maker is not None:
-        yield "step", f"{maker.number}: {maker.text}" + (f": {maker.why}" if maker.why else "")
+        yield "step", f"{maker.number}: {maker.told}" + (f": {maker.why}" if maker.why else "")
     behind = bisect_right(mm.vmas, vma.start, key=_START)
     if behind < len(mm.vmas) and mm.vmas[behind].start == vma.end:
         yield "above", f"not one VMA with {vma_label(mm.vmas[behind])}: {apart(vma, mm.vmas[behind])}"

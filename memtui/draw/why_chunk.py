@@ -51,7 +51,7 @@ def _fields(heap: HeapView, place: Place, mm: MmSnapshot, log: StepLog | None) -
     owner = heap.owners.get(chunk.user)
     if owner is not None and log is not None and 0 < owner.step <= len(log.steps):
         step = log.steps[owner.step - 1]
-        yield "step", f"{step.number}: {step.text}"
+        yield "step", f"{step.number}: {step.told}"
         if step.why:
             yield "rule", step.why
     if owner is not None:

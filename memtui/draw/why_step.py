@@ -38,7 +38,7 @@ def step_answer(log: StepLog, number: int, mm: MmSnapshot | None) -> Answer | No
 
 
 def _fields(step: StepRecord, log: StepLog, mm: MmSnapshot | None) -> Iterator[tuple[str, str]]:
-    yield "call", re.sub(r"\)\s+= ", ") = ", safe(step.text))
+    yield "call", safe(step.told)
     if step.number > log.cursor:
         yield "why", "it has not run yet: Enter runs all steps up to it, n the next one"
     elif step.why:

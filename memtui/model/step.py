@@ -1,9 +1,12 @@
 """The steps of a simulation, as the step pane lists them."""
 
+import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from memtui.model.event import Event
+
+_PADDING: Final = re.compile(r"\)\s+= ")
 
 
 class StepRecord(NamedTuple):
@@ -27,6 +30,11 @@ class StepRecord(NamedTuple):
     """Line in the trace file, 0 for a made or injected step."""
     calls: tuple[str, ...] = ()
     """What it did on its way, as strace prints it: the system calls of a malloc, the mappings of an execve."""
+
+    @property
+    def told(self) -> str:
+        """The text without the blanks with which strace puts results in a column."""
+        return _PADDING.sub(") = ", self.text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
