@@ -44,5 +44,8 @@ def forget_if_unused(kernel: "Kernel", inode: Inode) -> None:
         for run in inode.runs:
             run.unlink()
         inode.runs.clear()
-        kernel.inodes.pop(inode, None)
+        if inode in kernel.inodes:
+            del kernel.inodes[inode]
+            if kernel.file_totals is not None:
+                kernel.file_totals.leave(inode)
         PageSet.changes += bool(inode.pages.count or inode.swapped.count)

@@ -150,6 +150,8 @@ class Kernel:
     def add_inode(self, inode: Inode) -> Inode:
         """Know a file until it is evicted; gives it."""
         self.inodes[inode] = None
+        if self.file_totals is not None:
+            self.file_totals.join(inode)
         return inode
 
     def new_anon_vma(self) -> int:

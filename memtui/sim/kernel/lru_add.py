@@ -23,6 +23,7 @@ from memtui.sim.kernel.page_set import BLOCK, PageSet
 from memtui.sim.kernel.rmap import spaces_of
 from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.vm_flags import VM_LOCKED
+from memtui.sim.kernel.vmstat import file_totals
 from memtui.sim.kernel.workingset import forget, refaults
 
 if TYPE_CHECKING:
@@ -65,10 +66,12 @@ def lru_add_drain(kernel: "Kernel") -> None:
                 _drain_leaf(kernel, mm, leaf)
         mm.pages.changed.clear()
     now = PageSet.changes
-    if kernel.drained_at == now:
+    drained_at, kernel.drained_at = kernel.drained_at, now
+    if drained_at == now:
         return
-    kernel.drained_at = now
-    changed = [inode for inode in kernel.inodes if inode.pages.changed]
+    recent = None if drained_at is None else PageSet.changed_since(drained_at)
+    inodes = kernel.inodes if recent is None else file_totals(kernel).inodes_of(recent)
+    changed = [inode for inode in inodes if inode.pages.changed]
     locked = _locked_files(spaces) if changed else {}
     for inode in changed:
         _drain_file(kernel, inode, locked.get(id(inode), []))

@@ -1,7 +1,9 @@
 """Which pages of a file are in memory: the part of struct address_space (include/linux/fs.h) that mappings see."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar, Final
 
 BLOCK: Final = 512
@@ -20,6 +22,15 @@ class PageSet:
     changes: ClassVar[int] = 0
     """How often any set has changed: sums over many sets that were taken at the same count still hold."""
 
+    recent: ClassVar[deque["PageSet"]] = deque(maxlen=64)
+    """The sets that changed last, one for each change."""
+
+    @staticmethod
+    def changed_since(count: int) -> "set[PageSet] | None":
+        """The sets that changed since `changes` was `count`; None: too many to tell."""
+        more = PageSet.changes - count
+        return set(islice(reversed(PageSet.recent), more)) if 0 <= more <= len(PageSet.recent) else None
+
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}
         self.count = 0
@@ -35,7 +46,9 @@ class PageSet:
             added += block.count(0, low, high)
             block[low:high] = _FULL[low:high]
         self.count += added
-        PageSet.changes += bool(added)
+        if added:
+            PageSet.changes += 1
+            PageSet.recent.append(self)
         return added
 
     def discard(self, first: int, count: int) -> int:
@@ -50,7 +63,9 @@ class PageSet:
             if 1 not in block:
                 del self._blocks[number]
         self.count -= removed
-        PageSet.changes += bool(removed)
+        if removed:
+            PageSet.changes += 1
+            PageSet.recent.append(self)
         return removed
 
     def missing(self, first: int, count: int) -> int:
