@@ -25,9 +25,9 @@ _LONGEST: Final = 5.0
 """Seconds after which the map is read again, however long that takes."""
 _SMAPS_LONGEST: Final = 30.0
 """The same for smaps."""
-_MANY: Final = 10_000
+_MANY: Final = 5_000
 """VMAs of which the first picture comes without the figures of smaps, and if it need not be whole without most."""
-_AT_FIRST: Final = 4
+_AT_FIRST: Final = 2
 """Pieces of maps that such a picture is made of, of 64 KiB at most each: they come from the lowest addresses on, where
 program and heap mostly lie."""
 _LARGE: Final = 256 << 10
