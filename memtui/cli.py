@@ -4,8 +4,6 @@
 """
 
 import contextlib
-import errno
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,10 +13,19 @@ import click
 from click.core import ParameterSource
 
 from memtui import __version__
-from memtui.model.errors import MemtuiError
+from memtui.failing import complain, failing
 from memtui.model.request import Refresh, Request, Seek
-from memtui.opening import Screen, Size, needs_terminal, open_home, open_loading, open_screen, print_picture
-from memtui.options import DEFAULT_SIZE, interval_option, print_option, screen_options
+from memtui.opening import (
+    DEFAULT_SIZE,
+    Screen,
+    Size,
+    needs_terminal,
+    open_home,
+    open_loading,
+    open_screen,
+    print_picture,
+)
+from memtui.options import interval_option, print_option, screen_options
 from memtui.printing import print_text
 from memtui.settings import read as read_settings
 from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
     from memtui.ui.screens.loading import Opening
 
 DEFAULT_SCENARIO: Final = "first-malloc"
-_NOT_WRITTEN: Final = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG})
-"""Why stdout may take no more."""
 
 
 class _Commands(click.Group):
@@ -101,7 +106,7 @@ def sim(trace: str, at: int | None, why: bool, what: str | None, theme: str | No
         trace,
         lambda watch: simulation(trace, watch, at=_target(at, what)),
         what,
-        Screen(theme, size, 1.0, press),
+        Screen(theme, size, press=press),
         slow=is_slow(trace),
         at=at,
         why=why,
@@ -133,7 +138,7 @@ def run(
         title,
         lambda watch: replay_of_run(recorded.log, title, watch, at=_target(at, what)),
         what,
-        Screen(theme, size, 1.0, press),
+        Screen(theme, size, press=press),
         slow=len(recorded.log) >= SLOW,
         at=at,
     )
@@ -220,9 +225,9 @@ def main(argv: Sequence[str] | None = None, frame: "PlainFrame | None" = None) -
     if frame is not None and settings.problems:
         frame.leave()
     for problem in settings.problems:
-        click.echo(f"memtui: {problem}", err=True)
+        complain(problem)
     try:
-        with frame or contextlib.nullcontext():
+        with failing(), frame or contextlib.nullcontext():
             commands.main(
                 args=None if argv is None else list(argv),
                 prog_name="memtui",
@@ -231,24 +236,7 @@ def main(argv: Sequence[str] | None = None, frame: "PlainFrame | None" = None) -
             )
     except click.ClickException as error:
         hint = f" ({error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"memtui: {_one_line(error.format_message())}{hint}", err=True)
+        complain(f"{error.format_message()}{hint}")
         sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(130)
-    except MemtuiError as error:
-        click.echo(f"memtui: {_one_line(str(error))}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # The reader (head, less) has what it wants; keep the interpreter from flushing into the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except OSError as error:
-        if error.errno not in _NOT_WRITTEN or error.filename is not None:
-            raise
-        click.echo(f"memtui: stdout: {error.strerror}", err=True)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-
-
-def _one_line(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")

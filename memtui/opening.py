@@ -3,18 +3,18 @@
 import gc
 import shutil
 import sys
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import click
-
-from memtui.model.request import Request
-from memtui.printing import write
+from memtui.failing import complain, failing
+from memtui.model.request import Refresh, Request
 from memtui.settings import is_first_start, read, settings_path
-from memtui.sources import elf_of, live_process, processes, simulation
+from memtui.sources import elf_of, live, live_process, processes, simulation
 from memtui.start import has_terminal
 
 if TYPE_CHECKING:
     from memtui.model.source import Source
+    from memtui.plain_frame import PlainFrame
     from memtui.ui.app import MemtuiApp
     from memtui.ui.screens.loading import Opening
 
@@ -32,12 +32,18 @@ class Size(NamedTuple):
     height: int
 
 
+DEFAULT_SIZE: Final = Size(120, 40)
+"""Of a picture."""
+DEFAULT_INTERVAL: Final = 1.0
+"""Seconds between two looks."""
+
+
 class Screen(NamedTuple):
     """How the screen is shown, or drawn as a picture."""
 
-    theme: str | None
-    size: Size
-    interval: float
+    theme: str | None = None
+    size: Size = DEFAULT_SIZE
+    interval: float = DEFAULT_INTERVAL
     press: str = ""
     """Keys to press before a picture is taken, blanks between."""
 
@@ -53,6 +59,17 @@ def open_loading(title: str, opening: "Opening", screen: Screen, first: Request)
     _run(app)
     if app.failure is not None:
         raise app.failure
+
+
+def open_process(pid: int, frame: "PlainFrame | None") -> None:
+    """`memtui PID` without the command line, where no settings have a say. Exit status: as of `memtui.cli.main`.
+
+    Args:
+        pid: of the process.
+        frame: what stands on the terminal already.
+    """
+    with failing(), frame or nullcontext(), closing(live(str(pid))) as source:
+        open_screen(source, Screen(), Refresh(whole=False), pane="map")
 
 
 def open_screen(source: "Source", screen: Screen, first: Request, *, pane: str) -> None:
@@ -91,15 +108,18 @@ def print_picture(source: "Source", screen: Screen, first: Request, *, pane: str
     app = _app(screen, source=source, snapshot=snapshot, pane=pane, on_terminal=False)
     import asyncio
 
+    from memtui.printing import write
     from memtui.ui.svg import render_svg
 
     _collect_from_now_on()
     for problem in app.themes.problems:
-        click.echo(f"memtui: {problem}", err=True)
+        complain(problem)
     write(asyncio.run(render_svg(app, screen.size, keys)))
 
 
 def _keys(press: str) -> list[str]:
+    import click
+
     from memtui.ui.keys import key_named
 
     words = press.split()
@@ -141,6 +161,8 @@ def needs_terminal() -> None:
         UsageError: there is none.
     """
     if not has_terminal():
+        import click
+
         raise click.UsageError("the screen needs a terminal: --print writes to a file or a pipe")
 
 

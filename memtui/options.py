@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from memtui.opening import Size
+from memtui.opening import DEFAULT_INTERVAL, DEFAULT_SIZE, Size
 from memtui.settings import LEAST_INTERVAL, is_interval, size_of
-
-DEFAULT_SIZE: Final = Size(120, 40)
-"""Cells of a picture."""
 
 
 class _SizeType(click.ParamType[Size]):
@@ -69,7 +66,7 @@ def print_option(*kinds: str) -> Callable[[Callable[..., None]], Callable[..., N
 interval_option = click.option(
     "--interval",
     type=_SecondsType(),
-    default=1.0,
+    default=DEFAULT_INTERVAL,
     show_default=True,
     metavar="S",
     help="Seconds between looks at a live process.",

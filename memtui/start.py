@@ -11,16 +11,32 @@ def main() -> None:
     # for from when the screen stands, or a trace is replayed.
     gc.disable()
     try:
-        frame = None
-        if (pid := _pid(sys.argv[1:])) is not None:
-            from memtui.early import look
+        pid = _pid(sys.argv[1:])
+        if pid is not None:
+            _attach(pid)
+        else:
+            from memtui.cli import main as run
 
-            frame = look(pid)
+            run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _attach(pid: int) -> None:
+    """What has no option, and no settings, does not wait for the command line to be imported."""
+    from memtui.early import look
+
+    frame = look(pid)
+    from memtui.settings import Settings, read
+
+    if read() == Settings({}):
+        from memtui.opening import open_process
+
+        open_process(pid, frame)
+    else:
         from memtui.cli import main as run
 
         run(frame=frame)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _pid(argv: list[str]) -> int | None:
