@@ -144,7 +144,7 @@ def _move_lists(mm: "Mm", vma: "Vma", start: int, end: int) -> None:
     mm.pages.changed.update(run.first for run in mm.pages.own_runs(start, end))
     mm.pages.changed.update(index for index, _, _ in mm.pages.pieces(start, end, runs=False))
     if vma.file is not None:
-        vma.file.inode.pages.changed.append((vma.pgoff_at(start), (end - start) >> PAGE_SHIFT))
+        vma.file.inode.pages.look_again(vma.pgoff_at(start), (end - start) >> PAGE_SHIFT)
 
 
 def _apply_all(kernel: "Kernel", task: "Task", flags: int) -> None:

@@ -47,8 +47,7 @@ class PageSet:
             block[low:high] = _FULL[low:high]
         self.count += added
         if added:
-            PageSet.changes += 1
-            PageSet.recent.append(self)
+            self._count_change()
         return added
 
     def discard(self, first: int, count: int) -> int:
@@ -64,9 +63,12 @@ class PageSet:
                 del self._blocks[number]
         self.count -= removed
         if removed:
-            PageSet.changes += 1
-            PageSet.recent.append(self)
+            self._count_change()
         return removed
+
+    def _count_change(self) -> None:
+        PageSet.changes += 1
+        PageSet.recent.append(self)
 
     def missing(self, first: int, count: int) -> int:
         """How many of these pages are not in the set."""
@@ -179,6 +181,11 @@ class CachedPages(PageSet):
             self._note(first, count)
             self._break(first, first + count)
         return removed
+
+    def look_again(self, first: int, count: int) -> None:
+        """The same pages are there, but may belong on another list."""
+        self.changed.append((first, count))
+        self._count_change()
 
     def _break(self, first: int, end: int) -> None:
         for head in [head for head, order in self.large.items() if head < end and head + (1 << order) > first]:

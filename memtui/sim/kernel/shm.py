@@ -253,5 +253,5 @@ def _lock(kernel: "Kernel", task: "Task", segment: ShmSegment, *, locked: bool) 
         if not inode.shm_locked and others + inode.size_pages > task.rlimits["MEMLOCK"] >> PAGE_SHIFT:
             raise Errno("ENOMEM", "RLIMIT_MEMLOCK: too much shared memory would be locked")
     inode.shm_locked = locked
-    inode.pages.changed.append((0, inode.size_pages))
+    inode.pages.look_again(0, inode.size_pages)
     task.mm.note("its pages stay in memory from now on" if locked else "reclaim may take its pages again")
