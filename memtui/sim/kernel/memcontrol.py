@@ -47,8 +47,8 @@ class MemoryCgroup:
     """memory.oom.group: its processes die together."""
     members: "list[Task]" = field(default_factory=list)
     """In the order of joining: the order of the killer's walk."""
-    before: "dict[int, int]" = field(default_factory=dict)
-    """id of an address space -> its anonymous pages when it joined, which stay charged where they were."""
+    before: "dict[Mm, int]" = field(default_factory=dict)
+    """Address space -> its anonymous pages when it joined, which stay charged where they were."""
 
 
 def group_of(kernel: "Kernel", task: "Task") -> MemoryCgroup | None:
@@ -61,7 +61,7 @@ def join(kernel: "Kernel", group: MemoryCgroup, task: "Task") -> None:
     leave(kernel, task)
     for other in [other for other in kernel.tasks.values() if other.tgid == task.tgid]:
         group.members.append(other)
-    group.before[id(task.mm)] = _anonymous(task.mm)
+    group.before[task.mm] = _anonymous(task.mm)
 
 
 def leave(kernel: "Kernel", task: "Task") -> None:
@@ -87,7 +87,7 @@ def usage(kernel: "Kernel", group: MemoryCgroup) -> int:
     total, families = 0, {}
     for mm in spaces(group):
         own = _anonymous(mm)
-        total += own - min(group.before.get(id(mm), 0), own) + mm.pages.tables
+        total += own - min(group.before.get(mm, 0), own) + mm.pages.tables
         families[id(mm.pages.sharing)] = mm.pages.sharing
     total -= sum(sharing.resident for sharing in families.values())
     return max(total, 0) + sum(inode.pages.count for inode in kernel.inodes if inode.memcg is group)

@@ -1,5 +1,6 @@
 """Memory cgroups: what is charged to them, and who dies when one is full."""
 
+import pickle
 import random
 
 import pytest
@@ -66,6 +67,16 @@ def test_what_a_process_had_before_it_joined_is_not_charged():
     assert world.used() == task.mm.pages.tables
     world.grow(task, 100)
     assert world.used() == 100 + task.mm.pages.tables
+
+
+def test_a_state_that_was_kept_knows_what_is_not_charged():
+    world = World()
+    task = world.outsider()
+    world.grow(task, 500)
+    memcontrol.join(world.kernel, world.group, task)
+    world.grow(task, 100)
+    kernel, group = pickle.loads(pickle.dumps((world.kernel, world.group)))
+    assert memcontrol.usage(kernel, group) == world.used() == 100 + task.mm.pages.tables
 
 
 def test_a_child_is_in_its_parents_group_and_shares_its_charge():
