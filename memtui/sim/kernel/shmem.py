@@ -79,9 +79,8 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
     if write:
         inode.clean.discard(first, count)
     elif missing:
-        for at, present in enumerate(inode.pages.mask(first, count), first):
-            if not present:
-                inode.clean.add(at)
+        for at, length in _absent(inode, first, count):
+            inode.clean.add(at, length)
     try:
         add_pages(kernel, task, inode, first, count)
     except Fault:
@@ -99,7 +98,17 @@ def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count:
     Raises:
         Errno: as `allocate`.
     """
-    new = [first + at for at, present in enumerate(inode.pages.mask(first, count)) if not present]
+    new = _absent(inode, first, count)
     allocate(kernel, task, inode, first, count)
-    for page in new:
-        inode.fresh.add(page)
+    for at, length in new:
+        inode.fresh.add(at, length)
+
+
+def _absent(inode: Inode, first: int, count: int) -> list[tuple[int, int]]:
+    """What of a range is not in memory: first page and length of each run."""
+    at, gaps = first, []
+    for low, length in inode.pages.runs(first, count):
+        gaps.append((at, low - at))
+        at = low + length
+    gaps.append((at, first + count - at))
+    return [gap for gap in gaps if gap[1]]
