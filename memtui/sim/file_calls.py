@@ -121,6 +121,9 @@ def _shmget(world: World, process: Process, call: Call) -> Effect:
     """The log's segment id becomes another name for the simulated segment."""
     outcome = shm.sys_shmget(world.kernel, process.task, *numbers(call, 3, world.variables))
     if call.result is None or call.result.value is None or _agree(outcome, call.result):
+        known = {*world.segments.values(), *world.nameless_segments}
+        if world.recorded and call.result is None and not outcome.errno and outcome.value not in known:
+            world.nameless_segments.append(outcome.value)
         return Effect(outcome.value, outcome.errno, outcome.why)
     if not outcome.errno and not call.result.errno:
         world.segments[call.result.value] = outcome.value
@@ -129,16 +132,26 @@ def _shmget(world: World, process: Process, call: Call) -> Effect:
 
 def _shmat(world: World, process: Process, call: Call) -> Effect:
     segment, address, flags = numbers(call, 3, world.variables)
-    outcome = shm.sys_shmat(world.kernel, process.task, world.segments.get(segment, segment), address, flags)
+    outcome = shm.sys_shmat(world.kernel, process.task, _simulated(world, segment), address, flags)
     return Effect(outcome.value, outcome.errno, outcome.why)
 
 
 def _shmctl(world: World, process: Process, call: Call) -> Effect:
     segment, command = numbers(call, 2, world.variables)
-    outcome = shm.sys_shmctl(world.kernel, process.task, world.segments.get(segment, segment), command)
+    outcome = shm.sys_shmctl(world.kernel, process.task, _simulated(world, segment), command)
     if call.result is None or _agree(outcome, call.result):
         return Effect(outcome.value, outcome.errno, outcome.why)
     return as_recorded(call.result)
+
+
+def _simulated(world: World, segment: int) -> int:
+    """The simulated segment that a log means: one that nobody has named yet, the oldest, if the id is none known."""
+    nameless = world.nameless_segments
+    if segment in nameless:
+        nameless.remove(segment)
+    elif nameless and segment not in world.segments and segment not in world.kernel.shm_segments:
+        world.segments[segment] = nameless.pop(0)
+    return world.segments.get(segment, segment)
 
 
 def _sync(world: World, process: Process, call: Call) -> Effect:

@@ -43,6 +43,8 @@ class World:
     """Names bound by `x = call(...)`."""
     segments: dict[int, int] = field(default_factory=dict)
     """Ids of System V segments as a log has them -> the simulated ones."""
+    nameless_segments: list[int] = field(default_factory=list)
+    """Simulated segments whose shmget the log tells no result of, in the order in which they were made."""
 
     births: Births = field(default_factory=Births)
     """The forks of the trace."""

@@ -15,6 +15,7 @@ from memtui.trace.pids import with_children, with_pids
 from memtui.trace.statements import statement, without_time
 
 _MIXED: Final = "if the program's own output is mixed in: record with strace -o FILE"
+_NO_TRACE: Final = "no line of the file is a step of a trace; strace -f -o FILE CMD writes one"
 _CUT_ERROR: Final = re.compile(r"-|-1 E?|-1 E[A-Z]*(?: ?\([^)]*)?")
 LONGEST: Final = 500
 """Characters that are kept of a line that is not understood."""
@@ -183,6 +184,8 @@ class _Parser:
     def _fail(self, wrong: Wrong, line: Line) -> NoReturn:
         column = max(wrong.position + line.offset + 1, 1)
         hint = _MIXED if self.like_strace and not self.by_hand and len(self.statements) > 1 else ""
+        if 1 < len(self.statements) == len(self.not_understood) and not self.by_hand:
+            hint = _NO_TRACE
         raise ParseError(wrong.what, file=self.file, line=line.number, column=column, hint=hint) from wrong
 
     def _finish(self, lines: list[Line]) -> Trace:

@@ -71,6 +71,21 @@ def test_an_attach_goes_where_it_was_recorded(end):
     assert snapshot.system.meminfo["Committed_AS"] == 39 * 4
 
 
+def test_segments_whose_ids_no_result_tells_are_named_in_the_order_of_their_making(end):
+    flags = "IPC_CREAT|0600"
+    told = end(
+        f"1 shmget(IPC_PRIVATE, 4096, {flags}) = 70\n1 shmget(IPC_PRIVATE, 8192, {flags}) = 71\n"
+        "1 shmat(71, NULL, 0) = 0x7ffff0000000\n1 shmat(70, NULL, 0) = 0x7ffff0000000\n"
+    )
+    untold = end(
+        f"1 shmget(IPC_PRIVATE, 4096, {flags})\n1 shmat(70, NULL, 0)\n1 shmctl(70, IPC_RMID, NULL)\n"
+        f"1 shmget(IPC_PRIVATE, 8192, {flags})\n1 shmat(71, NULL, 0)\n1 exit(0)\n"
+    )
+    assert untold.steps.without_effect == 0
+    assert [step.text.split()[-1] for step in untold.steps.steps[1::3]] == ["0x7ffff7ffe000", "0x7ffff7ffc000"]
+    assert len(divergences(told)) == 2
+
+
 def test_pointers_of_a_log_are_names_for_the_simulated_ones(end):
     snapshot = end(
         f"{START}malloc(100) = 0x5555555592a0\nmalloc(100) = 0x5622aaaa0010\nmalloc(10) = 0x555555559380\n"

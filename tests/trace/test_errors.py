@@ -1,5 +1,7 @@
 """Every kind of wrong input, with the whole message."""
 
+import gzip
+
 import pytest
 
 from memtui.model.errors import ParseError
@@ -96,7 +98,10 @@ def test_a_wrong_typed_line(line: str, message: str) -> None:
     ("data", "message"),
     [
         (b"", "x.trace: the file is empty"),
-        (b"\x7fELF\0", "x.trace: a binary file, not a trace (it holds NUL bytes)"),
+        (b"MZ\0", "x.trace: a binary file, not a trace (it holds NUL bytes)"),
+        (b"\x7fELF\0", "x.trace: an ELF program, not a trace (memtui run -- PROGRAM runs one under strace)"),
+        (gzip.compress(b"brk(NULL) = 0\n"), "x.trace: compressed, not a trace (unpack it with gunzip)"),
+        ("brk(NULL) = 0\n".encode("utf-16"), "x.trace: UTF-16, not a trace (save it as UTF-8)"),
         (b"brk(NULL)\nab\xff", "x.trace:2:3: not a trace: byte 0xff is no UTF-8"),
     ],
 )
@@ -104,6 +109,13 @@ def test_bytes_that_are_no_trace(data: bytes, message: str) -> None:
     with pytest.raises(ParseError) as caught:
         decode(data, "x.trace")
     assert str(caught.value) == message
+
+
+def test_a_file_of_which_no_line_is_a_step() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse("root:x:0:0\ndaemon:x:1:1\n", "passwd")
+    hint = "no line of the file is a step of a trace; strace -f -o FILE CMD writes one"
+    assert str(caught.value) == f"passwd:1:5: expected '(' ({hint})"
 
 
 def test_text_with_a_byte_order_mark() -> None:
