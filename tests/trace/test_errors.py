@@ -100,7 +100,7 @@ def test_a_wrong_typed_line(line: str, message: str) -> None:
         (b"", "x.trace: the file is empty"),
         (b"MZ\0", "x.trace: a binary file, not a trace (it holds NUL bytes)"),
         (b"\x7fELF\0", "x.trace: an ELF program, not a trace (memtui run -- PROGRAM runs one under strace)"),
-        (gzip.compress(b"brk(NULL) = 0\n"), "x.trace: compressed, not a trace (unpack it with gunzip)"),
+        (gzip.compress(b"brk(NULL) = 0\n", mtime=0), "x.trace: compressed, not a trace (unpack it with gunzip)"),
         ("brk(NULL) = 0\n".encode("utf-16"), "x.trace: UTF-16, not a trace (save it as UTF-8)"),
         (b"brk(NULL)\nab\xff", "x.trace:2:3: not a trace: byte 0xff is no UTF-8"),
     ],
