@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.sim.kernel import page_alloc, shmem
-from memtui.sim.kernel.map_pages import Window
+from memtui.sim.kernel.map_pages import FAULT_AROUND, Window
 from memtui.sim.kernel.outcome import Errno, Fault
+from memtui.sim.kernel.overcommit import OVERCOMMIT_NEVER
 from memtui.sim.kernel.page_leaf import ABSENT, ANON, ENTRIES, FILE, FILE_DIRTY, LAZY, PMD_SHIFT, SHMEM, SWAP, table_of
 from memtui.sim.kernel.page_writeback import mark_dirty
 from memtui.sim.kernel.pagemap import add_pages
@@ -213,6 +214,11 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
             task.min_flt += 1
             pages.alloc(index)
             continue
+        made = _make_shared(kernel, task, vma, window, state, index, entry, reach)
+        if made > entry:
+            pages.alloc(index)
+            entry = made
+            continue
         _put(pages, index, state)
         waited = _miss(kernel, task, vma, index, entry)
         state = _states(pages, index)  # reclaim may have unmapped some of them
@@ -225,6 +231,36 @@ def _read(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: int, reach:
             return
         pages.alloc(index)
     _put(pages, index, state)
+
+
+def _make_shared(
+    kernel: "Kernel", task: "Task", vma: Vma, window: Window, state: bytearray, index: int, entry: int, reach: int
+) -> int:
+    """Read faults on shared memory that nobody made yet, as many as are alike: each makes a page and maps it alone.
+
+    The windows of do_fault_around() that they reach lie whole among them, and memory is plenty.
+
+    Returns:
+        The entry behind them; `entry` if the first is to be looked at by itself.
+    """
+    inode = _inode(vma)
+    if (
+        not inode.shmem
+        or inode.swapped.count
+        or kernel.memcgs
+        or kernel.sysctl["overcommit_memory"] == OVERCOMMIT_NEVER
+    ):
+        return entry
+    end = reach - len(state[entry:reach].lstrip(b"\0"))
+    present = inode.pages.mask(window.base + entry, end - entry).find(1)
+    end = entry + present if present >= 0 else end
+    end -= 0 if vma.has_close else end % FAULT_AROUND
+    if end <= entry or end - entry > kernel.cushion:
+        return entry
+    _allocate(kernel, task, inode, window.base, index, entry, end)
+    task.min_flt += end - entry
+    state[entry:end] = bytes([window.kind]) * (end - entry)
+    return end
 
 
 def _states(pages: "PageTable", index: int) -> bytearray:
