@@ -217,5 +217,8 @@ def test_random_programs(swap: Device, number: int, runner: FilePath, place: Pla
     shrunk = shrink(runner, place, found)
     # Who comes while a disk still writes or reads the page waits for it, and that fault is a major one.
     by_time = swap.kind != "zram" and (found.kind == "majflt" or shrunk.kind.endswith("not repeated"))
-    if not by_time:
+    # Whoever reads /proc/PID/cmdline holds a page of the stack meanwhile, and what is held is not paged out.
+    last = shrunk.series[-1]
+    held = shrunk.kind == "RssAnon, not repeated" and last.name == "madvise" and last.args[2] == PAGEOUT
+    if not by_time and not held:
         pytest.fail(shrunk.trace(), pytrace=False)
