@@ -146,6 +146,8 @@ class Procfs:
             return NotSupported(f"this kernel has no {path}")
         if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path)):
             return NotSupported(f"this kernel has no {path}")
+        if error.errno == errno.EINVAL and name.endswith("/mountinfo"):
+            return ProcessGone(f"{path} tells nothing: the process is exiting, and has no namespaces any more")
         if error.errno in (errno.ENOENT, errno.ESRCH):
             return ProcessGone(f"{path} does not exist (any more)")
         if error.errno in (errno.EACCES, errno.EPERM):

@@ -35,6 +35,21 @@ def test_every_errno_at_open_and_at_read(tmp_path, monkeypatch, number, kind, wo
         assert str(tmp_path / "file") in str(caught.value)
 
 
+def test_a_process_that_exits_has_no_mounts_any_more(tmp_path, monkeypatch):
+    """mounts_open_common() of fs/proc_namespace.c: EINVAL once its namespaces are gone."""
+    (tmp_path / "42").mkdir()
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(module.os, "open", fail)
+    with pytest.raises(ProcessGone, match="exiting"):
+        Procfs(str(tmp_path)).read("42/mountinfo")
+    with pytest.raises(SourceError, match="Invalid argument") as caught:
+        Procfs(str(tmp_path)).read("42/maps")
+    assert type(caught.value) is SourceError
+
+
 def test_an_error_inside_an_opened_file_is_translated_and_the_file_closed(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ProcessGone), Procfs(str(tmp_path)).opened("file") as fd:  # noqa: PT012

@@ -100,3 +100,14 @@ def test_what_was_given_up_is_no_longer_shared_with_the_next_child(script: Scrip
     script.call("madvise", AT, 8 * PAGE, PAGEOUT)
     script.call("fork", 1)
     assert script.both.sim.pages(0)
+
+
+@pytest.mark.parametrize("advice", [FREE, COLD])
+def test_a_split_leaves_locked_pages_of_zeros(script: Script, advice: int):
+    """Only those that no VMA locks become the zero page."""
+    script.call("mmap", AT, 2 * HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("touch", AT + 5 * PAGE, 3 * PAGE, WRITE)
+    script.call("touch", AT, 2 * HUGE, READ)
+    script.call("madvise", AT, 2 * HUGE, COLLAPSE)
+    script.call("mlock", AT + HUGE + PAGE, HUGE - 9 * PAGE)
+    script.call("madvise", AT + 100 * PAGE, HUGE - 99 * PAGE, advice)

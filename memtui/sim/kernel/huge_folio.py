@@ -6,6 +6,7 @@ known which pages nobody wrote to since they were made. `Leaf.folio` holds one o
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
@@ -13,6 +14,7 @@ from memtui.sim.kernel.page_leaf import (
     ENTRIES,
     HUGE_ZERO,
     LAZY,
+    PMD_SHIFT,
     SMALL,
     SMALL_BLANK,
     SWAP,
@@ -22,10 +24,12 @@ from memtui.sim.kernel.page_leaf import (
     Leaf,
     table_of,
 )
+from memtui.sim.kernel.vm_flags import VM_LOCKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.page_table import PageTable
 
 _ANONYMOUS: Final = (ANON, LAZY)
@@ -130,26 +134,28 @@ def is_shared(pages: "PageTable", leaf: Leaf, folio: "HugeFolio | None") -> bool
     )
 
 
-def split_for(pages: "PageTable", index: int, low: int, high: int, *, whole: bool = False) -> "set[int]":
+def split_for(mm: "Mm", index: int, low: int, high: int, *, whole: bool = False) -> "set[int]":
     """Split the folios of which advice meets a part, `whole`: also those that it meets all of.
 
     Returns:
         The entries of those that others map too, which are left alone.
     """
-    leaf, kept = pages.leaves[index], set[int]()
+    leaf, kept = mm.pages.leaves[index], set[int]()
     for folio, entries in members(leaf, low, high).items():
-        if is_shared(pages, leaf, folio):
+        if is_shared(mm.pages, leaf, folio):
             kept.update(entries)
         elif whole or len(entries) < ENTRIES:
-            _split(pages, leaf, folio)
+            _split(mm, leaf, folio)
     return kept
 
 
-def _split(pages: "PageTable", leaf: Leaf, folio: "HugeFolio | None") -> None:
-    """split_folio() of what nobody else maps: pages of zeros become the zero page."""
+def _split(mm: "Mm", leaf: Leaf, folio: "HugeFolio | None") -> None:
+    """split_folio() of what nobody else maps: pages of zeros become the zero page, but for locked ones."""
+    pages = mm.pages
     for table, entries in list(_places(folio, leaf)):
         assert table.folio is not None
-        gone = [entry for entry in entries if table.folio[entry] == BLANK and entry not in table.mlocked]
+        locked = _locked(mm, pages.index_of(table)) | table.mlocked
+        gone = [entry for entry in entries if table.folio[entry] == BLANK and entry not in locked]
         states = bytearray(table.state)
         for entry in gone:
             states[entry] = ZERO
@@ -159,3 +165,16 @@ def _split(pages: "PageTable", leaf: Leaf, folio: "HugeFolio | None") -> None:
         for entry in gone:
             pages.drop_frames(table, entry, entry + 1)
         table.huge = False
+
+
+def _locked(mm: "Mm", index: int) -> "set[int]":
+    """The entries of a table that lie in a VMA with VM_LOCKED."""
+    found, base = set[int](), index << PMD_SHIFT
+    for vma in mm.tree.span(base, base + PMD_SIZE) if mm.locked_vm else ():
+        if vma.flags & VM_LOCKED:
+            low, high = (
+                (max(vma.start, base) - base) >> PAGE_SHIFT,
+                (min(vma.end, base + PMD_SIZE) - base) >> PAGE_SHIFT,
+            )
+            found.update(range(low, high))
+    return found

@@ -74,7 +74,7 @@ def _split_huge(mm: "Mm", start: int, end: int, *, whole: bool) -> None:
         if run.huge and run.state == ANON and len(run.spaces) == 1:
             pages.split_run(run)
     for index, low, high in list(pages.pieces(start, end, runs=False)):
-        huge_folio.split_for(pages, index, low, high, whole=whole)
+        huge_folio.split_for(mm, index, low, high, whole=whole)
 
 
 def _folios(kernel: "Kernel", mm: "Mm", vma: "Vma", index: int, low: int, high: int) -> Iterator[tuple[int, int, int]]:

@@ -41,7 +41,7 @@ from memtui.sim.kernel.vm_flags import (
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
-    from memtui.sim.kernel.page_table import PageTable
+    from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
     from memtui.sim.kernel.vma import Vma
 
@@ -100,13 +100,14 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
     if not vma.anonymous:
         raise Errno("EINVAL", "MADV_FREE needs private anonymous memory")
     for index, low, high in list(task.mm.pages.pieces(start, end)):
-        _free_table(task.mm.pages, index, low, high)
+        _free_table(task.mm, index, low, high)
     task.mm.note("the pages may go when memory is short")
 
 
-def _free_table(pages: "PageTable", index: int, low: int, high: int) -> None:
+def _free_table(mm: "Mm", index: int, low: int, high: int) -> None:
     """madvise_free_pte_range(): a 2 MiB folio is split for a part of it, and left alone if others map it."""
-    kept = huge_folio.split_for(pages, index, low, high)
+    pages = mm.pages
+    kept = huge_folio.split_for(mm, index, low, high)
     leaf = pages.leaves[index]
     if leaf.owners == 1 and not leaf.frames and not leaf.mlocked and not kept:
         pages.translate(index, low, high, _LAZY)
