@@ -12,7 +12,7 @@ from memtui.draw.heap_document import heap_document
 from memtui.model.elf_objects import ObjectMap
 from memtui.model.file_cache import FileCache
 from memtui.model.mm import COUNTER_NAMES, MmSnapshot
-from memtui.model.oom import Verdict, rank
+from memtui.model.oom import Verdict
 from memtui.model.pages import PageRun
 from memtui.model.sharing import Sharing
 from memtui.model.snapshot import Snapshot
@@ -21,7 +21,7 @@ from memtui.model.system import SystemSnapshot
 from memtui.model.vma import SMAPS_NAMES, Vma
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 SCHEMA = 1
 
@@ -62,16 +62,13 @@ def snapshot_document(snapshot: Snapshot, objects: ObjectMap | None = None) -> D
 
 def oom_document(snapshot: Snapshot) -> Document:
     """`oom --print json`: the tasks in the order in which the kernel would kill them."""
-    domain, totalpages = snapshot.domain, snapshot.system.totalpages
-    verdicts: Sequence[Verdict] = ()
-    if domain is not None and totalpages is not None:
-        verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
+    domain = snapshot.domain
     return {
         "schema": SCHEMA,
         "source": snapshot.source,
         "domain": None if domain is None else {"cgroup": domain.name, "pages": domain.pages, "why": domain.why},
-        "totalpages": totalpages,
-        "tasks": [_verdict(verdict) for verdict in verdicts],
+        "totalpages": snapshot.system.totalpages,
+        "tasks": [_verdict(verdict) for verdict in snapshot.ranking],
         "unknown": dict(snapshot.unknown),
     }
 

@@ -241,7 +241,7 @@ def _guess(system: SystemSnapshot) -> str:
 
 def _guess_pages(system: SystemSnapshot) -> int | None:
     """The most that mode 0 grants at once; None: not told, or a kernel before 5.1."""
-    return None if not at_least(system.release, 5, 1) else system.totalpages
+    return system.totalpages if at_least(system.release, 5, 1) else None
 
 
 def _strict(system: SystemSnapshot, mm: MmSnapshot | None) -> str:

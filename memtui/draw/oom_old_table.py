@@ -7,7 +7,7 @@ from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.oom_table import VICTIM
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import count, pages_size, signed
-from memtui.model.oom import Verdict, rank
+from memtui.model.oom import Verdict
 from memtui.model.oom_legacy import LegacyTask, arithmetic, badness_2_6_32, oom_adj_of
 from memtui.model.snapshot import Snapshot
 
@@ -27,12 +27,7 @@ class OldOomTable:
 
     def __init__(self, snapshot: Snapshot, width: int) -> None:
         self.width = width
-        domain, total = snapshot.domain, snapshot.system.totalpages
-        now = (
-            rank(snapshot.candidates, domain.pages, total, snapshot.system.oom_rule)
-            if domain is not None and total
-            else ()
-        )
+        now = snapshot.ranking
         self._legacy = {verdict.task.pid: legacy_of(snapshot, verdict) for verdict in now}
         order = {task.pid: place for place, task in enumerate(snapshot.tasks)}
         self._points = {pid: badness_2_6_32(task, HZ) for pid, task in self._legacy.items() if task is not None}

@@ -7,7 +7,7 @@ from memtui.draw.fit import crop, safe, shorten, wrap
 from memtui.draw.glyphs import NOT_MEASURED
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import count, pages_size, signed
-from memtui.model.oom import OomDomain, Verdict, badness, forgiven, oom_score, rank, root_adj, usage, victim_of
+from memtui.model.oom import OomDomain, Verdict, badness, forgiven, oom_score, root_adj, usage, victim_of
 from memtui.model.oom_rule import NOW, OomRule
 from memtui.model.snapshot import Snapshot
 from memtui.model.task import Task
@@ -75,7 +75,7 @@ class OomTable:
             why = unknown.get("domain") or unknown.get("oom") or unknown.get("meminfo") or "RAM + swap is not known"
             self._why = wrap(f"{NOT_MEASURED} no ranking: {why}", width)
         else:
-            self.verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
+            self.verdicts = snapshot.ranking
             why = snapshot.unknown.get("tasks", "")
             self._why = wrap(f"{NOT_MEASURED} {why}", width) if why else []
         self._rule = snapshot.system.oom_rule

@@ -7,7 +7,7 @@ from memtui.draw.ledger import process_attributes
 from memtui.draw.sizes import human
 from memtui.model.address import PAGE_SIZE
 from memtui.model.mm import MmSnapshot
-from memtui.model.oom import rank
+from memtui.model.oom import victim_of
 from memtui.model.pages import Residence
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog
@@ -34,7 +34,7 @@ def oom_summary(snapshot: Snapshot) -> str:
     domain, totalpages = snapshot.domain, snapshot.system.totalpages
     if domain is None or totalpages is None:
         return f"no ranking: {_why_no_ranking(snapshot)}\n"
-    verdicts = rank(snapshot.candidates, domain.pages, totalpages, snapshot.system.oom_rule)
+    verdicts = snapshot.ranking
     killable = [verdict for verdict in verdicts if verdict.points is not None]
     lines = [
         f"{domain.name or 'machine'}: {human(domain.pages * PAGE_SIZE)} ({domain.why})",
@@ -47,6 +47,9 @@ def oom_summary(snapshot: Snapshot) -> str:
             f"{place:>3} {task.pid:>7} {verdict.oom_score:>5} {verdict.points:>10} "
             f"{sizes[0]:>10} {sizes[1]:>10} {sizes[2]:>9} {task.oom_score_adj:>5}  {task.comm}"
         )
+    dies = victim_of(verdicts, snapshot.system.oom_rule)
+    if dies is not None and dies is not killable[0]:
+        lines.append(f"the child {dies.task.pid} {dies.task.comm} dies in its parent's place")
     if len(killable) > _RANKED:
         lines.append(f"... and {len(killable) - _RANKED} more")
     reasons = Counter(

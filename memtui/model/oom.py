@@ -1,6 +1,6 @@
 """Models mm/oom_kill.c and fs/proc/base.c (6.18, older ones by `OomRule`): who dies next."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from memtui.model.oom_rule import NOW, OomRule
@@ -104,10 +104,15 @@ def rank(tasks: Iterable[Task], domain_pages: int, totalpages: int, rule: OomRul
     return tuple(verdict for _, verdict in rows)
 
 
-def victim_of(ranking: Sequence[Verdict], rule: OomRule = NOW) -> Verdict | None:
+def victim_of(
+    ranking: Sequence[Verdict], rule: OomRule = NOW, shares: Callable[[Task, Task], bool] = lambda parent, child: False
+) -> Verdict | None:
     """Who dies: the first one; before 5.2 its child with the most points in its place. None: nobody can be killed.
 
-    A child that shares its parent's memory is no help; `Task` does not tell, so one in vfork is taken for one.
+    Args:
+        ranking: the first to be chosen first.
+        rule: of the kernel.
+        shares: whether a child has its parent's memory, and so is no help; who cannot tell takes it for having its own.
     """
     if not ranking or ranking[0].points is None:
         return None
@@ -115,6 +120,7 @@ def victim_of(ranking: Sequence[Verdict], rule: OomRule = NOW) -> Verdict | None
     if not rule.child_dies:
         return chosen
     children = [row for row in ranking if row.task.ppid == chosen.task.pid and row.points is not None]
+    children = [row for row in children if not shares(chosen.task, row.task)]
     return children[0] if children else chosen
 
 

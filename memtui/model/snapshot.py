@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from memtui.model.oom import rank
+
 if TYPE_CHECKING:
     from memtui.model.cgroup import GroupRoom
     from memtui.model.content import Content
     from memtui.model.event import Event
     from memtui.model.mm import MmSnapshot
-    from memtui.model.oom import OomDomain
+    from memtui.model.oom import OomDomain, Verdict
     from memtui.model.oom_legacy import LegacyTask
     from memtui.model.sharing import Sharing
     from memtui.model.step import StepLog
@@ -64,3 +66,11 @@ class Snapshot:
             return self.tasks
         known = {task.pid: task for task in self.tasks}
         return tuple(known[pid] for pid in members if pid in known)
+
+    @property
+    def ranking(self) -> "tuple[Verdict, ...]":
+        """The candidates by this kernel's rule, the first to die first; empty: there is no total to measure against."""
+        totalpages = self.system.totalpages
+        if self.domain is None or not totalpages or self.domain.pages <= 0:
+            return ()
+        return rank(self.candidates, self.domain.pages, totalpages, self.system.oom_rule)

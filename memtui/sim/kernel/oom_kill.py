@@ -7,7 +7,7 @@ pages 2 s later if it were stuck, has nothing left to do. A note says what it co
 from typing import TYPE_CHECKING, NoReturn
 
 from memtui.model.event import Event, EventKind
-from memtui.model.oom import OOM_SCORE_ADJ_MIN, Verdict, badness, forgiven, rank, root_adj, usage, why_none
+from memtui.model.oom import OOM_SCORE_ADJ_MIN, badness, forgiven, rank, root_adj, usage, victim_of, why_none
 from memtui.model.oom_legacy import LegacyTask, arithmetic, oom_adj_of, sacrifice, select
 from memtui.model.oom_rule import OomRule
 from memtui.model.task import Task as Figures
@@ -128,7 +128,8 @@ def _select(
     if then is not None:
         terms = ", ".join(f"{term.what} {term.points:,}" for term in arithmetic(then))
         lines.append(f"Linux 2.6.32 would have chosen {then.pid} ({then.comm}): {terms}")
-    victim = _victim(kernel, ranking, rule)
+    dies = victim_of(ranking, rule, lambda parent, child: kernel.tasks[parent.pid].mm is kernel.tasks[child.pid].mm)
+    victim = kernel.tasks[(dies or first).task.pid]
     if victim.pid != first.task.pid:
         lines.append(f"its child {victim.pid} dies in its place")
     together = _oom_group(kernel, victim)
@@ -145,17 +146,6 @@ def _oom_group(kernel: "Kernel", victim: Task) -> list[Task]:
         return []
     leaders = [task for task in group.members if task.pid == task.tgid and task is not victim]
     return [task for task in leaders if task.oom_score_adj != OOM_SCORE_ADJ_MIN and task.pid != 1]
-
-
-def _victim(kernel: "Kernel", ranking: "Sequence[Verdict]", rule: OomRule) -> Task:
-    """Whom oom_kill_process() takes: before 5.2 the child with the most points that has memory of its own."""
-    chosen = kernel.tasks[ranking[0].task.pid]
-    if rule.child_dies:
-        for row in ranking[1:]:
-            child = kernel.tasks[row.task.pid]
-            if row.points is not None and child.ppid == chosen.pid and child.mm is not chosen.mm:
-                return child
-    return chosen
 
 
 def _arithmetic(task: Figures, total: int, rule: OomRule) -> str:
