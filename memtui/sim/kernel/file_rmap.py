@@ -1,5 +1,7 @@
 """Models the walks of mm/rmap.c (6.18): who maps a page, and whether the CPU used it since the last look."""
 
+import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.model.address import PAGE_SHIFT
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 _TO_SWAP = table_of({ANON: SWAP})
 _TO_NOTHING = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM, LAZY), ABSENT))
 _CLEAN = table_of({FILE_DIRTY: FILE})
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 _MAPPED = bytes(state in (FILE, FILE_DIRTY, SHMEM) for state in range(256))
 _YOUNG = table_of({0: 0xFF, 1: 0})
 """All bits where the accessed bit is set."""
@@ -158,6 +161,9 @@ class Rmap:
         leaf.state[low:high] = after = before.translate(table)
         huge_folio.changed(leaf, low, after)
         leaf.huge = False
+        leaf.rewritten.difference_update(range(low, high))
+        if leaf.dirty is not None:
+            leaf.dirty[low:high] = bytes(high - low)
         leaf.touch(low, high)
         for pages in tables:
             pages.tally(before, -1)
@@ -175,6 +181,46 @@ class Rmap:
             if slot is not None and at < entry:
                 leaf.add_slots(self._swap, at, entry, slot + at - low)
             at = entry + 1
+
+    def discard(self, leaf: Leaf, low: int, high: int) -> bytes:
+        """Unmap pages that MADV_FREE gave up everywhere, until an entry is dirty (try_to_unmap_one()); 1 if gone."""
+        gone = bytearray(b"\1" * (high - low))
+        for entry, frame in list(leaf.frames.items()):
+            if low <= entry < high:
+                gone[entry - low] = frame.mapcount == 1 or self._discard_shared(leaf, entry)
+        for match in _RUN.finditer(gone):
+            if match[1] == b"\1":
+                self.replace_anon(leaf, low + match.start(), low + match.end(), None)
+        return bytes(gone)
+
+    def _discard_shared(self, leaf: Leaf, entry: int) -> bool:
+        """Whether all that map the page have clean entries. If not, those before the first dirty one are gone."""
+        tables = self._tables_of(leaf)
+        sharing, frame = tables[0].sharing, leaf.frames[entry]
+        places = [(leaf, entry, tables), *self._others(leaf, entry, sharing)]
+        places.sort(key=lambda place: min(map(self._age, place[2])))
+        clean = list(takewhile(lambda place: place[0].state[place[1]] == LAZY, places))
+        if len(clean) == len(places):
+            return True
+        for table, at, owners in clean:
+            del table.frames[at]
+            table.state[at] = ABSENT
+            for pages in owners:
+                pages.tally(bytes([LAZY]), -1)
+                pages.tally(bytes([ABSENT]), 1)
+                sharing.drop(frame)
+        for table, at, owners in places[len(clean) :]:
+            if table.state[at] == LAZY:
+                table.state[at] = ANON  # which entries are clean no longer matters
+                for pages in owners:
+                    pages.tally(bytes([LAZY]), -1)
+                    pages.tally(bytes([ANON]), 1)
+        frame.given_up, frame.dirty = False, True
+        return False
+
+    def _age(self, pages: "PageTable") -> int:
+        """Where an address space stands in the order in which rmap walks them: parents first."""
+        return next(at for at, mm in enumerate(self._spaces) if mm.pages is pages)
 
     def _replace_frame(self, leaf: Leaf, entry: int, tables: "list[PageTable]", slot: int | None) -> None:
         """The other page tables that know the page by its frame."""

@@ -164,6 +164,7 @@ def _split(mm: "Mm", leaf: Leaf, folio: "HugeFolio | None") -> None:
         pages.put(pages.index_of(table), 0, states)
         for entry in gone:
             pages.drop_frames(table, entry, entry + 1)
+        table.set_dirty(entry for entry in entries if states[entry] == ANON)
         table.huge = False
 
 

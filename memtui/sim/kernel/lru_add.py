@@ -49,10 +49,10 @@ def lru_add_drain(kernel: "Kernel") -> None:
     """Bring the LRU lists up to date. Cost: O(page tables and file ranges that changed)."""
     spaces = spaces_of(kernel)
     for mm in spaces:
-        if mm.pages.sharing.orphaned:
+        if mm.pages.sharing.stale:
             mm.pages.changed.update(index for index, leaf in mm.pages.leaves.items() if leaf.frames)
     for mm in spaces:
-        mm.pages.sharing.orphaned = False
+        mm.pages.sharing.stale = False
         if not mm.pages.changed:
             continue
         for index in sorted(mm.pages.changed):
@@ -126,11 +126,12 @@ def _drain_run(kernel: "Kernel", mm: "Mm", run: TableRun) -> None:
 def _drain_leaf(kernel: "Kernel", mm: "Mm", leaf: Leaf) -> None:
     wanted = leaf.state.translate(_RESIDENT)
     for entry, frame in leaf.frames.items():
-        if frame.at_home():
-            if frame.home is not leaf:
-                wanted[entry] = _NOWHERE
-        else:
+        if not frame.at_home():
             frame.home, frame.entry = leaf, entry
+        if frame.home is not leaf:
+            wanted[entry] = _NOWHERE
+        elif frame.given_up and wanted[entry]:
+            wanted[entry] = _ON_FILE
     if mm.locked_vm:
         base = leaf.index << PMD_SHIFT
         for vma in mm.tree.span(base, base + (ENTRIES << PAGE_SHIFT)):

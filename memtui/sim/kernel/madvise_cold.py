@@ -137,15 +137,21 @@ def _drop_if_clean(kernel: "Kernel", inode: "Inode", page: int, count: int = 1) 
 
 
 def _drop_given_up(task: "Task", vma: "Vma", start: int, end: int) -> None:
-    """Free what MADV_FREE gave up and nobody wrote since, and all of a droppable VMA."""
-    given_up = (ANON, LAZY) if vma.flags & VM_DROPPABLE else (LAZY,)
+    """Free what MADV_FREE gave up and nobody wrote since, and all of a droppable VMA; what was written to is kept."""
+    free = (ANON, LAZY) if vma.flags & VM_DROPPABLE else (LAZY,)
     for index, low, high in list(task.mm.pages.pieces(start, end)):
         leaf = task.mm.pages.leaves[index]
         states = bytearray(leaf.state[low:high])
+        if not (leaf.frames or leaf.rewritten or any(map(states.count, free))):
+            continue
         for entry in range(low, high):
-            if states[entry - low] in given_up and not leaf.is_shared(entry):
+            if states[entry - low] not in (ANON, LAZY) or leaf.is_shared(entry):
+                continue
+            if states[entry - low] in free:
                 states[entry - low] = ABSENT
                 task.mm.pages.drop_frames(leaf, entry, entry + 1)
+            elif leaf.given_up(entry):
+                leaf.keep(entry)
         task.mm.pages.put(index, low, states)
 
 

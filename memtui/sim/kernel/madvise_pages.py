@@ -18,12 +18,14 @@ from memtui.sim.kernel.page_leaf import (
     PMD_SHIFT,
     PUD_SHIFT,
     SWAP,
+    Frame,
+    Leaf,
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.prctl import THP_DISABLED
-from memtui.sim.kernel.rmap import anon_vma_prepare
+from memtui.sim.kernel.rmap import anon_vma_prepare, locked_elsewhere
 from memtui.sim.kernel.truncate import punch_hole
 from memtui.sim.kernel.vm_flags import (
     VM_HUGETLB,
@@ -100,12 +102,15 @@ def free(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> No
     if not vma.anonymous:
         raise Errno("EINVAL", "MADV_FREE needs private anonymous memory")
     for index, low, high in list(task.mm.pages.pieces(start, end)):
-        _free_table(task.mm, index, low, high)
+        _free_table(kernel, task.mm, index, low, high)
     task.mm.note("the pages may go when memory is short")
 
 
-def _free_table(mm: "Mm", index: int, low: int, high: int) -> None:
-    """madvise_free_pte_range(): a 2 MiB folio is split for a part of it, and left alone if others map it."""
+def _free_table(kernel: "Kernel", mm: "Mm", index: int, low: int, high: int) -> None:
+    """madvise_free_pte_range(): a 2 MiB folio is split for a part of it, and left alone if others map it.
+
+    So are pages that are dirty or in the swap cache; others are given up whoever maps them, but for locked ones.
+    """
     pages = mm.pages
     kept = huge_folio.split_for(mm, index, low, high)
     leaf = pages.leaves[index]
@@ -114,17 +119,31 @@ def _free_table(mm: "Mm", index: int, low: int, high: int) -> None:
         return
     leaf = pages.own(index)
     states = bytearray(leaf.state[low:high])
+    locked = locked_elsewhere(kernel, mm) if leaf.frames else set()
     for entry in range(low, high):
-        if entry in kept:
+        if entry in kept or entry in leaf.mlocked:
             continue
-        if states[entry - low] == ANON and not leaf.is_shared(entry) and entry not in leaf.mlocked:
+        if states[entry - low] == ANON and _give_up(mm, leaf, entry, locked):
             states[entry - low] = LAZY
-            if leaf.slot_of(entry) is not None:
-                pages.drop_frames(leaf, entry, entry + 1)
         elif states[entry - low] == SWAP:
             states[entry - low] = ABSENT
             pages.drop_frames(leaf, entry, entry + 1)
     pages.put(index, low, states)
+
+
+def _give_up(mm: "Mm", leaf: Leaf, entry: int, locked: "set[Frame]") -> bool:
+    """folio_mark_lazyfree() of a page of its own, unless the advice passes over it."""
+    frame = leaf.frames.get(entry)
+    if frame is None:
+        return True
+    if frame.mapcount == 1:
+        frame.dirty = False
+        if frame.slot is not None:
+            mm.pages.drop_frames(leaf, entry, entry + 1)
+    elif frame.slot is not None or frame.dirty or frame in locked:
+        return False
+    frame.given_up = mm.pages.sharing.stale = True
+    return True
 
 
 def remove(kernel: "Kernel", task: "Task", vma: "Vma", start: int, end: int) -> None:

@@ -25,6 +25,7 @@ from memtui.sim.kernel.page_leaf import (
     VDSO,
     WRITTEN,
     ZERO,
+    Frame,
     Leaf,
     table_of,
 )
@@ -336,7 +337,7 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
     """Make the entries writable pages of our own: copied where they are shared."""
     pages = task.mm.pages
     leaf = pages.leaves[index]
-    before, copied = bytes(leaf.state[low:high]), set[int]()
+    before, copied, reused = bytes(leaf.state[low:high]), set[int](), dict[int, Frame]()
     task.min_flt += before.translate(_FAULTS).count(1)
     if leaf.huge and leaf.state[0] == HUGE_ZERO:  # no 2 MiB page in its place: __split_huge_zero_page_pmd()
         leaf = pages.own(index)
@@ -346,15 +347,17 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
         copied = huge_folio.copied(pages, index, low, high)
         task.min_flt += sum(low <= entry < high and leaf.state[entry] in (ANON, LAZY) for entry in leaf.frames)
         leaf.huge = leaf.huge and not copied
+        reused = {entry: leaf.frames[entry] for entry in leaf.frames if low <= entry < high and entry not in copied}
         pages.drop_frames(leaf, low, high)
         pages.changed.add(index)
     first, behind = (0, ENTRIES) if leaf.huge else (low, high)  # 2 MiB have one dirty bit
     lazy = range(first, behind) if leaf.state.count(LAZY, first, behind) else ()
-    given_up = [entry for entry in lazy if leaf.state[entry] == LAZY and not leaf.is_shared(entry)]
+    given_up = [entry for entry in lazy if leaf.state[entry] == LAZY and not (entry in copied or entry in leaf.frames)]
     pages.translate(index, first, behind, WRITE_ANON)
     huge_folio.faulted(pages.leaves[index], low, before, copied, fills=task.fills)
-    if given_up:
-        pages.leaves[index].rewritten.update(given_up)
+    leaf = pages.leaves[index]
+    leaf.rewritten.update(given_up, (entry for entry, frame in reused.items() if frame.given_up))
+    leaf.set_dirty(entry for entry, frame in reused.items() if frame.dirty)
 
 
 def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:

@@ -9,6 +9,8 @@ from memtui.model.pages import Residence
 from memtui.sim.kernel.swap_slots import Slot, SlotMap, SlotRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memtui.sim.kernel.lru import LruRun
     from memtui.sim.kernel.swapfile import Swap
     from memtui.sim.kernel.workingset import Shadow
@@ -71,7 +73,7 @@ _MARK_SHARED: Final = table_of({ANON: ANON | SHARED_BIT, LAZY: LAZY | SHARED_BIT
 class Frame:
     """A page of anonymous memory that more than one page table knew: its identity is the object."""
 
-    __slots__ = ("entry", "home", "mapcount", "slot", "swapped")
+    __slots__ = ("dirty", "entry", "given_up", "home", "mapcount", "slot", "swapped")
 
     def __init__(self, mapcount: int, home: "Leaf", entry: int, swapped: bool) -> None:
         self.mapcount = mapcount
@@ -82,6 +84,10 @@ class Frame:
         self.swapped = swapped
         """Its mappings are swap entries. Who maps the page in the swap cache has another frame of the same slot."""
         self.slot: Slot | None = None
+        self.given_up = False
+        """MADV_FREE gave it up (PG_swapbacked is clear), and no reclaim found out that it was written to since."""
+        self.dirty = False
+        """PG_dirty, as in `Leaf.dirty`."""
 
     def join(self, slot: Slot) -> None:
         """Its page has this slot from now on."""
@@ -99,13 +105,13 @@ class Frame:
 class Sharing:
     """Mappings of anonymous pages beyond the first of each page, in all address spaces that descend by fork."""
 
-    __slots__ = ("orphaned", "resident", "swapped")
+    __slots__ = ("resident", "stale", "swapped")
 
     def __init__(self) -> None:
         self.resident = 0
         self.swapped = 0
-        self.orphaned = False
-        """A page lost the table under whose name it is on an LRU list, and others still have it."""
+        self.stale = False
+        """A page lost the table under whose name it is on an LRU list, or belongs on another list now."""
 
     def add(self, count: int, *, swapped: bool) -> None:
         """So many mappings more (less, when negative)."""
@@ -118,7 +124,7 @@ class Sharing:
         """A table lets go of a page."""
         if frame.mapcount > 1:
             self.add(-1, swapped=frame.swapped)
-            self.orphaned = True
+            self.stale = True
         frame.mapcount -= 1
         if not frame.mapcount and frame.slot is not None:
             frame.slot.let_go(frame)
@@ -143,6 +149,7 @@ class Leaf:
     """One page table: 512 states. `owners` address spaces share it since a fork."""
 
     __slots__ = (
+        "dirty",
         "folio",
         "frames",
         "huge",
@@ -172,7 +179,13 @@ class Leaf:
         self.mlocked: set[int] = set()
         """Anonymous pages that stay mlocked though no VMA locks them any more."""
         self.rewritten: set[int] = set()
-        """Pages that MADV_FREE gave up and that were written since: the first reclaim that meets them finds out."""
+        """Pages that MADV_FREE gave up and that were written since: the first reclaim that meets them finds out.
+
+        Of those that have a frame, the frame tells.
+        """
+        self.dirty: bytearray | None = None
+        """1 for anonymous pages without a frame that are known to have PG_dirty: who frees their slot or splits their
+        folio sets it, a write does not. None: there are none."""
         self.index = 0
         """address >> 21 where it was last seen."""
         self.old: bytearray | None = None
@@ -189,7 +202,9 @@ class Leaf:
         state = self.state
         for index in range(low, high):
             if state[index] in (ANON, LAZY, SWAP) and index not in self.frames:
-                self.frames[index] = Frame(self.owners, self, index, state[index] == SWAP)
+                self.frames[index] = frame = Frame(self.owners, self, index, state[index] == SWAP)
+                frame.given_up = state[index] == LAZY or index in self.rewritten
+                frame.dirty = bool(self.dirty and self.dirty[index])
         self.name_folio()
         slots = self.slots
         if slots is None:
@@ -244,6 +259,31 @@ class Leaf:
         for entry, frame in self.frames.items():
             marked[entry] = self.state[entry] | (SHARED_BIT if frame.mapcount > 1 else 0)
         return marked
+
+    def given_up(self, index: int) -> bool:
+        """Whether MADV_FREE gave up the anonymous page at `index`, as far as reclaim knows."""
+        frame = self.frames.get(index)
+        return self.state[index] == LAZY or index in self.rewritten if frame is None else frame.given_up
+
+    def keep(self, index: int) -> None:
+        """Reclaim found the page at `index` written to: it is swapbacked again, and dirty (try_to_unmap_one())."""
+        frame = self.frames.get(index)
+        if frame is None:
+            self.rewritten.discard(index)
+        else:
+            frame.given_up = False
+        self.set_dirty(range(index, index + 1))
+
+    def set_dirty(self, entries: "Iterable[int]") -> None:
+        """folio_mark_dirty()."""
+        for entry in entries:
+            frame = self.frames.get(entry)
+            if frame is not None:
+                frame.dirty = True
+                continue
+            if self.dirty is None:
+                self.dirty = bytearray(ENTRIES)
+            self.dirty[entry] = 1
 
     def is_shared(self, index: int) -> bool:
         """Whether the anonymous page at `index` is mapped elsewhere too."""

@@ -110,11 +110,17 @@ def _move_step(pages: "PageTable", old: int, new: int, step: int) -> None:
     frames = {entry: leaf.frames.pop(entry) for entry in list(leaf.frames) if low <= entry < low + count}
     slots = leaf.slots
     runs = [] if slots is None else slots.cut(low, low + count)
-    mlocked = {entry - low + to for entry in leaf.mlocked if low <= entry < low + count}
+    mlocked, rewritten = (
+        {entry - low + to for entry in entries if low <= entry < low + count}
+        for entries in (leaf.mlocked, leaf.rewritten)
+    )
+    dirty = [to + at for at, known in enumerate(leaf.dirty[low : low + count]) if known] if leaf.dirty else []
     pages.put(source, low, bytes(count))
     pages.put(target, to, states)
     moved = pages.own(target)
     moved.mlocked |= mlocked
+    moved.rewritten |= rewritten
+    moved.set_dirty(dirty)
     for run in runs:
         assert slots is not None
         moved.add_slots(slots.swap, run.low - low + to, run.high - low + to, run.slot, dirty=run.dirty)

@@ -6,6 +6,7 @@ in it an identity (`Frame`) that counts its mappings.
 """
 
 from collections.abc import Iterator
+from operator import and_
 from typing import Final
 
 from memtui.model.address import PAGE_SHIFT
@@ -31,6 +32,7 @@ from memtui.sim.kernel.page_table_runs import TableRuns
 from memtui.sim.kernel.table_run import UNIFORM
 
 _EMPTY: Final = bytes(ENTRIES)
+_ANONYMOUS: Final = bytes(state == ANON for state in range(256))
 _LOST: Final = bytes(state not in (ANON, SWAP) for state in range(256))
 """States in which a page needs no swap slot."""
 _CLEAR_PAGES: Final = table_of({state: ABSENT for state in range(STATES) if state != GUARD})
@@ -94,7 +96,8 @@ class PageTable(TableRuns):
         if leaf.folio is not None:
             copy.add_parts(leaf.folio, leaf.parts, 0)
         copy.mlocked = set(leaf.mlocked)
-        copy.rewritten = set(leaf.rewritten)
+        leaf.rewritten.clear()  # their frames know
+        leaf.dirty = None
         copy.old = None if leaf.old is None else bytearray(leaf.old)
         leaf.owners -= 1
         self.leaves[index] = copy
@@ -148,6 +151,8 @@ class PageTable(TableRuns):
             leaf.huge = False  # split: one entry of 2 MiB cannot tell them apart
         if leaf.rewritten:
             leaf.rewritten = {entry for entry in leaf.rewritten if leaf.state[entry] == ANON}
+        if leaf.dirty is not None:
+            leaf.dirty[low:high] = bytes(map(and_, leaf.dirty[low:high], states.translate(_ANONYMOUS)))
         if leaf.mlocked:
             leaf.mlocked = {entry for entry in leaf.mlocked if leaf.state[entry] == ANON}
         self.changed.add(index)

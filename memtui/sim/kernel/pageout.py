@@ -38,7 +38,5 @@ def _alone(leaf: "Leaf", low: int, high: int) -> "Iterator[tuple[int, int]]":
         yield low, high
         return
     for entry in range(low, high):
-        if entry in leaf.rewritten:
-            leaf.rewritten.remove(entry)  # folio_set_swapbacked() of try_to_unmap(), which then gives up
-        elif leaf.state[entry] == ANON and not leaf.is_shared(entry):
+        if leaf.state[entry] == ANON and not leaf.is_shared(entry) and not leaf.given_up(entry):
             yield entry, entry + 1

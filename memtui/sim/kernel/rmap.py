@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from memtui.sim.kernel.page_leaf import Frame
+from memtui.sim.kernel.vm_flags import VM_LOCKED
 from memtui.sim.kernel.vma import Vma, anon_vma_compatible
 
 if TYPE_CHECKING:
@@ -12,6 +14,21 @@ if TYPE_CHECKING:
 def spaces_of(kernel: "Kernel") -> "list[Mm]":
     """Every address space once, in the order of the tasks."""
     return list(dict.fromkeys([task.mm for task in kernel.tasks.values()]))
+
+
+def locked_elsewhere(kernel: "Kernel", mm: "Mm") -> "set[Frame]":
+    """The shared pages that VM_LOCKED VMAs of other address spaces map: they are on the unevictable list."""
+    found = set[Frame]()
+    for other in spaces_of(kernel):
+        if other is mm or not other.locked_vm or other.pages.sharing is not mm.pages.sharing:
+            continue
+        for vma in other.tree:
+            if not vma.flags & VM_LOCKED:
+                continue
+            for index, low, high in other.pages.pieces(vma.start, vma.end, runs=False):
+                frames = other.pages.leaves[index].frames
+                found.update(frame for entry, frame in frames.items() if low <= entry < high)
+    return found
 
 
 def anon_vma_prepare(kernel: "Kernel", mm: "Mm", vma: Vma) -> Vma:

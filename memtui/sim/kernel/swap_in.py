@@ -155,6 +155,8 @@ class _SwapIn:
     def _free(self, entry: int, count: int) -> None:
         """Pages of our own; the slots are free."""
         self._own(entry, count)
+        if not self._swap.synchronous:
+            self._leaf.set_dirty(range(entry, entry + count))
         if self._leaf.slots:
             self._leaf.slots.release(entry, entry + count)
 

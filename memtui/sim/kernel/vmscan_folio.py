@@ -17,7 +17,7 @@ from memtui.sim.kernel.lru import (
     Owner,
     Piece,
 )
-from memtui.sim.kernel.page_leaf import ENTRIES, LAZY, Leaf
+from memtui.sim.kernel.page_leaf import ENTRIES, Leaf
 from memtui.sim.kernel.shmem_truncate import truncate_pages
 from memtui.sim.kernel.swap_cache import SwapCache
 from memtui.sim.kernel.swap_out import shmem_writeout, swap_out
@@ -161,18 +161,24 @@ class FolioScan:
     def _shrink_anon(self, leaf: Leaf, piece: Piece) -> tuple[int, int]:
         """To swap; what MADV_FREE gave up is just freed. Without slots the pages are activated."""
         low, high, number, flags = piece
-        pages = high - low
         if number == INACTIVE_FILE:
-            assert leaf.state.count(LAZY, low, high) == pages
-            self._rmap.replace_anon(leaf, low, high, None)
-            self._kernel.vmevents["pglazyfreed"] += pages
-            return pages, 0
+            return self._discard(leaf, piece), 0
         freed = written = 0
         if self._swap:
             low, freed, written = swap_out(self._kernel, self._rmap, leaf, low, high, workingset=flags.workingset)
         if low < high:
             self._activate(leaf, piece._replace(low=low))
         return freed, written
+
+    def _discard(self, leaf: Leaf, piece: Piece) -> int:
+        """What MADV_FREE gave up goes; what another that maps it wrote to is active, and swapbacked again."""
+        gone = self._rmap.discard(leaf, piece.low, piece.high)
+        for match in _RUN.finditer(gone):
+            if match[1] == b"\0":
+                low, high = piece.low + match.start(), piece.low + match.end()
+                self._activate(leaf, piece._replace(low=low, high=high, number=INACTIVE_ANON))
+        self._kernel.vmevents["pglazyfreed"] += sum(gone)
+        return sum(gone)
 
     def _shrink_cached(self, cache: "SwapCache", piece: Piece) -> int:
         """Written by now, and nobody maps them: the pages go, the slots stay."""
