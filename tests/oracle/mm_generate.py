@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, Callable[[Scene], Made | None]]] = {
     "msync": ranges.msync, "mincore": ranges.mincore, "remap": ranges.remap_file_pages, "mseal": ranges.mseal,
     "touch": ranges.touch,
     "pageout": ranges.pageout,
+    "given_up": ranges.given_up,
     "grow": ranges.grow, "wrong": wrong,
     "tables_map": tables.tables_map, "tables_touch": tables.tables_touch, "tables_unmap": tables.tables_unmap,
     "tables_protect": tables.tables_protect, "tables_move": tables.tables_move, "tables_advise": tables.tables_advise,

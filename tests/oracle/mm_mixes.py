@@ -99,6 +99,10 @@ MIXES: Final[Mapping[str, Weights]] = {
         "tables_map": 12, "tables_touch": 20, "tables_unmap": 6, "tables_protect": 7, "folios_move": 12,
         "folios_touch": 20, "folios_part": 14, "folios_advise": 30, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 6,
     },
+    "lazy": {
+        "mmap_fixed": 10, "touch": 24, "given_up": 24, "fork": 8, "exit": 7, "mremap": 6, "munmap": 4, "mprotect": 3,
+        "mlock": 2, "munlock": 2, "madvise": 3, "folios_part": 3, "tables_map": 2, "folios_advise": 3,
+    },
     "tables": {
         "tables_map": 14, "tables_touch": 30, "tables_unmap": 7, "tables_protect": 8, "tables_move": 14,
         "tables_advise": 22, "tables_lock": 4, "fork": 2, "exit": 2, "touch": 4,

@@ -9,6 +9,7 @@ MOST_GUARDED = 64 * HUGE
 """Bytes that one step may make a guard region."""
 IMAGE = "/runner"
 """How the label of the runner's own image ends."""
+_GIVE_UP = ("MADV_FREE",) * 3 + ("MADV_PAGEOUT",) * 2 + ("MADV_COLD",)
 _NOT_TOUCHED = ("[vvar]", "[vvar_vclock]", "[vdso]")
 """Which of their pages exist depends on the machine's clock; and vdso's code would run."""
 
@@ -113,6 +114,11 @@ def pageout(scene: Scene) -> Made | None:
     if part is None or not scene.safe(*part) or _meets_image(scene, *part):
         return None
     return "madvise", (scene.ref(part[0]), part[1], MADV["MADV_PAGEOUT"])
+
+
+def given_up(scene: Scene) -> Made | None:
+    made = pageout(scene)
+    return None if made is None else ("madvise", (*made[1][:2], MADV[scene.rng.choice(_GIVE_UP)]))
 
 
 def _meets_image(scene: Scene, address: int, length: int) -> bool:

@@ -111,3 +111,15 @@ def test_a_split_leaves_locked_pages_of_zeros(script: Script, advice: int):
     script.call("madvise", AT, 2 * HUGE, COLLAPSE)
     script.call("mlock", AT + HUGE + PAGE, HUGE - 9 * PAGE)
     script.call("madvise", AT + 100 * PAGE, HUGE - 99 * PAGE, advice)
+
+
+def test_what_dontunmap_leaves_of_a_locked_folio_is_not_mlocked(script: Script):
+    """Its PMD was split, so that the folio was munlocked: pages of zeros go when it is split itself."""
+    script.call("mmap", AT, 2 * HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("madvise", AT, 2 * HUGE, HUGEPAGE)
+    script.call("mlock", AT, 2 * HUGE)
+    script.call("mremap", AT + 100 * PAGE, 100 * PAGE, 100 * PAGE, 7, AT + 6 * HUGE + 7 * PAGE)
+    before = script.both.real.picture(0).counters["RssAnon"]
+    script.call("madvise", AT + 50 * PAGE, 20 * PAGE, COLD)
+    assert before > script.both.real.picture(0).counters["RssAnon"]
+    script.call("madvise", AT + HUGE + 50 * PAGE, 20 * PAGE, COLD)

@@ -109,6 +109,11 @@ def collapsed(leaf: Leaf, before: bytes, folio: bytes | None) -> None:
     )
 
 
+def entries(leaf: Leaf, low: int, high: int) -> "set[int]":
+    """The entries of a range that are pages of 2 MiB folios."""
+    return {entry for known in members(leaf, low, high).values() for entry in known}
+
+
 def members(leaf: Leaf, low: int, high: int) -> "dict[HugeFolio | None, list[int]]":
     """The entries of a range that are pages of 2 MiB folios, by folio; None: the table's own, which no other knows."""
     found: dict[HugeFolio | None, list[int]] = {}

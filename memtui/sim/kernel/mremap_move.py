@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from memtui.model.address import PAGE_SHIFT
+from memtui.sim.kernel import huge_folio
 from memtui.sim.kernel.mman import MREMAP_DONTUNMAP
 from memtui.sim.kernel.munmap import do_munmap
 from memtui.sim.kernel.outcome import Errno
@@ -73,11 +74,15 @@ def _copy_vma(kernel: "Kernel", mm: "Mm", request: "Remap", vma: Vma) -> Vma:
 
 
 def _leave_mlocked(mm: "Mm", old: Vma) -> None:
-    """The flag is taken from the whole VMA, but from none of the pages that are still mapped there."""
+    """The flag is taken from the whole VMA, but from none of the pages that are still mapped there.
+
+    A 2 MiB folio that small entries map has not been mlocked since its PMD was split (munlock_vma_folio(), mm/rmap.c).
+    """
     for index, low, high in mm.pages.pieces(old.start, old.end):
         leaf, first = mm.pages.own(index), old.pgoff_at(index << PMD_SHIFT)
+        unlocked = () if leaf.huge else huge_folio.entries(leaf, low, high)
         for entry in range(low, high):
-            if leaf.state[entry] == ANON:
+            if leaf.state[entry] == ANON and entry not in unlocked:
                 leaf.mlocked.add(entry)
             elif old.file is not None and leaf.state[entry] in (FILE, FILE_DIRTY, SHMEM):
                 old.file.inode.mlocked.add(first + entry)
