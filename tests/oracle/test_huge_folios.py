@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.oracle, pytest.mark.skipif(missing() is not None, reas
 READ, WRITE = 0, 1
 RW, ANON, FIXED = 3, 0x22, 0x10
 AT = 0x2400_0000
-FREE, HUGEPAGE, COLD, PAGEOUT, COLLAPSE = 8, 14, 20, 21, 25
+FREE, HUGEPAGE, NOHUGEPAGE, COLD, PAGEOUT, COLLAPSE = 8, 14, 15, 20, 21, 25
 
 
 def mapped(script: Script, tables: int) -> None:
@@ -123,3 +123,17 @@ def test_what_dontunmap_leaves_of_a_locked_folio_is_not_mlocked(script: Script):
     script.call("madvise", AT + 50 * PAGE, 20 * PAGE, COLD)
     assert before > script.both.real.picture(0).counters["RssAnon"]
     script.call("madvise", AT + HUGE + 50 * PAGE, 20 * PAGE, COLD)
+
+
+@pytest.mark.parametrize("move", [0, 3, 7])
+def test_the_huge_zero_page_is_replaced_whole_also_where_no_huge_pages_may_be_made_any_more(script: Script, move: int):
+    script.call("mmap", AT, 2 * HUGE, RW, ANON | FIXED, -1, 0)
+    script.call("madvise", AT, 2 * HUGE, HUGEPAGE)
+    script.call("touch", AT, 2 * HUGE, READ)
+    script.call("madvise", AT, 2 * HUGE, NOHUGEPAGE)
+    to = AT + HUGE
+    if move:
+        to = AT + 6 * HUGE
+        script.call("mremap", AT + HUGE, HUGE, HUGE, move, to)
+    script.call("touch", to, 3 * PAGE, WRITE)
+    assert huge_tables(script) == 1

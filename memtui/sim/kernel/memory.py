@@ -322,13 +322,15 @@ def _fault_anonymous(kernel: "Kernel", task: "Task", vma: Vma, index: int, low: 
 
 
 def _huge_fits(kernel: "Kernel", task: "Task", vma: Vma, index: int, leaf: Leaf | None, *, write: bool) -> bool:
-    """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to."""
-    if leaf is not None and not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
-        return False
-    if not thp_allowed(kernel, task.mm, vma):
-        return False
-    base = index << PMD_SHIFT
-    if vma.start > base or base + PMD_SIZE > vma.end:
+    """Whether the fault is served by a 2 MiB page: nothing below it yet, or the huge zero page written to.
+
+    For that one do_huge_zero_wp_pmd() does not ask whether the VMA may have huge pages still.
+    """
+    if leaf is None:
+        base = index << PMD_SHIFT
+        if not thp_allowed(kernel, task.mm, vma) or vma.start > base or base + PMD_SIZE > vma.end:
+            return False
+    elif not (write and leaf.huge and leaf.state[0] == HUGE_ZERO):
         return False
     return not write or page_alloc.fits(kernel, task, ENTRIES)
 
