@@ -97,7 +97,8 @@ MIXES: Final[Mapping[str, Weights]] = {
     },
     "thp": {
         "tables_map": 12, "tables_touch": 20, "tables_unmap": 6, "tables_protect": 7, "folios_move": 12,
-        "folios_touch": 24, "folios_part": 20, "folios_advise": 14, "tables_lock": 2, "fork": 7, "exit": 5, "touch": 6, "munmap": 4, "given_up": 4,
+        "folios_touch": 24, "folios_part": 20, "folios_advise": 14, "tables_lock": 2, "fork": 7, "exit": 5, "touch": 6,
+        "munmap": 4, "given_up": 4,
     },
     "lazy": {
         "mmap_fixed": 10, "touch": 24, "given_up": 24, "fork": 8, "exit": 7, "mremap": 6, "munmap": 4, "mprotect": 3,
