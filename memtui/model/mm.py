@@ -1,8 +1,9 @@
 """One address space at one moment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+from memtui.model.record import field, record
 
 if TYPE_CHECKING:
     from memtui.model.file_cache import FileCache
@@ -55,7 +56,7 @@ COUNTER_NAMES: dict[str, str] = {
 """The kernel's spelling in /proc/PID/status -> the field of `MmCounters`, in the kernel's order."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class MmSnapshot:
     """The address space of the process in focus."""
 

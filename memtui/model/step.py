@@ -1,10 +1,10 @@
 """The steps of a simulation, as the step pane lists them."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from memtui.model.event import Event
+from memtui.model.record import record
 
 _PADDING: Final = re.compile(r"\)\s+= ")
 
@@ -37,7 +37,7 @@ class StepRecord(NamedTuple):
         return _PADDING.sub(") = ", self.text)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(frozen=True, slots=True, eq=False)
 class StepLog:
     """All steps known so far and where the cursor stands."""
 
@@ -48,5 +48,5 @@ class StepLog:
     without_effect: int = 0
     """Calls that were kept and shown, but that the simulator gives no effect."""
     title: str = ""
-    complete: bool = field(default=True)
+    complete: bool = True
     """False while steps that the model will make are not yet known, so that the total may still grow."""

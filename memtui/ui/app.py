@@ -1,6 +1,5 @@
 """The app: it holds the snapshot and asks the source, nothing more."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -14,6 +13,7 @@ from textual.worker import Worker
 
 from memtui.draw.fit import safe
 from memtui.model.errors import Cancelled, MemtuiError, ProcessGone
+from memtui.model.record import replace
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
@@ -214,7 +214,7 @@ class MemtuiApp(App[None]):
             looking: the picture could not be renewed: it is marked, and the same words are not said again.
         """
         if looking and self.snapshot is not None and self.snapshot.stale != error.what:
-            self.snapshot = dataclasses.replace(self.snapshot, stale=error.what)
+            self.snapshot = replace(self.snapshot, stale=error.what)
         words = safe(str(error))
         if not looking or words != self._said:
             severity: Literal["warning", "error"] = "warning" if isinstance(error, ProcessGone | Cancelled) else "error"
@@ -244,7 +244,7 @@ class MemtuiApp(App[None]):
     def _use_palette(self) -> None:
         """Textual takes a theme for a new one only if it has a new name."""
         name = f"{self.palette.name}/{self._generation}" if self._generation else self.palette.name
-        self.register_theme(dataclasses.replace(self.palette.textual(), name=name))
+        self.register_theme(self.palette.textual(name))
         self.theme = name
 
     def _say_problems(self) -> None:

@@ -38,15 +38,15 @@ class Palette(NamedTuple):
     own: Mapping[str, Style] = MappingProxyType({})
     """What the file says of each role that it has, without the background."""
 
-    def textual(self) -> Theme:
-        """What Textual's own widgets are coloured by."""
+    def textual(self, name: str) -> Theme:
+        """What Textual's own widgets are coloured by, under this name."""
 
         def colour(role: str) -> str:
             found = self.styles[role].color
             return found.get_truecolor().hex if found else self.foreground
 
         return Theme(
-            name=self.name,
+            name=name,
             primary=colour("key"),
             secondary=colour("text.dim"),
             accent=colour("key"),

@@ -84,7 +84,7 @@ def test_every_call_gives_what_libc_gives(driver: Path, mix: str):
 
 @pytest.mark.parametrize("tunables", TUNABLES, ids=str)
 def test_tunables(driver: Path, tunables: Tunables):
-    names = Tunables.__dataclass_fields__
+    names = Tunables.__slots__
     given = {name: getattr(tunables, name) for name in names if getattr(tunables, name) != getattr(Tunables(), name)}
     environ = {"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in given.items())}
     for seed in range(max(1, SEEDS // 8)):

@@ -58,7 +58,7 @@ def test_built_in_themes_are_whole_and_of_both_kinds(themes: Themes) -> None:
     for palette in themes.palettes.values():
         assert set(palette.own) == set(ROLES)
         assert set(palette.styles) == set(ROLES)
-        assert palette.textual().dark == palette.dark
+        assert palette.textual("a").dark == palette.dark
     assert themes.get(None).name == DEFAULT
 
 

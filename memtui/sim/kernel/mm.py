@@ -1,7 +1,6 @@
 """Models struct mm_struct (include/linux/mm_types.h, 6.18): one address space."""
 
-from dataclasses import dataclass, field
-
+from memtui.model.record import field, record
 from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP, VDSO
 from memtui.sim.kernel.page_table import PageTable
 from memtui.sim.kernel.swap_state import VmaReadahead
@@ -10,7 +9,7 @@ from memtui.sim.kernel.vma import Vma
 from memtui.sim.kernel.vma_tree import VmaTree
 
 
-@dataclass(slots=True, eq=False)
+@record(slots=True, eq=False)
 class Mm:
     """An address space. Addresses are bytes, sizes of counters pages."""
 

@@ -3,11 +3,11 @@
 Models mm/mmap.c, mm/vma.c, mm/huge_memory.c, arch/x86/kernel/sys_x86_64.c (6.18).
 """
 
-from dataclasses import dataclass, replace
 from errno import errorcode
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
+from memtui.model.record import record, replace
 from memtui.sim.kernel import free_area_cache, hugetlb
 from memtui.sim.kernel.mman import MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED
 from memtui.sim.kernel.outcome import Errno
@@ -30,7 +30,7 @@ WORD: Final = 1 << 64
 MAX_ERRNO: Final = 4095
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Wanted:
     """What is searched for."""
 

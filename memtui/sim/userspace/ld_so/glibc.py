@@ -1,11 +1,12 @@
 """What differs between builds and versions of glibc, as data."""
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
 
+from memtui.model.record import record, replace
 
-@dataclass(frozen=True, slots=True)
+
+@record(frozen=True, slots=True)
 class Glibc:
     """Sizes in bytes; the defaults are those of 2.36 for x86-64."""
 

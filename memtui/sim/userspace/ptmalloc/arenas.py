@@ -1,14 +1,13 @@
 """Which thread allocates from which arena (glibc 2.36, malloc/arena.c: arena_get2, reused_arena, free_list)."""
 
-from dataclasses import dataclass
-
+from memtui.model.record import record
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.heaps import Heaps, ThreadHeap
 from memtui.sim.userspace.ptmalloc.sizes import MALLOC_ALIGNMENT, SIZE_MAX, SIZE_SZ
 from memtui.sim.userspace.ptmalloc.tcache import Tcache
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class Thread:
     """What libc keeps for one thread of the program."""
 

@@ -18,7 +18,7 @@ _ALIASES: Final = {
     "MALLOC_ARENA_TEST": "arena_test",
 }
 _LIMITS: Final = {
-    **dict.fromkeys(Tunables.__dataclass_fields__, (0, SIZE_MAX)),
+    **dict.fromkeys(Tunables.__slots__, (0, SIZE_MAX)),
     "perturb": (0, 0xFF),
     "mmap_max": (0, (1 << 31) - 1),
     "arena_max": (1, SIZE_MAX),
