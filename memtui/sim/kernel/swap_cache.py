@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from memtui.sim.kernel.page_set import PageSet
+from memtui.sim.kernel.page_set import BLOCK, PageSet
 
 if TYPE_CHECKING:
     from memtui.sim.kernel.lru import LruRun, Lruvec
@@ -21,12 +21,24 @@ class SwapCache:
         """When pages were evicted."""
         self.readahead: set[int] = set()
         """Slots whose pages have PG_readahead: nobody asked for them yet."""
+        self._huge: set[int] = set()
+        """Clusters whose pages are one folio of 2 MiB, all of it in the cache."""
+
+    def add_huge(self, slot: int) -> None:
+        """The pages of the cluster that begins at `slot`, which are in the cache, are one folio."""
+        self._huge.add(slot // BLOCK)
+
+    def folio(self, slot: int) -> tuple[int, int]:
+        """First slot and size, pages, of the folio that the page of a slot belongs to."""
+        return (slot & -BLOCK, BLOCK) if slot // BLOCK in self._huge else (slot, 1)
 
     def forget(self, lruvec: "Lruvec", slot: int, count: int) -> None:
         """__delete_from_swap_cache(): the pages leave memory, or belong to somebody else now."""
         if not self.pages.count or not self.pages.discard(slot, count):
             return
         lruvec.cut(self, slot, slot + count)
+        if self._huge:
+            self._huge.difference_update(range(slot // BLOCK, (slot + count - 1) // BLOCK + 1))
         if self.readahead:
             self.readahead.difference_update(range(slot, slot + count))
 

@@ -8,7 +8,7 @@ Pages whose slots follow one another come back together, with the outcome that o
 import re
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PAGE_SHIFT
+from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.sim.kernel.page_leaf import ANON, ENTRIES, PMD_SHIFT, SWAP, Frame, table_of
 from memtui.sim.kernel.swap_read import read_slots, read_windows
 from memtui.sim.kernel.swap_state import VmaReadahead, vma_readahead, vma_window
@@ -69,6 +69,8 @@ class _SwapIn:
         if self._swap.synchronous:
             self._read_alone(entry, slot, count)
             return count
+        if self._map_folio(slot - entry):
+            return ENTRIES
         cached = self._swap.cache.pages.mask(slot, self._alike(count))
         end = cached.find(1 - cached[0])
         count = len(cached) if end < 0 else end
@@ -87,6 +89,26 @@ class _SwapIn:
     def _frees(self) -> bool:
         """Whether pages that are nobody else's leave the swap cache, however much of swap is taken."""
         return self._write or bool(self._vma.flags & VM_LOCKED)
+
+    def _map_folio(self, slot: int) -> bool:
+        """A folio of 2 MiB in the swap cache, from `slot` on, is mapped by one fault if the whole table lacks it.
+
+        It is no page of read-ahead, so that of it nothing is noted.
+        """
+        start = self._index << PMD_SHIFT
+        if (
+            self._swap.cache.folio(slot) != (slot, ENTRIES)
+            or not self._vma.start <= start <= self._vma.end - PMD_SIZE
+            or self._leaf.state.count(SWAP) < ENTRIES
+            or self._leaf.slots is None
+            or self._leaf.slots.at(0, ENTRIES) != (0, ENTRIES, slot, False)
+        ):
+            return False
+        self._count(found=1)
+        self._take_over(slot, 0, ENTRIES)
+        kept = self._keep_or_free(0, slot, ENTRIES)
+        self._swap.told.run(slot, ENTRIES, found=ENTRIES, kept=kept)
+        return True
 
     def _read_alone(self, entry: int, slot: int, count: int) -> None:
         """Past the swap cache: SWP_SYNCHRONOUS_IO, and nobody else refers to the slots."""

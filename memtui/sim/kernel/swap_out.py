@@ -48,7 +48,7 @@ def swap_out(kernel: "Kernel", rmap: "Rmap", leaf: "Leaf", low: int, high: int, 
                 evicted(kernel.lruvec, owner, at, at + count, workingset=workingset)
                 freed += count
             else:
-                kernel.swap.cache_written(slot, count)
+                kernel.swap.cache_written(slot, count, huge=huge and count == ENTRIES)
             first += count
         if first < last:
             return Out(first, freed, written)

@@ -181,11 +181,13 @@ class Swap:
         for cluster in range(slot // BLOCK, (slot + count - 1) // BLOCK + 1):
             self._sort(cluster, freed=True)
 
-    def cache_written(self, slot: int, count: int) -> None:
-        """Pages just unmapped and written out: until reclaim meets them again they stay in the cache."""
+    def cache_written(self, slot: int, count: int, *, huge: bool = False) -> None:
+        """Pages just unmapped and written out, `huge`: one folio; until reclaim meets them again they are in the cache."""
         self.kept.discard(slot, count)
         self.cache.pages.add(slot, count)
         self._kernel.lruvec.add(INACTIVE_ANON, self.cache, slot, slot + count, tail=True)
+        if huge:
+            self.cache.add_huge(slot)
 
     def unmapped(self, slot: int) -> None:
         """The last mapping of a page in the cache went; swap entries still refer to its slot."""

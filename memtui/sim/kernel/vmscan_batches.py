@@ -51,6 +51,8 @@ class Batches:
         run, written = lru.tail, None
         if run is None or batches < FEWEST:
             return Scanned()
+        if isinstance(run.owner, SwapCache) and run.owner.folio(run.low)[1] > 1:
+            return Scanned()  # a folio of 2 MiB is a batch of its own
         freeing = _ALWAYS if enough is None else -(-enough // batch)
         if isinstance(run.owner, SwapCache):
             if run.pages >= batch or run.pages == lru.size:

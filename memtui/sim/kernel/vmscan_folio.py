@@ -235,7 +235,7 @@ def _folio_end(owner: Owner, page: int) -> int:
     """`page`, or the end of the folio that it lies inside: folios are isolated whole."""
     if isinstance(owner, Leaf):
         return ENTRIES if owner.huge else page
-    return page if isinstance(owner, SwapCache) else sum(owner.pages.folio(page - 1))
+    return sum(owner.folio(page - 1) if isinstance(owner, SwapCache) else owner.pages.folio(page - 1))
 
 
 def _low(run: LruRun) -> int:

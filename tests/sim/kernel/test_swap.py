@@ -9,7 +9,7 @@ from memtui.sim.kernel.fork import sys_fork
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.madvise import sys_madvise
 from memtui.sim.kernel.memory import access
-from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_PAGEOUT
+from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_HUGEPAGE, MADV_PAGEOUT
 from memtui.sim.kernel.mmap import sys_mmap
 from memtui.sim.kernel.profile import EXACT
 from memtui.sim.kernel.task import Task
@@ -155,3 +155,49 @@ def test_clusters_are_filled_one_after_the_other():
     assert swap.alloc_huge() is None
     assert sum(count for _, count in swap.alloc(4096)) == 2047 - 64 - 512 + 5 - 600 - 512
     assert swap.free == 0
+
+
+def huge_out(device: str) -> World:
+    """Two folios of 2 MiB, just paged out."""
+    world = World(device)
+    world.base = sys_mmap(world.kernel, world.task, 0, 1024 * PAGE, 3, 0x22, -1, 0).value
+    world.advise(0, 1024, MADV_HUGEPAGE)
+    world.touch(0, 1024)
+    world.advise(0, 1024, MADV_PAGEOUT)
+    assert world.task.mm.swap_pages == 64 + 1024
+    return world
+
+
+def test_a_huge_folio_in_the_swap_cache_is_mapped_by_one_fault():
+    world = huge_out("ssd")
+    assert world.touch(5, write=False)[:2] == (1, 0)
+    assert world.task.mm.swap_pages == 64 + 512
+    assert world.figures == (64 + 1024, 64 + 1024, 512)
+    assert world.touch(512 + 7)[:2] == (1, 0)
+    assert world.task.mm.swap_pages == 64
+    assert world.figures == (64 + 512, 64 + 512, 512), "a write frees the slots"
+    assert world.touch(0, 1024)[:2] == (0, 0)
+
+
+def test_a_huge_folio_of_which_a_part_is_gone_comes_back_page_by_page():
+    world = huge_out("ssd")
+    world.advise(100, 1, MADV_DONTNEED)
+    assert world.touch(5, 3, write=False)[:2] == (3, 0)
+    assert world.touch(5, 3)[:2] == (0, 0)
+
+
+def test_a_huge_folio_that_left_the_swap_cache_is_read():
+    world = huge_out("ssd")
+    while world.kernel.swap.cache.pages.count:
+        assert try_to_free_pages(world.kernel)
+    assert world.touch(5, write=False)[1] == 1
+
+
+def test_reclaim_frees_a_huge_folio_of_the_swap_cache_whole():
+    world = huge_out("ssd")
+    sizes = {world.kernel.swap.cache.pages.count}
+    while world.kernel.swap.cache.pages.count:
+        assert try_to_free_pages(world.kernel)
+        sizes.add(world.kernel.swap.cache.pages.count)
+    assert {size for size in sizes if size >= 64} <= {64, 64 + 512, 64 + 1024}
+    assert min(sizes) == 0
