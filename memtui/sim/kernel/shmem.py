@@ -7,7 +7,7 @@ from memtui.sim.kernel.file_table import open_inode
 from memtui.sim.kernel.fs import SHMEM_DEV, Inode, OpenFile
 from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.overcommit import acct_memory, unacct_memory
-from memtui.sim.kernel.pagemap import add_pages
+from memtui.sim.kernel.pagemap import add_in_parts
 from memtui.sim.kernel.shmem_swap import swapin
 from memtui.sim.kernel.shmem_truncate import truncate_pages as truncate_pages
 
@@ -72,17 +72,16 @@ def allocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count: in
     Raises:
         Errno: ENOMEM by the overcommit rules; nothing was allocated then.
     """
-    swapin(kernel, task, inode, first, count)
-    missing = inode.pages.missing(first, count)
-    if missing and not inode.charged_whole:
-        acct_memory(kernel, task, task.mm, missing)
+    new = _absent(inode, first, count)
+    if new and not inode.charged_whole:
+        acct_memory(kernel, task, task.mm, sum(length for _, length in new))
     if write:
         inode.clean.discard(first, count)
-    elif missing:
-        for at, length in _absent(inode, first, count):
+    else:
+        for at, length in new:
             inode.clean.add(at, length)
     try:
-        add_pages(kernel, task, inode, first, count)
+        _fill(kernel, task, inode, first, first + count)
     except Fault:
         if not inode.charged_whole:
             made = zip(inode.pages.mask(first, count), inode.swapped.mask(first, count), strict=True)
@@ -101,13 +100,32 @@ def preallocate(kernel: "Kernel", task: "Task", inode: Inode, first: int, count:
     new = _absent(inode, first, count)
     allocate(kernel, task, inode, first, count)
     for at, length in new:
-        inode.fresh.add(at, length)
+        for low, here in inode.pages.runs(at, length):
+            inode.fresh.add(low, here)
+
+
+def _fill(kernel: "Kernel", task: "Task", inode: Inode, at: int, end: int) -> None:
+    """Pages [at, end) come into memory by ascending number; reclaim may take some that come later meanwhile.
+
+    Raises:
+        Fault: SIGKILL, the OOM killer took the task.
+    """
+    while at < end:
+        out, length = next(inode.swapped.runs(at, end - at), (end, 0)) if inode.swapped.count else (end, 0)
+        if out == at:
+            swapin(kernel, task, inode, at, length)
+            at += length
+            continue
+        for low, made in add_in_parts(kernel, task, inode, at, out - at):
+            at = low + made
+            if inode.swapped.missing(at, out - at) < out - at:
+                break
 
 
 def _absent(inode: Inode, first: int, count: int) -> list[tuple[int, int]]:
-    """What of a range is not in memory: first page and length of each run."""
+    """What of a range does not exist, in memory or on swap: first page and length of each run."""
     at, gaps = first, []
-    for low, length in inode.pages.runs(first, count):
+    for low, length in sorted((*inode.pages.runs(first, count), *inode.swapped.runs(first, count))):
         gaps.append((at, low - at))
         at = low + length
     gaps.append((at, first + count - at))

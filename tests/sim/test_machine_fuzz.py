@@ -1,0 +1,25 @@
+"""Random traces on random machines, and what they found; `python -m tests.sim.machine_fuzz` goes on for longer."""
+
+import pytest
+
+from memtui.scenarios.host import ScenarioHost
+from tests.sim.machine_fuzz import fuzz, runs
+
+FOUND = {
+    "what reclaim takes of shared memory while more of it is made comes back when its turn comes": (
+        'machine(ram=3000000, swap=3000000, swap_device="ssd", kernel="6.1", cache="warm")',
+        '[pid 1000] v2 = open("/dev/shm/d", O_RDWR|O_CREAT, 0644)',
+        "[pid 1000] fallocate(v2, 0, 1048576, 3371008)",
+        '[pid 1000] write(v2, "", 6291456)',
+    ),
+}
+
+
+@pytest.mark.parametrize("story", FOUND)
+def test_what_was_found(story: str):
+    assert runs(ScenarioHost(), list(FOUND[story])) == ""
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_step_raises_and_every_invariant_holds(seed: int):
+    assert fuzz(ScenarioHost(), f"suite-{seed}", 60) is None
