@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from memtui.model.errors import ParseError
 from memtui.model.host import Host
@@ -20,9 +20,11 @@ from memtui.sim.export import Exporter
 from memtui.sim.machine import Machine
 from memtui.sim.source import SimSource
 from memtui.sources import this_host
-from memtui.trace.line import Statement
 from memtui.trace.parser import parse, parse_line
 from tests.sim.machine_lines import Lines
+
+if TYPE_CHECKING:
+    from memtui.trace.line import Statement
 
 ENDING = 1 << 62
 COMPARED = ("meminfo", "sysctl", "zones", "vmstat", "swaps")
@@ -36,6 +38,13 @@ class Found(NamedTuple):
     lines: list[str]
     what: str
     """The exception, or the invariant."""
+
+
+def settled(host: Host) -> Host:
+    """The same machine at every look: others may change its settings meanwhile."""
+    facts = host.machine()
+    host.machine = lambda: facts  # type: ignore[method-assign]
+    return host
 
 
 class Series:
@@ -172,7 +181,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="print each line before it runs")
     parser.add_argument("--slow", type=float, default=10, help="report series of so many seconds of CPU (10)")
     options = parser.parse_args()
-    host = this_host() if options.host == "this" else ScenarioHost()
+    host = settled(this_host()) if options.host == "this" else ScenarioHost()
     began, number, kinds = time.monotonic(), options.seed, set[str]()
     while time.monotonic() - began < options.seconds:
         cpu = time.process_time()

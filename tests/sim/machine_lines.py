@@ -10,12 +10,49 @@ from memtui.sim.userspace.ptmalloc import PROFILES
 
 PAGE: Final = 4096
 KERNELS: Final = ("6.18", "6.18", "6.18", "6.17", "6.12", "6.6", "6.1", "5.15", "5.4", "4.18", "3.10", "2.6.32")
-_ADVICE: Final = (
-    "NORMAL RANDOM SEQUENTIAL WILLNEED DONTNEED DONTNEED FREE FREE REMOVE DONTFORK DOFORK MERGEABLE UNMERGEABLE HUGEPAGE HUGEPAGE "
-    "NOHUGEPAGE DONTDUMP DODUMP WIPEONFORK KEEPONFORK COLD PAGEOUT PAGEOUT POPULATE_READ POPULATE_WRITE DONTNEED_LOCKED "
-    "COLLAPSE GUARD_INSTALL GUARD_REMOVE HWPOISON"
-).split()
-_FILES: Final = ("/data/a", "/data/b", "/tmp/c", "/dev/shm/d", "/demo/hello", "/dev/zero", "/proc/self/maps", "/bin/true")
+_ADVICE: Final = [
+    "NORMAL",
+    "RANDOM",
+    "SEQUENTIAL",
+    "WILLNEED",
+    "DONTNEED",
+    "DONTNEED",
+    "FREE",
+    "FREE",
+    "REMOVE",
+    "DONTFORK",
+    "DOFORK",
+    "MERGEABLE",
+    "UNMERGEABLE",
+    "HUGEPAGE",
+    "HUGEPAGE",
+    "NOHUGEPAGE",
+    "DONTDUMP",
+    "DODUMP",
+    "WIPEONFORK",
+    "KEEPONFORK",
+    "COLD",
+    "PAGEOUT",
+    "PAGEOUT",
+    "POPULATE_READ",
+    "POPULATE_WRITE",
+    "DONTNEED_LOCKED",
+    "COLLAPSE",
+    "GUARD_INSTALL",
+    "GUARD_REMOVE",
+    "HWPOISON",
+]
+_FILES: Final = (
+    "/data/a",
+    "/data/b",
+    "/tmp/c",
+    "/dev/shm/d",
+    "/demo/hello",
+    "/dev/zero",
+    "/proc/self/maps",
+    "/bin/true",
+)
+_RESOURCES: Final = ("AS", "DATA", "STACK", "MEMLOCK")
 _SYSCTLS: Final = {
     "swappiness": (0, 1, 60, 100, 150, 200, 201),
     "overcommit_memory": (0, 0, 1, 2),
@@ -63,7 +100,9 @@ class Lines:
     def machine(self) -> str:
         """The first line: mostly small machines, whose memory is short."""
         pick = self.chance.choice
-        self.ram = pick((pick((1 << 20, 2 << 20, 3_000_000)), 4 << 20, 8 << 20, 16 << 20, 24 << 20, 64 << 20, 1 << 30, 16 << 30))
+        self.ram = pick(
+            (pick((1 << 20, 2 << 20, 3_000_000)), 4 << 20, 8 << 20, 16 << 20, 24 << 20, 64 << 20, 1 << 30, 16 << 30)
+        )
         swap = pick((0, 64 << 10, self.ram // 4, self.ram, self.ram, 4 * self.ram))
         options = [f"ram={self.ram}", f"swap={swap}"]
         some = {
@@ -78,7 +117,9 @@ class Lines:
             "pkeys": str(pick((0, 1))),
         }
         usual = ("swap_device", "kernel", "cache")
-        options += [f"{key}={value}" for key, value in some.items() if self.chance.random() < (0.8 if key in usual else 0.15)]
+        options += [
+            f"{key}={value}" for key, value in some.items() if self.chance.random() < (0.8 if key in usual else 0.15)
+        ]
         return f"machine({', '.join(options)})"
 
     def line(self, pids: list[int], new: int) -> str:
@@ -123,7 +164,9 @@ class Lines:
         """Start and length of a part of something mapped, seldom of nothing."""
         chance = self.chance
         if not self._regions or chance.random() < 0.02:
-            return chance.choice(("0", "0x10000", "0x7ffffffde000", "0x555555558000", "-4096")), chance.choice((0, 4096, 1 << 47))
+            return chance.choice(("0", "0x10000", "0x7ffffffde000", "0x555555558000", "-4096")), chance.choice(
+                (0, 4096, 1 << 47)
+            )
         region = chance.choice(self._regions[-6:] if chance.random() < 0.7 else self._regions)
         kind, size = chance.random(), region.size
         if kind < 0.35:
@@ -137,9 +180,19 @@ class Lines:
 
     def _map(self) -> str:
         chance = self.chance
-        size, prot = self._size(), chance.choice(("PROT_READ|PROT_WRITE",) * 5 + ("PROT_READ", "PROT_NONE", "PROT_READ|PROT_WRITE|PROT_EXEC"))
+        size, prot = (
+            self._size(),
+            chance.choice(("PROT_READ|PROT_WRITE",) * 5 + ("PROT_READ", "PROT_NONE", "PROT_READ|PROT_WRITE|PROT_EXEC")),
+        )
         flags = [chance.choice(("MAP_PRIVATE", "MAP_PRIVATE", "MAP_SHARED"))]
-        for flag, odds in (("MAP_NORESERVE", 0.1), ("MAP_POPULATE", 0.15), ("MAP_LOCKED", 0.04), ("MAP_GROWSDOWN", 0.03), ("MAP_32BIT", 0.03), ("MAP_STACK", 0.03)):
+        for flag, odds in (
+            ("MAP_NORESERVE", 0.1),
+            ("MAP_POPULATE", 0.15),
+            ("MAP_LOCKED", 0.04),
+            ("MAP_GROWSDOWN", 0.03),
+            ("MAP_32BIT", 0.03),
+            ("MAP_STACK", 0.03),
+        ):
             flags += [flag] * (chance.random() < odds)
         address, fd, offset = "NULL", "-1", 0
         if chance.random() < 0.12:
@@ -165,12 +218,22 @@ class Lines:
         start, length = self._part()
         call = self.chance.choice(
             (
-                "munmap({0}, {1})", "munmap({0}, {1})", "mprotect({0}, {1}, PROT_READ)", "mprotect({0}, {1}, PROT_READ|PROT_WRITE)",
-                "mprotect({0}, {1}, PROT_READ|PROT_WRITE)", "mprotect({0}, {1}, PROT_NONE)", "mlock({0}, {1})", "mlock2({0}, {1}, MLOCK_ONFAULT)",
-                "munlock({0}, {1})", "munlock({0}, {1})", "msync({0}, {1}, MS_SYNC)", "msync({0}, {1}, MS_ASYNC)", "mincore({0}, {1}, NULL)",
+                "munmap({0}, {1})",
+                "munmap({0}, {1})",
+                "mprotect({0}, {1}, PROT_READ)",
+                "mprotect({0}, {1}, PROT_READ|PROT_WRITE)",
+                "mprotect({0}, {1}, PROT_READ|PROT_WRITE)",
+                "mprotect({0}, {1}, PROT_NONE)",
+                "mlock({0}, {1})",
+                "mlock2({0}, {1}, MLOCK_ONFAULT)",
+                "munlock({0}, {1})",
+                "munlock({0}, {1})",
+                "msync({0}, {1}, MS_SYNC)",
+                "msync({0}, {1}, MS_ASYNC)",
+                "mincore({0}, {1}, NULL)",
                 "mseal({0}, {1}, 0)" if self.chance.random() < 0.1 else "mincore({0}, {1}, NULL)",
             )
-        )  # fmt: skip
+        )
         return call.format(start, length)
 
     def _move(self) -> str:
@@ -181,12 +244,21 @@ class Lines:
             size = chance.choice((length, length * 2, length + PAGE, max(length - PAGE, PAGE), PAGE))
             line = self._bound(f"mremap({start}, {length}, {size}, MREMAP_MAYMOVE)")
         elif kind < 0.45:
-            size, line = length, self._bound(f"mremap({start}, {length}, {length}, MREMAP_MAYMOVE|MREMAP_DONTUNMAP, NULL)")
+            size, line = (
+                length,
+                self._bound(f"mremap({start}, {length}, {length}, MREMAP_MAYMOVE|MREMAP_DONTUNMAP, NULL)"),
+            )
         elif kind < 0.55:
             size, line = length, self._bound(f"mremap({start}, 0, {length}, MREMAP_MAYMOVE)")
         else:
             target, _ = self._part()
-            target = chance.choice((target, f"0x{chance.randrange(1, 64) << 24:x}", f"0x{(chance.randrange(1, 64) << 24) + chance.randrange(512) * PAGE:x}"))
+            target = chance.choice(
+                (
+                    target,
+                    f"0x{chance.randrange(1, 64) << 24:x}",
+                    f"0x{(chance.randrange(1, 64) << 24) + chance.randrange(512) * PAGE:x}",
+                )
+            )
             size = chance.choice((length, length, length + PAGE, PAGE))
             line = self._bound(f"mremap({start}, {length}, {size}, MREMAP_MAYMOVE|MREMAP_FIXED, {target})")
         self._regions.append(Region(self._last, size))
@@ -198,12 +270,18 @@ class Lines:
         line = self._bound(
             chance.choice(
                 (
-                    f'open("{path}", O_RDWR|O_CREAT, 0644)', f'open("{path}", O_RDWR|O_CREAT, 0644)', f'open("{path}", O_RDONLY)',
-                    f'openat(AT_FDCWD, "{path}", O_RDWR|O_CREAT|O_TRUNC, 0600)', f'creat("{path}", 0600)', 'memfd_create("m", 0)',
-                    'memfd_create("m", MFD_ALLOW_SEALING)', 'shm_open("/d", O_RDWR|O_CREAT, 0600)', 'open("/data/archive", O_RDONLY)',
+                    f'open("{path}", O_RDWR|O_CREAT, 0644)',
+                    f'open("{path}", O_RDWR|O_CREAT, 0644)',
+                    f'open("{path}", O_RDONLY)',
+                    f'openat(AT_FDCWD, "{path}", O_RDWR|O_CREAT|O_TRUNC, 0600)',
+                    f'creat("{path}", 0600)',
+                    'memfd_create("m", 0)',
+                    'memfd_create("m", MFD_ALLOW_SEALING)',
+                    'shm_open("/d", O_RDWR|O_CREAT, 0600)',
+                    'open("/data/archive", O_RDONLY)',
                 )
             )
-        )  # fmt: skip
+        )
         self._files.append(self._last)
         return line
 
@@ -213,15 +291,32 @@ class Lines:
         size, at = self._size(), chance.choice((0, 0, 4096, 10_000, 1 << 20, 1 << 21))
         call = chance.choice(
             (
-                'read({0}, "", {1})', 'read({0}, "", {1})', 'write({0}, "", {1})', 'write({0}, "", {1})', 'pread64({0}, "", {1}, {2})',
-                'pwrite64({0}, "", {1}, {2})', "lseek({0}, {2}, SEEK_SET)", "ftruncate({0}, {1})", "ftruncate({0}, {2})", "fsync({0})",
-                "fallocate({0}, 0, {2}, {1})", "fallocate({0}, FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE, {2}, {1})",
-                "fallocate({0}, FALLOC_FL_ZERO_RANGE, {2}, {1})", "fallocate({0}, FALLOC_FL_COLLAPSE_RANGE, {2}, 65536)",
-                "fallocate({0}, FALLOC_FL_INSERT_RANGE, {2}, 65536)", "fadvise64({0}, {2}, {1}, POSIX_FADV_DONTNEED)",
-                "fadvise64({0}, {2}, {1}, POSIX_FADV_WILLNEED)", "fadvise64({0}, {2}, {1}, POSIX_FADV_RANDOM)", "close({0})", "dup2({0}, 9)",
-                "fcntl({0}, F_ADD_SEALS, F_SEAL_WRITE|F_SEAL_SHRINK)", "sync()", f'unlink("{chance.choice(_FILES[:4])}")', 'shm_unlink("/d")',
+                'read({0}, "", {1})',
+                'read({0}, "", {1})',
+                'write({0}, "", {1})',
+                'write({0}, "", {1})',
+                'pread64({0}, "", {1}, {2})',
+                'pwrite64({0}, "", {1}, {2})',
+                "lseek({0}, {2}, SEEK_SET)",
+                "ftruncate({0}, {1})",
+                "ftruncate({0}, {2})",
+                "fsync({0})",
+                "fallocate({0}, 0, {2}, {1})",
+                "fallocate({0}, FALLOC_FL_KEEP_SIZE|FALLOC_FL_PUNCH_HOLE, {2}, {1})",
+                "fallocate({0}, FALLOC_FL_ZERO_RANGE, {2}, {1})",
+                "fallocate({0}, FALLOC_FL_COLLAPSE_RANGE, {2}, 65536)",
+                "fallocate({0}, FALLOC_FL_INSERT_RANGE, {2}, 65536)",
+                "fadvise64({0}, {2}, {1}, POSIX_FADV_DONTNEED)",
+                "fadvise64({0}, {2}, {1}, POSIX_FADV_WILLNEED)",
+                "fadvise64({0}, {2}, {1}, POSIX_FADV_RANDOM)",
+                "close({0})",
+                "dup2({0}, 9)",
+                "fcntl({0}, F_ADD_SEALS, F_SEAL_WRITE|F_SEAL_SHRINK)",
+                "sync()",
+                f'unlink("{chance.choice(_FILES[:4])}")',
+                'shm_unlink("/d")',
             )
-        )  # fmt: skip
+        )
         return call.format(fd, size, at)
 
     def _shm(self) -> str:
@@ -236,25 +331,46 @@ class Lines:
             self._regions.append(Region(self._last, chance.choice((PAGE, 1 << 20))))
             return line
         region = chance.choice(self._regions).name if self._regions else "0"
-        return chance.choice((f"shmctl({segment}, IPC_RMID, NULL)", f"shmctl({segment}, SHM_LOCK, NULL)", f"shmctl({segment}, SHM_UNLOCK, NULL)", f"shmdt({region})"))
+        return chance.choice(
+            (
+                f"shmctl({segment}, IPC_RMID, NULL)",
+                f"shmctl({segment}, SHM_LOCK, NULL)",
+                f"shmctl({segment}, SHM_UNLOCK, NULL)",
+                f"shmdt({region})",
+            )
+        )
 
     def _fork(self) -> str:
-        flags = ("SIGCHLD", "CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD", "CLONE_VM|SIGCHLD", "CLONE_VM|CLONE_VFORK|SIGCHLD")
+        flags = (
+            "SIGCHLD",
+            "CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD",
+            "CLONE_VM|SIGCHLD",
+            "CLONE_VM|CLONE_VFORK|SIGCHLD",
+        )
         clones = [f"clone(child_stack=NULL, flags={flag})" for flag in flags]
         return f"{self.chance.choice(('fork()', 'fork()', 'fork()', 'vfork()', *clones))} = NEW"
 
     def _end(self) -> str:
         return self.chance.choice(
             (
-                "exit_group(0)", "exit(0)", "+++ killed by SIGKILL +++", 'execve("/demo/hello", ["hello"], 0)',
-                'execve("/demo/linked", ["linked"], 0)', 'execve("/bin/true", ["true"], 0)', "--- SIGCHLD {si_signo=SIGCHLD} ---",
+                "exit_group(0)",
+                "exit(0)",
+                "+++ killed by SIGKILL +++",
+                'execve("/demo/hello", ["hello"], 0)',
+                'execve("/demo/linked", ["linked"], 0)',
+                'execve("/bin/true", ["true"], 0)',
+                "--- SIGCHLD {si_signo=SIGCHLD} ---",
             )
-        )  # fmt: skip
+        )
 
     def _admin(self) -> str:
         chance = self.chance
         if chance.random() < 0.3:
-            return "echo 3 > /proc/sys/vm/drop_caches" if chance.random() < 0.6 else f"echo {chance.choice((-1000, -500, 0, 10, 1000))} > /proc/PID/oom_score_adj"
+            return (
+                "echo 3 > /proc/sys/vm/drop_caches"
+                if chance.random() < 0.6
+                else f"echo {chance.choice((-1000, -500, 0, 10, 1000))} > /proc/PID/oom_score_adj"
+            )
         name = chance.choice(list(_SYSCTLS))
         return f"echo {chance.choice(_SYSCTLS[name])} > /proc/sys/vm/{name}"
 
@@ -267,17 +383,23 @@ class Lines:
         limit = chance.choice(("max", size // 2, size // 4, size // 16, 65536, 0))
         return chance.choice(
             (
-                f"echo PID > {group}/cgroup.procs", f"echo PID > {group}/cgroup.procs", f"echo {limit} > {group}/memory.max",
-                f"echo {limit} > {group}/memory.limit_in_bytes", f"echo {limit} > {group}/memory.swap.max",
-                f"echo {chance.choice((0, 60, 200))} > {group}/memory.swappiness", f"echo {chance.choice((0, 1))} > {group}/memory.oom.group",
+                f"echo PID > {group}/cgroup.procs",
+                f"echo PID > {group}/cgroup.procs",
+                f"echo {limit} > {group}/memory.max",
+                f"echo {limit} > {group}/memory.limit_in_bytes",
+                f"echo {limit} > {group}/memory.swap.max",
+                f"echo {chance.choice((0, 60, 200))} > {group}/memory.swappiness",
+                f"echo {chance.choice((0, 1))} > {group}/memory.oom.group",
             )
-        )  # fmt: skip
+        )
 
     def _allocate(self) -> str:
         chance = self.chance
         size = chance.choice((1, 24, 100, 1000, 5000, 100_000, 200_000, self._size()))
         if not self._blocks or chance.random() < 0.4:
-            line = self._bound(chance.choice((f"malloc({size})", f"malloc({size})", f"calloc(3, {size})", f"memalign(4096, {size})")))
+            line = self._bound(
+                chance.choice((f"malloc({size})", f"malloc({size})", f"calloc(3, {size})", f"memalign(4096, {size})"))
+            )
             self._blocks.append(self._last)
             self._regions += [Region(self._last, size)] * (size >= PAGE)
             return line
@@ -291,21 +413,45 @@ class Lines:
     def _rest(self) -> str:
         chance = self.chance
         start, length = self._part()
-        limit = chance.choice((65536, 1 << 20, 16 << 20, 1 << 40))
+        limit, resource = chance.choice((65536, 1 << 20, 16 << 20, 1 << 40)), chance.choice(_RESOURCES)
         return chance.choice(
             (
-                "kswapd()", "kswapd()", f"brk({chance.choice(('NULL', '0x555555600000', '0x555555580000', '0x555556000000', start))})",
-                f"prlimit64(0, {chance.choice(('RLIMIT_AS', 'RLIMIT_DATA', 'RLIMIT_STACK', 'RLIMIT_MEMLOCK'))}, {{rlim_cur={limit}, rlim_max={limit}}}, NULL)",
-                "sleep(31)", "burn(1)", "nice(5)", "setuid(1000)" if chance.random() < 0.2 else "sleep(1)", "mlockall(MCL_CURRENT)", "mlockall(MCL_CURRENT|MCL_FUTURE|MCL_ONFAULT)",
-                "munlockall()", 'prctl(PR_SET_NAME, "x")', f"touch(0x7fffff{chance.randrange(128, 255):x}0000, 4096, WRITE)",
-                f"remap_file_pages({start}, {length}, 0, {chance.randrange(8)}, 0)", f"pkey_mprotect({start}, {length}, PROT_READ|PROT_WRITE, 1)",
-                "pkey_alloc(0, 0)", f'prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, {start}, {length}, "n")', "touch(0xffffffffff600000, 1, EXEC)",
+                "kswapd()",
+                "kswapd()",
+                f"brk({chance.choice(('NULL', '0x555555600000', '0x555555580000', '0x555556000000', start))})",
+                f"prlimit64(0, RLIMIT_{resource}, {{rlim_cur={limit}, rlim_max={limit}}}, NULL)",
+                "sleep(31)",
+                "burn(1)",
+                "nice(5)",
+                "setuid(1000)" if chance.random() < 0.2 else "sleep(1)",
+                "mlockall(MCL_CURRENT)",
+                "mlockall(MCL_CURRENT|MCL_FUTURE|MCL_ONFAULT)",
+                "munlockall()",
+                'prctl(PR_SET_NAME, "x")',
+                f"touch(0x7fffff{chance.randrange(128, 255):x}0000, 4096, WRITE)",
+                f"remap_file_pages({start}, {length}, 0, {chance.randrange(8)}, 0)",
+                f"pkey_mprotect({start}, {length}, PROT_READ|PROT_WRITE, 1)",
+                "pkey_alloc(0, 0)",
+                f'prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, {start}, {length}, "n")',
+                "touch(0xffffffffff600000, 1, EXEC)",
             )
-        )  # fmt: skip
+        )
 
 
 _KINDS: Final[tuple[tuple[Callable[[Lines], str], float], ...]] = (
-    (Lines._map, 14), (Lines._touch, 22), (Lines._advise, 9), (Lines._ranged, 9), (Lines._move, 6), (Lines._open, 4), (Lines._use_file, 10),
-    (Lines._shm, 4), (Lines._fork, 4), (Lines._end, 2), (Lines._admin, 3), (Lines._group, 4), (Lines._allocate, 3), (Lines._rest, 4),
-)  # fmt: skip
+    (Lines._map, 14),
+    (Lines._touch, 22),
+    (Lines._advise, 9),
+    (Lines._ranged, 9),
+    (Lines._move, 6),
+    (Lines._open, 4),
+    (Lines._use_file, 10),
+    (Lines._shm, 4),
+    (Lines._fork, 4),
+    (Lines._end, 2),
+    (Lines._admin, 3),
+    (Lines._group, 4),
+    (Lines._allocate, 3),
+    (Lines._rest, 4),
+)
 """How each kind of line is made, and how often; each series has its own taste besides."""

@@ -101,6 +101,19 @@ def room(kernel: "Kernel", task: "Task") -> int | None:
     return max(group.limit - usage(kernel, group), 0)
 
 
+def file_room(kernel: "Kernel", task: "Task") -> int | None:
+    """Pages that a task's group could take and keep if it gave up its page cache for them; None: there is no limit.
+
+    Reclaim takes a batch more than is needed, at most.
+    """
+    left = room(kernel, task)
+    if left is None:
+        return None
+    group = group_of(kernel, task)
+    cached = sum(inode.pages.count for inode in kernel.inodes if inode.memcg is group and not inode.shmem)
+    return max(left + cached - _BATCH, 0)
+
+
 def try_charge(kernel: "Kernel", task: "Task", pages: int) -> int:
     """try_charge_memcg(): how many of `pages` the task may take now, after reclaim and kills if need be.
 

@@ -160,5 +160,5 @@ def _give_back(zones: list[Zone], pages: int) -> None:
 
 
 def room(kernel: "Kernel", mark: str) -> int:
-    """Pages that can be taken before no zone is above the watermark "min" or "low"; as of the last recount."""
+    """Pages that can be taken before no zone is above the watermark "min", "low" or "high"; as of the last recount."""
     return sum(zone.above(getattr(zone, mark)) for zone in kernel.zones)

@@ -5,6 +5,9 @@ A window belongs to the open file; the mark whose use makes the kernel read the 
 
 from typing import TYPE_CHECKING, Final
 
+from memtui.sim.kernel import memcontrol
+from memtui.sim.kernel.lru import ACTIVE_FILE, INACTIVE_FILE
+from memtui.sim.kernel.mmzone import room
 from memtui.sim.kernel.page_set import MAX_ORDER
 from memtui.sim.kernel.pagemap import add_pages, get_folio, max_order
 from memtui.sim.kernel.vm_flags import VM_EXEC, VM_HUGEPAGE, VM_RAND_READ, VM_SEQ_READ
@@ -157,7 +160,7 @@ def _submit_window(kernel: "Kernel", task: "Task", file: "OpenFile") -> None:
         file.ra_order = 0
         _submit(kernel, task, file, index, size, file.ra_async_size)
         return
-    limit = min(inode.size_pages - 1, index + size - 1)
+    limit = min(inode.size_pages, index + min(size, _obtainable(kernel, task))) - 1
     mark = index + size - file.ra_async_size
     most = file.ra_order = min(MAX_ORDER, file.ra_order, max(size, 1).bit_length() - 1)
     while index <= limit:
@@ -194,13 +197,25 @@ def _submit(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count:
         return
     mark = first + count - ahead
     new = mark not in file.inode.pages
-    _read_in(kernel, task, file, first, count)
-    if ahead and ahead <= count and new:
+    read = min(count, _obtainable(kernel, task))
+    _read_in(kernel, task, file, first, read)
+    if ahead and ahead <= count and new and mark < first + read:
         file.inode.pages.readahead.add(mark)
 
 
 def _read_in(kernel: "Kernel", task: "Task", file: "OpenFile", first: int, count: int) -> None:
     kernel.vmevents["pgpgin"] += 4 * add_pages(kernel, task, file.inode, first, count)
+
+
+def _obtainable(kernel: "Kernel", task: "Task") -> int:
+    """Pages that can be had for a window: its own are locked until they are read, so reclaim takes others only.
+
+    Where there is no page, page_cache_ra_unbounded() stops.
+    """
+    lruvec = kernel.lruvec
+    pages = room(kernel, "high") + lruvec.size(INACTIVE_FILE) + lruvec.size(ACTIVE_FILE)
+    charged = memcontrol.file_room(kernel, task)
+    return pages if charged is None else min(pages, charged)
 
 
 def _init_size(wanted: int, most: int) -> int:

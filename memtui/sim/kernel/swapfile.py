@@ -182,7 +182,7 @@ class Swap:
             self._sort(cluster, freed=True)
 
     def cache_written(self, slot: int, count: int, *, huge: bool = False) -> None:
-        """Pages just unmapped and written out, `huge`: one folio; until reclaim meets them again they are in the cache."""
+        """Pages just unmapped and written out, `huge`: one folio; they stay in the cache until reclaim comes again."""
         self.kept.discard(slot, count)
         self.cache.pages.add(slot, count)
         self._kernel.lruvec.add(INACTIVE_ANON, self.cache, slot, slot + count, tail=True)

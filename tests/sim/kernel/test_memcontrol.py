@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -200,3 +201,33 @@ def test_folios_of_files_are_referenced_and_reclaimed_whole():
         cached.append([at for at in range(8) if inode and 512 - inode.pages.missing(at * 512, 512) in range(1, 513)])
         assert inode is None or inode.pages.count == 512 * len(cached[-1])
     assert cached[-4:] == [[0, 1, 2, 3, 4, 5, 6, 7], [0, 2, 4, 6, 7], [0, 2, 4, 6], [4, 6]]
+
+
+class WideReadahead(ScenarioHost):
+    """A disk that is read 8 MiB ahead."""
+
+    def machine(self) -> MachineFacts:
+        return replace(super().machine(), read_ahead_kb=8192)
+
+
+@pytest.mark.parametrize(
+    "small",
+    [
+        ["machine(ram=4M, swap=0)"],
+        [
+            "machine(ram=1G, swap=0)",
+            'mkdir("/sys/fs/cgroup/g", 0755)',
+            "echo 0 > /sys/fs/cgroup/g/cgroup.procs",
+            "echo 2M > /sys/fs/cgroup/g/memory.max",
+        ],
+    ],
+    ids=["machine", "group"],
+)
+def test_read_ahead_stops_before_it_would_push_out_what_it_reads(small: list[str]):
+    read = ['fd = open("/data/f", O_RDWR|O_CREAT, 0644)', "ftruncate(fd, 32M)", 'read(fd, "", 32M)']
+    program = list(parse("\n".join([*small, *read])).statements)
+    machine = Machine(WideReadahead(), program)
+    for _ in program:
+        machine.step()
+        machine.check()
+    assert machine.world.kernel.vmevents["pgpgin"] == 32 << 10
