@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def spaces_of(kernel: "Kernel") -> "list[Mm]":
     """Every address space once, in the order of the tasks."""
-    return list(dict.fromkeys([task.mm for task in kernel.tasks.values()]))
+    spaces = [task.mm for task in kernel.tasks.values()]
+    return spaces if len(spaces) < 2 else list(dict.fromkeys(spaces))
 
 
 def locked_elsewhere(kernel: "Kernel", mm: "Mm") -> "set[Frame]":

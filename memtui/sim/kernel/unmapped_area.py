@@ -4,10 +4,9 @@ Models mm/mmap.c, mm/vma.c, mm/huge_memory.c, arch/x86/kernel/sys_x86_64.c (6.18
 """
 
 from errno import errorcode
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memtui.model.address import PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
-from memtui.model.record import record, replace
 from memtui.sim.kernel import free_area_cache, hugetlb
 from memtui.sim.kernel.mman import MAP_32BIT, MAP_ABOVE4G, MAP_FIXED, MAP_SHARED
 from memtui.sim.kernel.outcome import Errno
@@ -30,8 +29,7 @@ WORD: Final = 1 << 64
 MAX_ERRNO: Final = 4095
 
 
-@record(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What is searched for."""
 
     addr: int
@@ -54,7 +52,7 @@ def get_unmapped_area(kernel: "Kernel", task: "Task", wanted: Wanted) -> int:
     if length > TASK_SIZE:
         raise Errno("ENOMEM", "longer than the user address space")
     addr = hugetlb.check_place(wanted.file, wanted.addr, length, fixed=bool(wanted.flags & MAP_FIXED))
-    addr = _search(kernel, task.mm, replace(wanted, addr=addr))
+    addr = _search(kernel, task.mm, wanted if addr == wanted.addr else wanted._replace(addr=addr))
     if addr >= WORD - MAX_ERRNO:
         raise Errno(errorcode.get(WORD - addr, str(WORD - addr)), "the kernel takes such a fixed address for an errno")
     if addr > TASK_SIZE - length:

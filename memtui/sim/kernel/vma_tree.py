@@ -15,8 +15,6 @@ from memtui.sim.kernel.vma import Vma
 
 LOAD: Final = 128
 """VMAs a block after it was halved."""
-UNKNOWN: Final = 1 << 64
-"""The bound of a block that nobody looked into: larger than any hole."""
 
 
 class Gap(NamedTuple):
@@ -30,17 +28,13 @@ class Gap(NamedTuple):
 class _Block:
     __slots__ = ("ends", "holes", "starts", "vmas")
 
-    def __init__(self, vmas: list[Vma]) -> None:
+    def __init__(self, vmas: list[Vma], below: int) -> None:
+        """`below` is the end of the block before."""
         self.vmas = vmas
         self.starts = [vma.start for vma in vmas]
         self.ends = [vma.end for vma in vmas]
-        self.holes: list[int] = []
-        """Free bytes in front of each VMA; empty: not known since something changed."""
-
-    def widest(self, below: int) -> int:
-        """The largest hole in front of one of its VMAs; `below` is the end of the block before."""
-        self.holes = list(map(sub, self.starts, [below, *self.ends]))
-        return max(self.holes)
+        self.holes: list[int] = list(map(sub, self.starts, [below, *self.ends]))
+        """Free bytes in front of each VMA."""
 
 
 class VmaTree:
@@ -53,9 +47,11 @@ class VmaTree:
         self._fill(list(vmas))
 
     def _fill(self, ordered: list[Vma]) -> None:
-        self._blocks = [_Block(ordered[at : at + LOAD]) for at in range(0, len(ordered), LOAD)]
+        self._blocks: list[_Block] = []
+        for at in range(0, len(ordered), LOAD):
+            self._blocks.append(_Block(ordered[at : at + LOAD], self._end_before(len(self._blocks))))
         self._heads = [block.starts[0] for block in self._blocks]
-        self._gaps = [UNKNOWN] * len(self._blocks)
+        self._gaps: list[int] = [max(block.holes) for block in self._blocks]
         """Of each block: no hole in front of one of its VMAs is larger."""
         self._len = len(ordered)
         self._cursor = 0
@@ -123,9 +119,9 @@ class VmaTree:
         heads = self._heads
         self._len += 1
         if not heads:
-            self._blocks.append(_Block([vma]))
+            self._blocks.append(_Block([vma], 0))
             heads.append(vma.start)
-            self._gaps.append(UNKNOWN)
+            self._gaps.append(vma.start)
             return
         at = max(self._block_of(vma.start), 0)
         block = self._blocks[at]
@@ -133,6 +129,7 @@ class VmaTree:
         block.vmas.insert(index, vma)
         block.starts.insert(index, vma.start)
         block.ends.insert(index, vma.end)
+        block.holes.insert(index, 0)
         heads[at] = block.starts[0]
         self._touched(at, index)
         self._touched(at, index + 1)
@@ -144,7 +141,7 @@ class VmaTree:
         self._found = None
         at, index = self._place(vma)
         block = self._blocks[at]
-        del block.vmas[index], block.starts[index], block.ends[index]
+        del block.vmas[index], block.starts[index], block.ends[index], block.holes[index]
         self._len -= 1
         if block.vmas:
             self._heads[at] = block.starts[0]
@@ -188,7 +185,7 @@ class VmaTree:
     def lowest_gap(self, length: int, floor: int, ceiling: int) -> Gap | None:
         """mas_empty_area(): the lowest free range of at least `length` bytes inside [floor, ceiling)."""
         for at in range(max(bisect_right(self._heads, floor) - 1, 0), len(self._blocks)):
-            if self._gap_of(at) >= length:
+            if self._has_gap(at, length):
                 block, below = self._blocks[at], self._end_before(at)
                 for index in range(bisect_right(block.ends, floor), len(block.vmas)):
                     start = max(block.ends[index - 1] if index else below, floor)
@@ -211,7 +208,7 @@ class VmaTree:
                 last = end
                 count += 1
             holes = list(map(sub, block.starts, [below, *block.ends]))
-            if head != block.starts[0] or gap < max(holes) or block.holes not in ([], holes):
+            if head != block.starts[0] or gap < max(holes) or block.holes != holes:
                 found.append(f"the block at {head:#x} remembers a wrong start or gap")
         return found if count == self._len else [*found, f"{count} VMAs, but {self._len} remembered"]
 
@@ -241,33 +238,34 @@ class VmaTree:
     def _touched(self, at: int, index: int) -> None:
         """The hole in front of the VMA at `index` of block `at`, or of the next block's first one, is another now."""
         block = self._blocks[at]
-        block.holes = []
-        if index < len(block.starts):
-            hole = block.starts[index] - (block.ends[index - 1] if index else self._end_before(at))
-        else:
-            at += 1
+        if index == len(block.starts):
+            at, index = at + 1, 0
             if at == len(self._blocks):
                 return
             block = self._blocks[at]
-            block.holes = []
-            hole = block.starts[0] - self._end_before(at)
+        hole = block.starts[index] - (block.ends[index - 1] if index else self._end_before(at))
+        block.holes[index] = hole
         if hole > self._gaps[at]:
             self._gaps[at] = hole
 
     def _halve(self, at: int) -> None:
         vmas = self._blocks[at].vmas
-        self._blocks[at : at + 1] = [_Block(vmas[:LOAD]), _Block(vmas[LOAD:])]
-        self._gaps[at : at + 1] = [self._gaps[at]] * 2
+        low = _Block(vmas[:LOAD], self._end_before(at))
+        high = _Block(vmas[LOAD:], low.ends[-1])
+        self._blocks[at : at + 1] = [low, high]
+        self._gaps[at : at + 1] = [max(low.holes), max(high.holes)]
         insort(self._heads, vmas[LOAD].start)
 
     def _end_before(self, at: int) -> int:
         """The end of the last VMA in front of block `at`."""
         return self._blocks[at - 1].ends[-1] if at else 0
 
-    def _gap_of(self, at: int) -> int:
-        if not self._blocks[at].holes:
-            self._gaps[at] = self._blocks[at].widest(self._end_before(at))
-        return self._gaps[at]
+    def _has_gap(self, at: int, length: int) -> bool:
+        """Whether there is such a hole in front of one of a block's VMAs; the bound becomes exact if it matters."""
+        if self._gaps[at] < length:
+            return False
+        self._gaps[at] = max(self._blocks[at].holes)
+        return self._gaps[at] >= length
 
     def _highest_in(self, at: int, length: int, floor: int, end: int, above: Vma | None) -> Gap | None:
         """The highest hole of at least `length` bytes below `end`, behind or in front of the VMAs of one block."""
@@ -279,7 +277,7 @@ class VmaTree:
         start = max(ends[last], floor)
         if end - start >= length:
             return Gap(start, end, above)
-        if self._gap_of(at) < length:
+        if not self._has_gap(at, length):
             return None
         holes = block.holes
         for index in range(last, -1, -1):

@@ -70,6 +70,8 @@ class FileTotals:
 
     def follow(self) -> bool:
         """Count anew what has changed; False: too much has."""
+        if self._at == PageSet.changes:
+            return True
         changed = PageSet.changed_since(self._at)
         if changed is None:
             return False
@@ -109,7 +111,8 @@ def page_states(kernel: "Kernel") -> PageStates:
     families = set()
     for mm in spaces_of(kernel):
         pages = mm.pages
-        anon += pages.counts[ANON] + pages.counts[LAZY]
+        counts = pages.counts
+        anon += counts[ANON] + counts[LAZY]
         tables += pages.tables
         families.add(pages.sharing)
     for sharing in families:
