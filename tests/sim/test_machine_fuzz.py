@@ -12,6 +12,13 @@ FOUND = {
         "[pid 1000] fallocate(v2, 0, 1048576, 3371008)",
         '[pid 1000] write(v2, "", 6291456)',
     ),
+    "what reclaim takes of the pages that are still to be touched needs memory when its turn comes": (
+        'machine(ram=4194304, swap=1048576, kernel="3.10", cache="cold")',
+        "[pid 1000] v1 = mmap(NULL, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
+        "[pid 1000] touch(v1, 2097152, WRITE)",
+        "[pid 1000] v4 = mmap(NULL, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_POPULATE|MAP_ANONYMOUS, -1, 0)",
+        "[pid 1000] touch(v1, 2097152, WRITE)",
+    ),
 }
 
 

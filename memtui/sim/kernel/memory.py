@@ -224,11 +224,11 @@ def _parts(
     at = low
     while want:
         part = page_alloc.grant(kernel, task, want)
-        want -= part
-        end = at
-        while part:
-            part -= needs[end - low]
-            end += 1
+        needs = _needs(task, index, at, high, write=write)  # reclaim may have taken some that were there
+        want, end = needs.count(1), at
+        while part and want:
+            taken = needs[end - at]
+            part, want, end = part - taken, want - taken, end + 1
         yield at, (end if want else high)
         at = end
 
