@@ -7,7 +7,7 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -21,21 +21,19 @@ from memtui.opening import (
     Size,
     needs_terminal,
     open_home,
-    open_loading,
     open_screen,
+    open_trace,
     print_picture,
 )
 from memtui.options import interval_option, print_option, screen_options
 from memtui.printing import print_text
 from memtui.settings import read as read_settings
-from memtui.sources import ENDING, SLOW, is_slow, live, replay_of_run, simulation
+from memtui.sources import DEFAULT_SCENARIO, ENDING, SLOW, is_slow, live, replay_of_run, simulation
 
 if TYPE_CHECKING:
     from memtui.model.source import Source
     from memtui.plain_frame import PlainFrame
     from memtui.ui.screens.loading import Opening
-
-DEFAULT_SCENARIO: Final = "first-malloc"
 
 
 class _Commands(click.Group):
@@ -171,14 +169,14 @@ def _open(
     at: int | None,
     why: bool = False,
 ) -> None:
-    """Make a source and show it; what takes long shows how far it has come: a screen with a bar, or a line on stderr.
+    """Make a source and show it, or print it; what takes long shows how far it has come.
 
     Raises:
         MemtuiError: the source cannot be had.
     """
     first = Seek(_target(at, what))
-    if what is None and slow:
-        open_loading(title, opening, screen, first)
+    if what is None:
+        open_trace(title, opening, screen, first, slow=slow)
         return
     from memtui.progress_line import ProgressLine
 

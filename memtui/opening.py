@@ -7,9 +7,9 @@ from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from memtui.failing import complain, failing
-from memtui.model.request import Refresh, Request
+from memtui.model.request import Refresh, Request, Seek
 from memtui.settings import is_first_start, read, settings_path
-from memtui.sources import elf_of, live, live_process, processes, simulation
+from memtui.sources import DEFAULT_SCENARIO, elf_of, is_slow, live, live_process, processes, simulation
 from memtui.start import has_terminal
 
 if TYPE_CHECKING:
@@ -59,6 +59,42 @@ def open_loading(title: str, opening: "Opening", screen: Screen, first: Request)
     _run(app)
     if app.failure is not None:
         raise app.failure
+
+
+def open_trace(title: str, opening: "Opening", screen: Screen, first: Request, *, slow: bool) -> None:
+    """Make a source and open the screen; what takes long shows how far it has come: a bar, or a line on stderr.
+
+    Args:
+        title: of the source.
+        opening: makes it.
+        screen: how it is shown.
+        first: the request for the first picture.
+        slow: it is known to take long.
+
+    Raises:
+        MemtuiError: the source cannot be had.
+    """
+    if slow:
+        open_loading(title, opening, screen, first)
+        return
+    from memtui.progress_line import ProgressLine
+
+    with ProgressLine(sys.stderr) as watch:
+        source = opening(watch)
+    with closing(source):
+        open_screen(source, screen, first, pane="map")
+
+
+def open_at_once(trace: str = DEFAULT_SCENARIO) -> None:
+    """`memtui sim [NAME|FILE]` without the command line, as `open_process`."""
+    with failing():
+        open_trace(trace, lambda watch: simulation(trace, watch), Screen(), Seek(0), slow=is_slow(trace))
+
+
+def open_list() -> None:
+    """`memtui` without the command line, as `open_process`."""
+    with failing():
+        open_home(Screen())
 
 
 def open_process(pid: int, frame: "PlainFrame | None") -> None:

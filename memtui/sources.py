@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memtui.model.task import Task
     from memtui.trace.parser import Trace
 
+DEFAULT_SCENARIO: Final = "first-malloc"
 ENDING: Final = 1 << 62
 """Beyond the last step of any trace."""
 SLOW: Final = 1 << 20

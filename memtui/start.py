@@ -10,11 +10,9 @@ def main() -> None:
     # What is imported and what is read first is no garbage, and looking through it takes its time: garbage is looked
     # for from when the screen stands, or a trace is replayed.
     gc.disable()
+    argv = sys.argv[1:]
     try:
-        pid = _pid(sys.argv[1:])
-        if pid is not None:
-            _attach(pid)
-        else:
+        if not (len(argv) < 3 and has_terminal() and _at_once(argv)):
             from memtui.cli import main as run
 
             run()
@@ -22,14 +20,34 @@ def main() -> None:
         sys.exit(130)
 
 
+def _at_once(argv: list[str]) -> bool:
+    """`memtui`, `memtui PID` and `memtui sim [NAME]`: what has no option does not wait for the command line's import.
+
+    Returns:
+        Whether it was such a call. It is over.
+    """
+    pid = _pid(argv)
+    if pid is not None:
+        _attach(pid)
+        return True
+    is_sim = argv[:1] == ["sim"] and not argv[-1].startswith("-")
+    if (argv and not is_sim) or not _without_settings():
+        return False
+    from memtui.opening import open_at_once, open_list
+
+    if is_sim:
+        open_at_once(*argv[1:])
+    else:
+        open_list()
+    return True
+
+
 def _attach(pid: int) -> None:
-    """What has no option, and no settings, does not wait for the command line to be imported."""
+    """The process is on the terminal before there is more to wait for."""
     from memtui.early import look
 
     frame = look(pid)
-    from memtui.settings import Settings, read
-
-    if read() == Settings({}):
+    if _without_settings():
         from memtui.opening import open_process
 
         open_process(pid, frame)
@@ -39,12 +57,18 @@ def _attach(pid: int) -> None:
         run(frame=frame)
 
 
+def _without_settings() -> bool:
+    from memtui.settings import Settings, read
+
+    return read() == Settings({})
+
+
 def _pid(argv: list[str]) -> int | None:
-    """Of a call that is nothing but `memtui PID`, from a terminal."""
+    """Of a call that is nothing but `memtui PID`."""
     words = argv[1:] if argv[:1] == ["attach"] else argv
     if len(words) != 1 or not (words[0].isascii() and words[0].isdecimal() and len(words[0]) < 10):
         return None
-    return int(words[0]) if has_terminal() else None
+    return int(words[0])
 
 
 def has_terminal() -> bool:
