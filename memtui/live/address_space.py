@@ -46,7 +46,7 @@ class AddressSpaceReader:
         self._last: MmSnapshot | None = None
         self._maps, self._smaps, self._residence = MapsParser(), SmapsParser(), ResidenceReader(procfs)
         self._pace, self._smaps_pace = Pace(longest=_LONGEST), Pace(longest=_SMAPS_LONGEST, share=SMALL_SHARE)
-        self._vmas: tuple[Vma, ...] = ()
+        self._vmas: Sequence[Vma] = ()
         """Of the lines of `_maps`, with what was measured of each."""
         self._notes: dict[str, str] = {}
         """What the last reading of the pages could not tell."""
@@ -153,9 +153,9 @@ class AddressSpaceReader:
         # The first whole reading parses everything, and says nothing about the next.
         self._pace.spent(0.0 if last is None or last.read_to is not None else cost + time.monotonic() - began)
         unknown |= self._notes
-        return self._vmas
+        return tuple(self._vmas)
 
-    def _mapped(self, folder: str, *, whole: bool = True) -> tuple[Vma, ...]:
+    def _mapped(self, folder: str, *, whole: bool = True) -> Sequence[Vma]:
         """The VMAs of maps; those whose line is as before with what was measured of them."""
         name = f"{folder}/maps"
         known = self._maps.pieces
@@ -193,8 +193,8 @@ class AddressSpaceReader:
         return self._systems
 
     def _with_smaps(
-        self, folder: str, vmas: tuple[Vma, ...], counters: MmCounters, notes: dict[str, str], *, measure: bool
-    ) -> tuple[Vma, ...]:
+        self, folder: str, vmas: Sequence[Vma], counters: MmCounters, notes: dict[str, str], *, measure: bool
+    ) -> Sequence[Vma]:
         if not self._smaps_wanted:
             notes["smaps"] = "not asked for"
             return vmas
@@ -221,7 +221,7 @@ class AddressSpaceReader:
             notes["smaps"] = f"{torn} of {len(vmas)} {_TORN}"
         return now
 
-    def _with_runs(self, folder: str, vmas: tuple[Vma, ...], notes: dict[str, str]) -> tuple[Vma, ...]:
+    def _with_runs(self, folder: str, vmas: Sequence[Vma], notes: dict[str, str]) -> tuple[Vma, ...]:
         reading = self._residence.read(folder, vmas)
         if self._last is None or reading.vmas is not self._last.vmas:
             self._hidden = _hidden_swap(reading.vmas)

@@ -1,5 +1,6 @@
 """What differs between two readings of the same."""
 
+from collections.abc import Sequence
 from itertools import compress
 from operator import is_not
 from typing import Final
@@ -50,7 +51,7 @@ def _end(table: bytes, fewer: int, more: int, record: int) -> bytes:
     return table[len(table) - more * record : len(table) - fewer * record]
 
 
-def same_areas(before: tuple[Vma, ...], now: tuple[Vma, ...]) -> bool:
+def same_areas(before: Sequence[Vma], now: Sequence[Vma]) -> bool:
     """Whether the VMAs differ only in figures and runs."""
     if before is now:
         return True

@@ -112,7 +112,7 @@ class MapsParser:
 
     def parse(
         self, pieces: Sequence[bytes], systems: FileSystems, before: Sequence[Vma] = (), *, file: str = "maps"
-    ) -> tuple[Vma, ...]:
+    ) -> list[Vma]:
         """The VMAs in the order of the file, one a line. Only what stands behind the pieces that are as before costs.
 
         Args:
@@ -136,7 +136,7 @@ class MapsParser:
             except ValueError as error:
                 raise ParseError("not a line of maps", file=file, line=len(vmas) + 1) from error
         self.pieces = pieces
-        return tuple(vmas)
+        return vmas
 
     @property
     def lines(self) -> Iterator[bytes]:

@@ -42,8 +42,10 @@ class ResidenceReader:
         """What was given back last, and the spans that were scanned for it."""
         self._spans: tuple[tuple[int, int, bool], ...] = ()
 
-    def read(self, folder: str, vmas: tuple[Vma, ...]) -> RunsReading:
+    def read(self, folder: str, vmas: Sequence[Vma]) -> RunsReading:
         """The VMAs of the process in `folder` ("4242") with their runs; the very tuple if nothing changed.
+
+        In a list each VMA gives way to the one with its runs: tens of thousands are not in memory twice.
 
         A page of shmem that is on swap shows in neither window: it is missing without a trace. VMAs that have runs
         already have those of the last reading.
@@ -59,7 +61,7 @@ class ResidenceReader:
         except SourceError as error:
             return RunsReading(_with(vmas, [None] * len(vmas)), str(error))
 
-    def _read(self, fd: int, vmas: tuple[Vma, ...]) -> RunsReading:
+    def _read(self, fd: int, vmas: Sequence[Vma]) -> RunsReading:
         if self._scanner is not None:
             try:
                 return RunsReading(self._scanned(fd, vmas, self._scanner))
@@ -68,7 +70,7 @@ class ResidenceReader:
         runs, why = _walked(fd, vmas, find_zero_pfn(self._procfs))
         return RunsReading(_with(vmas, runs), why)
 
-    def _scanned(self, fd: int, vmas: tuple[Vma, ...], scanner: Scanner) -> tuple[Vma, ...]:
+    def _scanned(self, fd: int, vmas: Sequence[Vma], scanner: Scanner) -> tuple[Vma, ...]:
         if not same_areas(self._vmas, vmas):
             self._spans = tuple(_spans(vmas))
         pieces: list[bytes] = []
@@ -83,11 +85,11 @@ class ResidenceReader:
         # Joining costs more than the scan; of a process that sleeps nothing is to be joined.
         if vmas is not self._vmas or pieces != self._pieces:
             vmas = _joined(vmas, self._pieces, pieces)
-        self._vmas, self._pieces = vmas, pieces
-        return vmas
+        self._vmas, self._pieces = tuple(vmas), pieces
+        return self._vmas
 
 
-def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> tuple[Vma, ...]:
+def _joined(vmas: Sequence[Vma], before: list[bytes], pieces: list[bytes]) -> Sequence[Vma]:
     """The VMAs with the runs of the ranges in `pieces`; those that have some have them of `before`."""
     start, end = _changed(before, pieces)
     if start == end and None not in map(_RUNS_OF, vmas):
@@ -97,13 +99,13 @@ def _joined(vmas: tuple[Vma, ...], before: list[bytes], pieces: list[bytes]) -> 
         places = [place for place, vma in enumerate(vmas) if _RUNS_OF(vma) is None or (vma[0] < end and vma[1] > start)]
         if not places:
             return vmas
-    now = list(vmas)
+    now = vmas if isinstance(vmas, list) else list(vmas)
     ranges = (ranges_of(piece) for piece in pieces if _overlaps(piece, vmas[places[0]].start, vmas[places[-1]].end))
-    joined = join(chain.from_iterable(ranges), map(vmas.__getitem__, places), huge_told=True)
+    joined = join(chain.from_iterable(ranges), map(now.__getitem__, places), huge_told=True)
     for place, runs in zip(places, joined, strict=True):
         if now[place].runs != runs:
             now[place] = with_runs(now[place], runs)
-    return tuple(now)
+    return now
 
 
 def _changed(before: list[bytes], pieces: list[bytes]) -> tuple[int, int]:
@@ -123,10 +125,10 @@ def _overlaps(piece: bytes, start: int, end: int) -> bool:
     return first_byte(piece) < end and last_byte(piece) > start
 
 
-def _with(vmas: tuple[Vma, ...], runs: Sequence[Runs | None]) -> tuple[Vma, ...]:
+def _with(vmas: Sequence[Vma], runs: Sequence[Runs | None]) -> tuple[Vma, ...]:
     """The VMAs with these runs; those that had them, and the tuple if all had, are the same objects."""
     now = tuple(vma if vma.runs == of_vma else with_runs(vma, of_vma) for vma, of_vma in zip(vmas, runs, strict=True))
-    return vmas if all(map(is_, vmas, now)) else now
+    return tuple(vmas) if all(map(is_, vmas, now)) else now
 
 
 def _spans(vmas: Sequence[Vma]) -> Iterator[tuple[int, int, bool]]:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import add, is_
 from typing import Final, NamedTuple
@@ -34,7 +34,7 @@ class Block(NamedTuple):
 class Attached(NamedTuple):
     """VMAs with their blocks."""
 
-    vmas: tuple[Vma, ...]
+    vmas: Sequence[Vma]
     """The very tuple that was given if no figure changed."""
     torn: int
     """VMAs that have none: they changed between the reading of maps and that of smaps."""
@@ -74,7 +74,7 @@ class SmapsParser:
         self._figures = 0
         """Bytes from the end of the first line of a block to its VmFlags line."""
 
-    def attach(self, pieces: Iterable[bytes], lines: Iterator[bytes], vmas: tuple[Vma, ...]) -> Attached:
+    def attach(self, pieces: Iterable[bytes], lines: Iterator[bytes], vmas: Sequence[Vma]) -> Attached:
         """Give the VMAs their blocks. Both texts ascend by address; a block that is cut off at the end is left out.
 
         Args:
@@ -145,7 +145,7 @@ class SmapsParser:
 class _Attaching:
     """The VMAs of maps in their order, each given its block or none."""
 
-    def __init__(self, lines: Iterator[bytes], vmas: tuple[Vma, ...]) -> None:
+    def __init__(self, lines: Iterator[bytes], vmas: Sequence[Vma]) -> None:
         self._lines, self._vmas = lines, vmas
         self._bare = [place for place, vma in enumerate(vmas) if vma[_SMAPS] is None]
         """Places of VMAs that have nothing yet."""
