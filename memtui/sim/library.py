@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from memtui.model.event import Event, EventKind
-from memtui.sim.kernel.memory import access
+from memtui.sim.kernel.fault import access
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import ULONG_MAX, numbers
 from memtui.sim.userspace.allocator import HeapCorruption

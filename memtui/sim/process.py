@@ -8,8 +8,8 @@ from memtui.model.address import PAGE_SIZE
 from memtui.sim.allocators import MakeAllocator
 from memtui.sim.blocks import Blocks
 from memtui.sim.kernel.exec import Program
+from memtui.sim.kernel.fault import access, hits
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memory import access, hits
 from memtui.sim.kernel.task import Task
 from memtui.sim.settings import setting
 from memtui.sim.syscall_table import ULONG_MAX, run

@@ -20,9 +20,9 @@ from memtui.model.record import replace
 from memtui.model.vma import VmaKind
 from memtui.sim.kernel import file_table, import_mm, mincore, pkeys, task_mmu
 from memtui.sim.kernel.check import check
+from memtui.sim.kernel.fault import access
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.page_leaf import ANON, LAZY, SHARED_BIT
 from memtui.sim.kernel.profile import profile_for

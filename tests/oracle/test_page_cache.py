@@ -12,9 +12,9 @@ from memtui.model.host import FileFacts, MachineFacts
 from memtui.sim.kernel import munmap, read_write
 from memtui.sim.kernel.drop_caches import drop_caches
 from memtui.sim.kernel.exec_mm import first_task
+from memtui.sim.kernel.fault import access
 from memtui.sim.kernel.file import sys_open
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mmap import sys_mmap
 from memtui.sim.kernel.profile import EXACT
 from tests.oracle.mm_machine import Machine

@@ -18,9 +18,9 @@ from memtui.sim.kernel.exec_stack import (
     stack_layout,
 )
 from memtui.sim.kernel.exit import do_exit
+from memtui.sim.kernel.fault import clear_user
 from memtui.sim.kernel.file_table import fput, open_inode
 from memtui.sim.kernel.fs import Inode
-from memtui.sim.kernel.memory import clear_user
 from memtui.sim.kernel.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_READ
 from memtui.sim.kernel.mmap import vm_mmap
 from memtui.sim.kernel.munmap import do_munmap

@@ -6,7 +6,7 @@ from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
 from memtui.sim.kernel import brk
 from memtui.sim.kernel.exec_stack import StackLayout, mmap_base
 from memtui.sim.kernel.exit import mmput
-from memtui.sim.kernel.memory import access
+from memtui.sim.kernel.fault import access
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.overcommit import acct_memory

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from memtui.sim.kernel.memory import ACCERR, fault_range
+from memtui.sim.kernel.fault import ACCERR
+from memtui.sim.kernel.memory import fault_range
 from memtui.sim.kernel.outcome import Errno, Fault
 from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.vm_flags import (

@@ -1,14 +1,14 @@
-"""Models the fault path: arch/x86/mm/fault.c, mm/memory.c and populate of mm/gup.c (6.18).
+"""Models the fault path: mm/memory.c (6.18), from handle_mm_fault() on.
 
 Ranges are handled a page table at a time, with the outcome that page by page would have had.
 """
 
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, PMD_SIZE, TASK_SIZE, page_down, page_up
+from memtui.model.address import PAGE_SHIFT, PMD_SIZE
 from memtui.sim.kernel import filemap, huge_folio, hugetlb, page_alloc
 from memtui.sim.kernel.fault_tables import fault_tables, thp_allowed
-from memtui.sim.kernel.outcome import Errno, Fault, Outcome
+from memtui.sim.kernel.outcome import Fault
 from memtui.sim.kernel.page_leaf import (
     ABSENT,
     ANON,
@@ -23,25 +23,18 @@ from memtui.sim.kernel.page_leaf import (
     SHMEM,
     SWAP,
     VDSO,
-    WRITTEN,
     ZERO,
     Frame,
     Leaf,
     table_of,
 )
 from memtui.sim.kernel.page_table import entry_range
-from memtui.sim.kernel.pkeys import denied, permitted
 from memtui.sim.kernel.rmap import anon_vma_prepare
-from memtui.sim.kernel.stack import expand_downwards
 from memtui.sim.kernel.swap_in import swapin
 from memtui.sim.kernel.vm_flags import (
-    VM_ACCESS_FLAGS,
-    VM_EXEC,
-    VM_GROWSDOWN,
     VM_HUGETLB,
     VM_MAYSHARE,
     VM_SHARED,
-    VM_WRITE,
 )
 from memtui.sim.kernel.vma import Vma
 
@@ -51,9 +44,7 @@ if TYPE_CHECKING:
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.task import Task
 
-NO_FAULT: Final = "no page fault: all of it was mapped"
 MAPERR: Final = "SIGSEGV SEGV_MAPERR"
-ACCERR: Final = "SIGSEGV SEGV_ACCERR"
 READ_ANON: Final = table_of({ABSENT: ZERO})
 WRITE_ANON: Final = table_of(
     dict.fromkeys((ABSENT, ZERO, HUGE_ZERO, LAZY, SWAP, FILE, FILE_DIRTY, SHMEM, DEVICE, VDSO), ANON)
@@ -62,105 +53,11 @@ _WRITE_NEEDS: Final = bytes(state not in (ANON, LAZY) for state in range(256))
 _READ_NEEDS: Final = bytes(state == SWAP for state in range(256))
 _FAULTS: Final = bytes(state not in (ANON, LAZY, SWAP) for state in range(256))
 """Entries that a write faults on, without those that wait for swap."""
-_LAST: Final = ENTRIES - 1
-_NOT_CANONICAL: Final = 1 << 47
 READ_DEVICE: Final = table_of({ABSENT: DEVICE})
 READ_VDSO: Final = table_of({ABSENT: VDSO})
 MISSING_PAGES: Final = {"[vvar]": (1, 3), "[vvar_vclock]": (1,)}
 """Pages of special mappings that are SIGBUS: of a time namespace, of the architecture, of Hyper-V's clock; seen on a
 6.18 guest of KVM, whose own clock is there."""
-
-
-def access(
-    kernel: "Kernel",
-    task: "Task",
-    addr: int,
-    length: int,
-    write: bool,
-    exec: bool = False,
-) -> Outcome:
-    """The CPU reads, writes or executes every page of [addr, addr + length).
-
-    Returns:
-        The pages reached; with `signal` set if one of them could not be.
-    """
-    if task.exited:
-        return Outcome(-1, "", "the process is dead", "SIGKILL")
-    task.mm.why.clear()
-    minor, major = task.min_flt, task.maj_flt
-    outcome = _access(kernel, task, addr, length, write, exec)
-    told = _faults_told(task.min_flt - minor, task.maj_flt - major)
-    why = "; ".join(part for part in (outcome.why, "" if outcome.signal and told == NO_FAULT else told) if part)
-    return kernel.finished(task, outcome._replace(why=why))
-
-
-def _faults_told(minor: int, major: int) -> str:
-    if not minor and not major:
-        return NO_FAULT
-    parts = [f"{minor:,} minor"] if minor else []
-    parts += [f"{major:,} major, which waited for a disk"] if major else []
-    return f"page faults: {', '.join(parts)}"
-
-
-def hits(task: "Task", addr: int) -> bool:
-    """A write to one byte, if the page table holds a page of the task's own for it: the CPU does without the kernel."""
-    mm = task.mm
-    leaf = dict.get(mm.pages.leaves, addr >> PMD_SHIFT)  # a table in a run of equal ones is taken out by a fault
-    if leaf is None or leaf.owners > 1 or task.dying or task.exited:
-        return False
-    entry = addr >> PAGE_SHIFT & _LAST
-    if leaf.state[entry] != ANON or entry in leaf.frames or leaf.slots:
-        return False
-    if leaf.folio is not None and leaf.folio[entry] > WRITTEN:
-        return False
-    vma = mm.tree.find(addr)
-    if vma is None or vma.start > addr or not vma.flags & VM_WRITE:
-        return False
-    if task.pkru and not permitted(task, vma.flags, write=True):
-        return False
-    if leaf.old is not None:
-        leaf.old[entry] = 0
-    return True
-
-
-def _access(kernel: "Kernel", task: "Task", addr: int, length: int, write: bool, exec: bool) -> Outcome:
-    mm = task.mm
-    at, end = page_down(addr), page_up(addr + max(length, 1))
-    first = at
-    try:
-        while at < end:
-            vma = _accessible_vma(kernel, task, at, write=write, exec=exec)
-            if exec and not vma.flags & VM_EXEC:
-                fault_range(kernel, task, vma, at, at + PAGE_SIZE, write=False)
-                raise Fault(ACCERR, at, "the mapping does not allow execution")
-            at = fault_range(kernel, task, vma, at, min(end, vma.end), write=write)
-    except Fault as fault:
-        return Outcome(max(fault.address - first, 0) >> PAGE_SHIFT, "", fault.why, fault.signal)
-    return Outcome((end - first) >> PAGE_SHIFT, "", "; ".join(mm.why))
-
-
-def _accessible_vma(kernel: "Kernel", task: "Task", at: int, *, write: bool, exec: bool = False) -> Vma:
-    """lock_mm_and_find_vma() and access_error() of arch/x86/mm/fault.c.
-
-    To fetch an instruction counts as reading here: only once the page is there does its entry forbid execution.
-    """
-    if _NOT_CANONICAL <= at < (1 << 64) - _NOT_CANONICAL:
-        raise Fault("SIGSEGV SI_KERNEL", at, "not a canonical address: the CPU refuses it before any page table")
-    vma = task.mm.tree.find(at) if at < TASK_SIZE else None
-    if vma is None:
-        raise Fault(MAPERR, at, "nothing is mapped there")
-    if vma.start > at:
-        if not vma.flags & VM_GROWSDOWN:
-            raise Fault(MAPERR, at, "nothing is mapped there")
-        try:
-            vma = expand_downwards(kernel, task, vma, at)
-        except Errno as failure:
-            raise Fault(MAPERR, at, f"the stack cannot grow: {failure.why}") from None
-    if not exec and not permitted(task, vma.flags, write=write):
-        raise denied(task, vma, at)
-    if not vma.flags & (VM_WRITE if write else VM_ACCESS_FLAGS):
-        raise Fault(ACCERR, at, "the mapping does not allow it")
-    return vma
 
 
 def fault_range(kernel: "Kernel", task: "Task", vma: Vma, start: int, end: int, *, write: bool) -> int:
@@ -360,13 +257,3 @@ def _write_anon(task: "Task", index: int, low: int, high: int) -> None:
     leaf = pages.leaves[index]
     leaf.rewritten.update(given_up, (entry for entry, frame in reused.items() if frame.given_up))
     leaf.set_dirty(entry for entry, frame in reused.items() if frame.dirty)
-
-
-def clear_user(kernel: "Kernel", task: "Task", addr: int, length: int) -> bool:
-    """Write zeros from the kernel's side; False if something of it cannot be written."""
-    return not length or not _access(kernel, task, addr, length, write=True, exec=False).signal
-
-
-def pages_of(addr: int, length: int) -> int:
-    """Pages that [addr, addr + length) touches."""
-    return (page_up(addr + length) - page_down(addr)) // PAGE_SIZE

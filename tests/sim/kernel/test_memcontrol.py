@@ -13,10 +13,10 @@ from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel import memcontrol, oom_kill
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exec_mm import first_task
+from memtui.sim.kernel.fault import access
 from memtui.sim.kernel.fork import sys_fork
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.memcontrol import MemoryCgroup
-from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mmap import sys_mmap
 from memtui.sim.kernel.profile import EXACT
 from memtui.sim.kernel.task import Task

@@ -2,8 +2,8 @@
 
 from memtui.model.host import MachineFacts
 from memtui.sim.kernel import exec_mm, fork, mmap, mprotect
+from memtui.sim.kernel.fault import access, hits
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.memory import access, hits
 from memtui.sim.kernel.profile import profile_for
 
 PAGE = 4096

@@ -8,12 +8,12 @@ from memtui.model.host import MachineFacts
 from memtui.sim.kernel import swap_in, vmscan_batches
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exec_mm import first_task
+from memtui.sim.kernel.fault import access
 from memtui.sim.kernel.fork import sys_fork
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.lru import Flags
 from memtui.sim.kernel.lru_add import lru_add_drain
 from memtui.sim.kernel.madvise import sys_madvise
-from memtui.sim.kernel.memory import access
 from memtui.sim.kernel.mlock import sys_mlock
 from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_PAGEOUT
 from memtui.sim.kernel.mmap import sys_mmap
