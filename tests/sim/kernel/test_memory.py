@@ -3,7 +3,7 @@
 import pytest
 
 from memtui.model.pages import Residence
-from memtui.sim.kernel import memfd, memory
+from memtui.sim.kernel import fault, memfd
 from memtui.sim.kernel.file import sys_open
 from memtui.sim.kernel.madvise import sys_madvise
 from memtui.sim.kernel.mman import (
@@ -121,7 +121,7 @@ def test_fault_around_stays_inside_window_vma_and_file() -> None:
     world.put(7, 12, R, PRIVATE, fd=small)
     world.read(7)
     assert resident(world, 20) == "." * 7 + "ffffff" + "." * 7
-    outcome = world.call(memory.access, AT + 7 * PAGE, 12 * PAGE, False)
+    outcome = world.call(fault.access, AT + 7 * PAGE, 12 * PAGE, False)
     assert (outcome.value, outcome.signal) == (6, "SIGBUS BUS_ADRERR")
 
 
@@ -139,7 +139,7 @@ def test_shared_memory_belongs_to_the_object() -> None:
     assert resident(world, 14) == "ss.s......ss.a"
     world.ok(sys_ftruncate, fd, PAGE)
     assert resident(world, 14) == "s.........s..."
-    assert world.call(memory.access, AT + PAGE, 1, False).signal == "SIGBUS BUS_ADRERR"
+    assert world.call(fault.access, AT + PAGE, 1, False).signal == "SIGBUS BUS_ADRERR"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_shared_memory_belongs_to_the_object() -> None:
 def test_permissions(prot: int, write: bool, execute: bool, signal: str) -> None:
     world = World()
     world.put(0, 1, prot)
-    assert world.call(memory.access, AT, 1, write, execute).signal == signal
+    assert world.call(fault.access, AT, 1, write, execute).signal == signal
 
 
 def test_guard_regions() -> None:
@@ -165,7 +165,7 @@ def test_guard_regions() -> None:
     world.write(0, 6)
     world.advise(2, 2, MADV_GUARD_INSTALL)
     assert resident(world, 6) == "aaggaa"
-    outcome = world.call(memory.access, AT, 6 * PAGE, False)
+    outcome = world.call(fault.access, AT, 6 * PAGE, False)
     assert (outcome.value, outcome.signal) == (2, "SIGSEGV SEGV_MAPERR")
     world.advise(0, 6, MADV_DONTNEED)
     assert resident(world, 6) == "..gg.."
@@ -177,10 +177,10 @@ def test_guard_regions() -> None:
 def test_the_stack_grows_to_its_limit() -> None:
     world = World()
     lowest = 0x7FFFFF7FF000
-    outcome = world.call(memory.access, lowest, 8, True)
+    outcome = world.call(fault.access, lowest, 8, True)
     assert outcome.signal == ""
     assert world.task.mm.stack_vm == 2048
-    assert world.call(memory.access, lowest - 1, 1, True).signal == "SIGSEGV SEGV_MAPERR"
+    assert world.call(fault.access, lowest - 1, 1, True).signal == "SIGSEGV SEGV_MAPERR"
 
 
 def test_the_stack_keeps_its_distance() -> None:
@@ -188,8 +188,8 @@ def test_the_stack_keeps_its_distance() -> None:
     top = AT + 4096 * PAGE
     world.map(top, 1, RW, ANON_PRIVATE | FIXED | MAP_GROWSDOWN)
     world.map(top - 300 * PAGE, 1, RW, ANON_PRIVATE | FIXED)
-    assert world.call(memory.access, top - 43 * PAGE, 1, True).signal == ""
-    assert world.call(memory.access, top - 44 * PAGE, 1, True).signal == "SIGSEGV SEGV_MAPERR"
+    assert world.call(fault.access, top - 43 * PAGE, 1, True).signal == ""
+    assert world.call(fault.access, top - 44 * PAGE, 1, True).signal == "SIGSEGV SEGV_MAPERR"
 
 
 def test_page_tables_come_with_touches_and_go_with_the_room_around_them() -> None:
@@ -252,5 +252,5 @@ def test_populate() -> None:
 
 def test_pages_that_vvar_does_not_have() -> None:
     world = World()
-    reached = [world.call(memory.access, 0x7FFFF7FF7000 + page * PAGE, 1, False).signal for page in range(4)]
+    reached = [world.call(fault.access, 0x7FFFF7FF7000 + page * PAGE, 1, False).signal for page in range(4)]
     assert reached == ["", "SIGBUS BUS_ADRERR", "", "SIGBUS BUS_ADRERR"]

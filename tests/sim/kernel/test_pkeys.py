@@ -3,7 +3,7 @@
 import pytest
 
 from memtui.model.host import DEFAULT_CPU_FLAGS
-from memtui.sim.kernel import exec_mm, madvise, memory, mlock, mmap, mprotect, pkeys
+from memtui.sim.kernel import exec_mm, fault, madvise, mlock, mmap, mprotect, pkeys
 from memtui.sim.kernel.mman import MADV_POPULATE_READ, MAP_FIXED_NOREPLACE, PROT_SEM
 from memtui.sim.kernel.outcome import Outcome
 from memtui.sim.kernel.task import Task
@@ -24,7 +24,7 @@ def keys(world: World, task: Task | None = None) -> list[int]:
 
 
 def touch(world: World, page: int, *, write: bool, task: Task | None = None) -> Outcome:
-    return memory.access(world.kernel, task or world.task, AT + page * PAGE, 1, write)
+    return fault.access(world.kernel, task or world.task, AT + page * PAGE, 1, write)
 
 
 def test_execute_only_memory_cannot_be_read() -> None:
@@ -33,7 +33,7 @@ def test_execute_only_memory_cannot_be_read() -> None:
     assert keys(world) == [1]
     assert touch(world, 0, write=False).signal == "SIGSEGV SEGV_PKUERR"
     assert touch(world, 0, write=True).signal == "SIGSEGV SEGV_PKUERR", "before the missing right to write is noticed"
-    assert memory.access(world.kernel, world.task, AT, 1, write=False, exec=True).signal == ""
+    assert fault.access(world.kernel, world.task, AT, 1, write=False, exec=True).signal == ""
     assert "forbids access" in touch(world, 0, write=False).why
 
 
@@ -97,7 +97,7 @@ def test_rights_are_a_threads_own() -> None:
     world.lock(0, 2)
     world.ok(pkeys.pkey_set, key, DENY)
     assert world.call(madvise.sys_madvise, AT, PAGE, MADV_POPULATE_READ).errno == "EINVAL"
-    assert not memory.hits(world.task, AT)
+    assert not fault.hits(world.task, AT)
 
 
 def test_keys_are_given_out_from_below_and_come_to_an_end() -> None:

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from memtui.sim.kernel import fork, madvise, memory, mlock, mmap, mprotect, mremap, munmap
+from memtui.sim.kernel import fault, fork, madvise, mlock, mmap, mprotect, mremap, munmap
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exit import sys_exit_group
 from memtui.sim.kernel.mman import MADV_DONTNEED, MADV_NORMAL, MADV_RANDOM
@@ -112,7 +112,7 @@ class Calls(RuleBasedStateMachine):
     @rule(who=pages, at=pages, count=lengths, write=st.booleans())
     def touch(self, who: int, at: int, count: int, write: bool) -> None:
         task, flat = self.pick(who)
-        outcome = memory.access(self.kernel, task, AT + at * PAGE, count * PAGE, write)
+        outcome = fault.access(self.kernel, task, AT + at * PAGE, count * PAGE, write)
         for done, page in enumerate(range(at, at + count)):
             if page not in flat:
                 assert (outcome.value, outcome.signal) == (done, "SIGSEGV SEGV_MAPERR")

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from memtui.model.host import FileFacts, MachineFacts
-from memtui.sim.kernel import brk, exec_mm, fork, madvise, memory, mlock, mmap, mprotect, mremap, munmap, task_mmu
+from memtui.sim.kernel import brk, exec_mm, fault, fork, madvise, mlock, mmap, mprotect, mremap, munmap, task_mmu
 from memtui.sim.kernel.check import check
 from memtui.sim.kernel.exec_stack import StackLayout
 from memtui.sim.kernel.kernel import Kernel
@@ -96,7 +96,7 @@ class World:
 
     def touch(self, addr: int, pages: int = 1, *, write: bool, task: Task | None = None) -> None:
         """Access whole pages; it must not end in a signal."""
-        outcome = memory.access(self.kernel, task or self.task, addr, pages * PAGE, write)
+        outcome = fault.access(self.kernel, task or self.task, addr, pages * PAGE, write)
         assert outcome.signal == "", outcome
         assert check(self.kernel) == []
 
