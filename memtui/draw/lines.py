@@ -1,9 +1,9 @@
 """What a scrolling view shows: rows that are made only when they are asked for."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from memtui.draw.run import Row
-from memtui.model.record import record
 
 
 class Lines(Protocol):
@@ -23,7 +23,7 @@ class Lines(Protocol):
         ...
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class RowLines:
     """A drawing that is all there: the short ones, such as the detail of one VMA."""
 

@@ -1,5 +1,6 @@
 """What is read beside the address space of the process in focus: its heap, labels, files, single pages."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memtui.live.file_cache import FileCacheReader
@@ -10,7 +11,6 @@ from memtui.live.status import printable
 from memtui.model.errors import ProcessGone, SourceError
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Examined
-from memtui.model.record import replace
 
 if TYPE_CHECKING:
     from memtui.live.heap import HeapReader

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from operator import is_
 from typing import Final
 
@@ -17,7 +18,6 @@ from memtui.model.errors import NotSupported, SourceError
 from memtui.model.heap import ArenaView, HeapView
 from memtui.model.heap_table import ChunkTable
 from memtui.model.mm import MmSnapshot
-from memtui.model.record import replace
 
 PIECE: Final = 0.15
 """Seconds that one call spends reading, about."""

@@ -1,10 +1,10 @@
 """What is known of the ELF files of a picture so far: it grows while the picture is on the screen."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from memtui.model.elf_objects import FileKey, LoadedObject, ObjectMap, Place
-from memtui.model.record import field, record
 from memtui.model.symbols import SymbolTable
 
 LOADING: Final = "loading symbols…"
@@ -26,7 +26,7 @@ class Nearest(NamedTuple):
         return f"{self.name}+{self.offset:#x}" if self.offset else self.name
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ElfKnowledge:
     """Compared by identity."""
 

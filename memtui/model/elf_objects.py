@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -21,7 +22,6 @@ from memtui.model.elf import (
     Segment,
 )
 from memtui.model.errors import SourceError
-from memtui.model.record import field, record
 from memtui.model.vma import Vma, VmaKind
 
 VDSO: Final = "[vdso]"
@@ -58,7 +58,7 @@ class FileKey(NamedTuple):
         return cls(vma.dev, vma.inode, vma.name)
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class LoadedObject:
     """An ELF file that is mapped."""
 
@@ -115,7 +115,7 @@ class Place(NamedTuple):
     """Whether the dynamic linker makes it read-only once it is relocated."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ObjectMap:
     """The ELF files of one address space."""
 

@@ -1,10 +1,10 @@
 """Which loaded object needs which, and in what order the dynamic linker loaded them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from memtui.model.elf_objects import VDSO, LoadedObject, ObjectMap
-from memtui.model.record import replace
 
 
 class Library(NamedTuple):

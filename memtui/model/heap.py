@@ -1,11 +1,11 @@
 """An allocator's heap at one moment: arenas, chunks, bins. Sizes in bytes; a chunk's address is that of its header."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from memtui.model.address import Range
-from memtui.model.record import field, record
 
 HEADER: Final = 16
 """Bytes from one of glibc's chunks to what malloc returned for it."""
@@ -87,7 +87,7 @@ class Thresholds(NamedTuple):
     """Whether freeing a mapped chunk raises the first two."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class ArenaView:
     """One arena."""
 
@@ -134,7 +134,7 @@ class Owner(NamedTuple):
     """Bytes."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class HeapView:
     """One process's heap."""
 

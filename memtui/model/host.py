@@ -1,10 +1,10 @@
 """What the simulator needs to know of a real machine; scenarios and tests hand in a recorded one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from memtui.model.elf import ElfImage
-from memtui.model.record import field, record
 
 DEFAULT_CPU_FLAGS: Final = frozenset(
     [
@@ -37,7 +37,7 @@ SIZED: Final = frozenset({"min_free_kbytes", "admin_reserve_kbytes", "user_reser
 """Sysctls of mm/ that the kernel derives from the size of RAM when it starts."""
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class MachineFacts:
     """The machine that a simulation starts from. Pages are of 4 KiB."""
 

@@ -1,9 +1,8 @@
 """One address space at one moment."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
-
-from memtui.model.record import field, record
 
 if TYPE_CHECKING:
     from memtui.model.file_cache import FileCache
@@ -56,7 +55,7 @@ COUNTER_NAMES: dict[str, str] = {
 """The kernel's spelling in /proc/PID/status -> the field of `MmCounters`, in the kernel's order."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class MmSnapshot:
     """The address space of the process in focus."""
 

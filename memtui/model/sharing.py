@@ -1,10 +1,9 @@
 """Memory that outlives its processes or is shared by them: tmpfs, shared memory segments, and who maps which file."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
-
-from memtui.model.record import field, record
 
 FileId = tuple[tuple[int, int], int]
 """Major and minor of the device, and inode: what a file is, whatever it is called."""
@@ -56,7 +55,7 @@ class TmpfsMount(NamedTuple):
     why: str = ""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sharing:
     """The whole machine's, as far as one may look."""
 

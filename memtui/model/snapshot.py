@@ -1,11 +1,11 @@
 """The one frozen picture that a source hands to the screen."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.oom import rank
-from memtui.model.record import field, record
 
 if TYPE_CHECKING:
     from memtui.model.cgroup import GroupRoom
@@ -23,7 +23,7 @@ NO_LEGACY: Final["Mapping[int, LegacyTask]"] = MappingProxyType({})
 """Always the same object, so that nothing is drawn again for it."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """Compared by identity: a part that did not change is the same object as before."""
 

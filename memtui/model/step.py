@@ -1,10 +1,10 @@
 """The steps of a simulation, as the step pane lists them."""
 
 import re
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from memtui.model.event import Event
-from memtui.model.record import record
 
 _PADDING: Final = re.compile(r"\)\s+= ")
 
@@ -37,7 +37,7 @@ class StepRecord(NamedTuple):
         return _PADDING.sub(") = ", self.text)
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class StepLog:
     """All steps known so far and where the cursor stands."""
 

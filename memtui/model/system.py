@@ -1,10 +1,10 @@
 """The whole machine's memory at one moment."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from memtui.model.oom_rule import OomRule, rule_of
-from memtui.model.record import field, record
 
 
 class Zone(NamedTuple):
@@ -36,7 +36,7 @@ class SwapDevice(NamedTuple):
     """The first runs of slots that are taken: first and last; None: not told. Only a simulation tells."""
 
 
-@record(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class SystemSnapshot:
     """What /proc/meminfo and the sysctls of mm/ say, or what the simulated kernel has instead."""
 

@@ -1,6 +1,7 @@
 """Machine to Snapshot: the only door out of a simulation."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,6 @@ from memtui.model.heap import HeapView
 from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.oom_legacy import LegacyTask
-from memtui.model.record import replace
 from memtui.model.sharing import Sharing
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot

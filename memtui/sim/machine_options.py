@@ -1,13 +1,13 @@
 """What machine(...), the first line of a trace, may state."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.errors import ParseError
 from memtui.model.host import SIZED, MachineFacts
-from memtui.model.record import record, replace
 from memtui.sim.allocators import ALLOCATORS
 from memtui.sim.kernel.swapfile import DEVICES
 from memtui.sim.userspace.ptmalloc import PROFILES
@@ -15,7 +15,7 @@ from memtui.trace.constants import value_of
 from memtui.trace.line import Arg, Call, Keyword, Text
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class MachineOptions:
     """The machine that a trace runs on, and how its programs start."""
 

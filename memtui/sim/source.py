@@ -1,11 +1,11 @@
 """A trace as a source: it steps forward and back, jumps, and takes new lines."""
 
+from dataclasses import replace
 from typing import Final
 
 from memtui.model.errors import NotSupported, ParseError
 from memtui.model.host import Host
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
-from memtui.model.record import replace
 from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, ShowSharing, Step
 from memtui.model.snapshot import Snapshot
 from memtui.sim.checkpoints import SPACING, Checkpoints, RecentStates, Steps

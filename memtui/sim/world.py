@@ -1,13 +1,13 @@
 """What the steps of a trace act on, and what each of them gives."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from memtui.model.address import PAGE_SIZE, page_up
 from memtui.model.errors import ParseError
 from memtui.model.event import Event
 from memtui.model.host import Host
-from memtui.model.record import field, record
 from memtui.sim.allocators import ALLOCATORS
 from memtui.sim.aslr import Aslr
 from memtui.sim.births import Births
@@ -27,7 +27,7 @@ from memtui.sim.process import Process
 from memtui.trace.line import Call
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class World:
     """The simulated kernel, its host, and the programs above it."""
 

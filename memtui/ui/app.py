@@ -1,6 +1,7 @@
 """The app: it holds the snapshot and asks the source, nothing more."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import work
@@ -13,7 +14,6 @@ from textual.worker import Worker
 
 from memtui.draw.fit import safe
 from memtui.model.errors import Cancelled, MemtuiError, ProcessGone
-from memtui.model.record import replace
 from memtui.model.request import Refresh, Request
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 from memtui.model.elf_knowledge import LOADING, NOTHING_KNOWN, ElfKnowledge
@@ -10,7 +11,6 @@ from memtui.model.elf_objects import FileKey, LoadedObject, ObjectMap
 from memtui.model.elf_source import ElfSource
 from memtui.model.errors import SourceError
 from memtui.model.mm import MmSnapshot
-from memtui.model.record import replace
 from memtui.model.symbols import SymbolTable
 from memtui.model.vma import Vma
 

@@ -1,11 +1,12 @@
 """The address map as text, and its way from cells to addresses."""
 
+from dataclasses import replace
+
 from memtui.draw.address_map import AddressMap
 from memtui.draw.run import plain
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
-from memtui.model.record import replace
 from memtui.model.vma import VmaKind
 from tests.draw.pictures import CAT, HEAP, HEAP_VMA, LIBC_VMA, PROCESS, STACK, STACK_VMA, VSYSCALL, drawn, run, vma
 

@@ -1,10 +1,11 @@
 """What a second look finds changed."""
 
+from dataclasses import replace
+
 from memtui.draw.changes import changed
 from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import Residence
-from memtui.model.record import replace
 from tests.draw.pictures import CAT, HEAP, HEAP_VMA, LIBC_VMA, PROCESS, SHM, STACK_VMA, run
 
 

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -20,7 +21,6 @@ from memtui.model.heap import ArenaView, BinKind, ChunkState, HeapBin, HeapChunk
 from memtui.model.heap_table import NUMBERS, ChunkTable, first_from, index_at
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
-from memtui.model.record import replace
 from memtui.model.step import StepLog, StepRecord
 from memtui.model.vma import Vma, VmaKind
 

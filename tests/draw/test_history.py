@@ -1,8 +1,9 @@
 """Trends of figures over looks and steps."""
 
+from dataclasses import replace
+
 from memtui.draw.history import History, sparkline
 from memtui.model.mm import MmCounters, MmSnapshot
-from memtui.model.record import replace
 from memtui.model.snapshot import Snapshot
 from memtui.model.step import StepLog
 from memtui.model.system import SystemSnapshot

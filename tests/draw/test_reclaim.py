@@ -1,9 +1,10 @@
 """What reclaim could take of a process."""
 
+from dataclasses import replace
+
 from memtui.draw.reclaim import MANY, Reclaimable, reclaimable, reclaimable_sentence
 from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.pages import Residence
-from memtui.model.record import replace
 from memtui.model.vma import Smaps, VmaKind
 from tests.draw.pictures import run, vma
 

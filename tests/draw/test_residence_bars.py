@@ -1,12 +1,13 @@
 """The ledger of all memory as text."""
 
+from dataclasses import replace
+
 from memtui.draw.header import header_row
 from memtui.draw.ledger import process_attributes, process_counters, system_ledger
 from memtui.draw.residence_bars import residence_rows
 from memtui.draw.run import plain
 from memtui.model.cgroup import GroupRoom
 from memtui.model.mm import MmCounters, MmSnapshot
-from memtui.model.record import replace
 from memtui.model.snapshot import Snapshot
 from memtui.model.system import SystemSnapshot
 from memtui.model.vma import Smaps

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path as FilePath
@@ -16,7 +17,6 @@ from memtui.live.procfs import Procfs
 from memtui.model.address import Range, page_up
 from memtui.model.mm import COUNTER_NAMES
 from memtui.model.pages import PageRun, Residence
-from memtui.model.record import replace
 from memtui.model.vma import VmaKind
 from memtui.sim.kernel import file_table, import_mm, mincore, pkeys, task_mmu
 from memtui.sim.kernel.check import check

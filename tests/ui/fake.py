@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from memtui.model.address import Range
 from memtui.model.content import Content
@@ -13,7 +14,6 @@ from memtui.model.mm import MmCounters, MmSnapshot
 from memtui.model.oom import OomDomain
 from memtui.model.pages import Examined, PageRun, Residence
 from memtui.model.progress import Progress, Watcher, unwatched
-from memtui.model.record import replace
 from memtui.model.request import (
     Back,
     Examine,

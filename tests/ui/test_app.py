@@ -1,6 +1,7 @@
 """The app as a whole: failures of a source, sizes, the mouse, the list to pick from, pictures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -11,7 +12,6 @@ from textual.widgets import Input
 
 from memtui.model.content import Content
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone
-from memtui.model.record import replace
 from memtui.model.request import Back, Focus, Peek, Refresh, Seek, Step
 from memtui.model.snapshot import Snapshot
 from memtui.model.source import Source
@@ -258,7 +258,7 @@ async def test_the_ranking_keeps_its_process_when_places_change(run: Run) -> Non
 async def test_a_source_without_a_process_says_how_to_get_one(run: Run) -> None:
     class Machine(Live):
         def apply(self, request):  # type: ignore[no-untyped-def]
-            from memtui.model.record import replace
+            from dataclasses import replace
 
             return replace(super().apply(request), mm=None)
 

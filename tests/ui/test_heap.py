@@ -1,6 +1,7 @@
 """The heap on the screen: it is asked for only while it can be seen, and what is chosen stays chosen."""
 
 from array import array
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -10,7 +11,6 @@ from memtui.model.address import Range
 from memtui.model.heap import ArenaView, HeapView
 from memtui.model.heap_table import ChunkTable
 from memtui.model.progress import Progress
-from memtui.model.record import replace
 from memtui.model.request import Refresh, ShowHeap
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.bars import HeaderBar

@@ -1,9 +1,9 @@
 """Models struct inode and struct file (include/linux/fs.h), as far as mappings need them."""
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SIZE
-from memtui.model.record import field, record
 from memtui.sim.kernel.page_set import CachedPages, PageSet
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ F_SEAL_WRITE: Final = 8
 F_SEAL_FUTURE_WRITE: Final = 16
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Inode:
     """One file, whoever has it open."""
 
@@ -115,7 +115,7 @@ class Inode:
             self.blocks_below = min(self.blocks_below, first)
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class OpenFile:
     """struct file: what open() makes, and what dup(), fork() and mappings share."""
 

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.event import Event
 from memtui.model.host import FileFacts, MachineFacts
-from memtui.model.record import field, record
 from memtui.sim.kernel.exit import do_exit
 from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.lru import Lruvec
@@ -59,7 +59,7 @@ def _no_file(path: str) -> FileFacts | None:
     return None
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Kernel:
     """What all tasks share."""
 

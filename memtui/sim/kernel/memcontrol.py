@@ -6,10 +6,10 @@ too, but is not simulated: a real group is full somewhat earlier.
 """
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import TASK_SIZE
-from memtui.model.record import field, record
 from memtui.sim.kernel import oom_kill
 from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, Owner
@@ -33,7 +33,7 @@ _BATCH: Final = 32
 """Pages that are charged at once when the group is full (SWAP_CLUSTER_MAX)."""
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class MemoryCgroup:
     """struct mem_cgroup of one folder below the root. Pages."""
 

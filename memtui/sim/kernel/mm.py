@@ -1,6 +1,7 @@
 """Models struct mm_struct (include/linux/mm_types.h, 6.18): one address space."""
 
-from memtui.model.record import field, record
+from dataclasses import dataclass, field
+
 from memtui.sim.kernel.page_leaf import ANON, FILE, FILE_DIRTY, LAZY, SHMEM, SWAP, VDSO
 from memtui.sim.kernel.page_table import PageTable
 from memtui.sim.kernel.swap_state import VmaReadahead
@@ -9,7 +10,7 @@ from memtui.sim.kernel.vma import Vma
 from memtui.sim.kernel.vma_tree import VmaTree
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mm:
     """An address space. Addresses are bytes, sizes of counters pages."""
 

@@ -5,10 +5,10 @@ given back to the highest zone that lent one.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Final
 
-from memtui.model.record import record
 from memtui.model.system import Zone as Shown
 from memtui.sim.kernel.profile import Profile
 from memtui.sim.kernel.vmstat import page_states
@@ -28,7 +28,7 @@ _THP_BLOCKS: Final = 11
 """Pageblocks a zone that khugepaged wants kept free: 2 + MIGRATE_PCPTYPES squared."""
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class Zone:
     """struct zone. All sizes in pages."""
 

@@ -1,9 +1,9 @@
 """Models mm/mremap.c (6.18)."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, TASK_SIZE, page_up
-from memtui.model.record import record
 from memtui.sim.kernel import hugetlb, mremap_move
 from memtui.sim.kernel.gup import populate
 from memtui.sim.kernel.limits import check_expand, may_lock
@@ -33,7 +33,7 @@ _WORD: Final = (1 << 64) - 1
 _KNOWN: Final = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class Remap:
     """One request (struct vma_remap_struct); addresses and lengths in bytes, lengths whole pages."""
 

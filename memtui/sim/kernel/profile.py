@@ -5,14 +5,14 @@ versions say.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from memtui.model.oom_rule import NOW, OomRule, rule_of
-from memtui.model.record import record, replace
 from memtui.model.release import version_of
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Profile:
     """The differences between kernels; the defaults are 6.18's."""
 

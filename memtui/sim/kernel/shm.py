@@ -1,9 +1,9 @@
 """Models ipc/shm.c (6.18): System V shared memory."""
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, page_up
-from memtui.model.record import field, record
 from memtui.sim.kernel import hugetlb
 from memtui.sim.kernel.file_table import forget_if_unused, iput, open_inode
 from memtui.sim.kernel.fs import Inode, OpenFile
@@ -38,7 +38,7 @@ SHM_REMAP: Final = 0o40000
 SHM_EXEC: Final = 0o100000
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ShmSegment:
     """One System V segment."""
 

@@ -1,10 +1,10 @@
 """Models struct task_struct (include/linux/sched.h) with what memory management reads of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from memtui.model.record import field, record
 from memtui.sim.kernel.fs import OpenFile
 from memtui.sim.kernel.mm import Mm
 from memtui.sim.kernel.outcome import Errno
@@ -21,7 +21,7 @@ CAP_SYS_RAWIO: Final = "sys_rawio"
 CAP_SYS_RESOURCE: Final = "sys_resource"
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class FileTable:
     """struct files_struct: descriptor -> open file."""
 
@@ -55,7 +55,7 @@ class FileTable:
         return file
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Task:
     """One task (a thread; a process is the task with tgid == pid and those that share its mm)."""
 

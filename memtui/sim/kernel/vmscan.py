@@ -5,9 +5,9 @@ are the kernel's.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from memtui.model.record import record
 from memtui.sim.kernel.file_rmap import Rmap
 from memtui.sim.kernel.lru import ACTIVE_ANON, ACTIVE_FILE, INACTIVE_ANON, INACTIVE_FILE, UNEVICTABLE
 from memtui.sim.kernel.lru_add import lru_add_drain
@@ -26,7 +26,7 @@ _BATCHES: Final = 16
 SCAN_EQUAL, SCAN_FRACT, SCAN_ANON, SCAN_FILE = "both equally", "by swappiness", "anonymous only", "files only"
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class ScanControl:
     """struct scan_control: one reclaim. Pages."""
 

@@ -1,5 +1,6 @@
 """The OOM ranking: who dies first, and who would with another oom_score_adj."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from memtui.draw.answer import Answer
@@ -7,7 +8,6 @@ from memtui.draw.fit import safe
 from memtui.draw.oom_table import OomTable
 from memtui.draw.sizes import signed
 from memtui.model.oom import OOM_SCORE_ADJ_MAX, OOM_SCORE_ADJ_MIN, Verdict
-from memtui.model.record import replace
 from memtui.model.request import Focus
 from memtui.model.snapshot import Snapshot
 from memtui.ui.widgets.pane import Pane

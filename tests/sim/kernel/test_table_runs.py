@@ -2,12 +2,12 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
 from memtui.model.errors import ParseError
 from memtui.model.host import MachineFacts
-from memtui.model.record import replace
 from memtui.scenarios.host import ScenarioHost
 from memtui.sim.checkpoints import Checkpoints
 from memtui.sim.export import Exporter

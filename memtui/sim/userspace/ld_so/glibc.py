@@ -1,12 +1,11 @@
 """What differs between builds and versions of glibc, as data."""
 
 import re
+from dataclasses import dataclass, replace
 from typing import Final
 
-from memtui.model.record import record, replace
 
-
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Glibc:
     """Sizes in bytes; the defaults are those of 2.36 for x86-64."""
 

@@ -1,11 +1,11 @@
 """Models struct link_map (include/link.h, elf/dl-object.c; glibc 2.36): one object, and what all of them share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from memtui.model.elf import ElfImage
 from memtui.model.elf_dynamic import Dynamic
-from memtui.model.record import field, record
 from memtui.sim.userspace.ld_so.cache import Cache
 from memtui.sim.userspace.ld_so.calls import LoaderCalls
 from memtui.sim.userspace.ld_so.glibc import Glibc
@@ -17,7 +17,7 @@ LIBNAME_LIST: Final = 24
 POINTER: Final = 8
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Directory:
     """struct r_search_path_elem: a folder of a search path, with its slash."""
 
@@ -26,7 +26,7 @@ class Directory:
     """By subfolder; None: never looked."""
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class SearchPath:
     """struct r_search_path_struct."""
 
@@ -35,7 +35,7 @@ class SearchPath:
     """Forgotten once none of its folders exists."""
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class LinkMap:
     """An object in memory."""
 
@@ -68,7 +68,7 @@ class LinkMap:
         return name == self.name or name in self.names
 
 
-@record(slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Namespace:
     """The state of the dynamic linker."""
 

@@ -1,13 +1,14 @@
 """Which thread allocates from which arena (glibc 2.36, malloc/arena.c: arena_get2, reused_arena, free_list)."""
 
-from memtui.model.record import record
+from dataclasses import dataclass
+
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.heaps import Heaps, ThreadHeap
 from memtui.sim.userspace.ptmalloc.sizes import MALLOC_ALIGNMENT, SIZE_MAX, SIZE_SZ
 from memtui.sim.userspace.ptmalloc.tcache import Tcache
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class Thread:
     """What libc keeps for one thread of the program."""
 

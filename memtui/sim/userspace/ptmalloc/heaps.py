@@ -1,9 +1,9 @@
 """The memory of threads' arenas: heaps of 64 MiB cut out of the mmap area (glibc 2.36, malloc/arena.c)."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from memtui.model.address import PAGE_SIZE, page_down, page_up
-from memtui.model.record import record
 from memtui.sim.userspace.ptmalloc.arena import Arena
 from memtui.sim.userspace.ptmalloc.memory import Memory
 from memtui.sim.userspace.ptmalloc.profile import Profile
@@ -15,7 +15,7 @@ HEAP_MAX_SIZE: Final = 64 << 20
 _HEAP_MIN_SIZE: Final = 32 << 10
 
 
-@record(slots=True)
+@dataclass(slots=True)
 class Heap:
     """heap_info: one reservation, of which the low part can be used; bytes."""
 

@@ -1,14 +1,14 @@
 """What differs between versions of glibc, each difference by its name (malloc/malloc.c, malloc/arena.c at each tag)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from memtui.model.record import record, replace
 from memtui.sim.userspace.ptmalloc.sizes import PTRDIFF_MAX, SIZE_MAX
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class TcacheLayout:
     """tcache_perthread_struct: counts, then the heads of the lists; and what the lists take."""
 
@@ -28,7 +28,7 @@ class TcacheLayout:
     """Since 2.43: such a list gives only chunks of just the size; before, the smallest that is large enough."""
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Profile:
     """The allocator of one version; sizes in bytes."""
 

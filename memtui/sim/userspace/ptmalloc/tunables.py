@@ -1,8 +1,8 @@
 """The knobs of the allocator (glibc 2.36: struct malloc_par, elf/dl-tunables.list, mallopt)."""
 
+from dataclasses import dataclass
 from typing import Final
 
-from memtui.model.record import record
 from memtui.sim.userspace.ptmalloc.profile import Profile, TcacheLayout
 from memtui.sim.userspace.ptmalloc.sizes import (
     MALLOC_ALIGNMENT,
@@ -32,7 +32,7 @@ _MAX_RANGED_SIZE: Final = (4 << 20) - 1 - SIZE_SZ
 _MAX_TCACHE_COUNT: Final = 65535
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Tunables:
     """glibc.malloc.* at the program's start; None: not set, which for four of them leaves the thresholds dynamic.
 
