@@ -21,6 +21,7 @@ from memtui.sim.kernel.table_run import TableRun
 from memtui.sim.kernel.vmscan_folio import FolioScan
 
 if TYPE_CHECKING:
+    from memtui.sim.kernel.fs import Inode
     from memtui.sim.kernel.kernel import Kernel
     from memtui.sim.kernel.mm import Mm
     from memtui.sim.kernel.task import Task
@@ -90,7 +91,20 @@ def usage(kernel: "Kernel", group: MemoryCgroup) -> int:
         total += own - min(group.before.get(mm, 0), own) + mm.pages.tables
         families[id(mm.pages.sharing)] = mm.pages.sharing
     total -= sum(sharing.resident for sharing in families.values())
-    return max(total, 0) + sum(inode.pages.count for inode in kernel.inodes if inode.memcg is group)
+    files = [inode for inode in kernel.inodes if inode.memcg is group]
+    return max(total, 0) + sum(inode.pages.count for inode in files) + _swap_cached(kernel, group, files)
+
+
+def _swap_cached(kernel: "Kernel", group: MemoryCgroup, files: "list[Inode]") -> int:
+    """Pages in the swap cache that nobody maps: they stay charged until reclaim frees them."""
+    cached = kernel.swap.cache.pages
+    if not cached.count:
+        return 0
+    leaves = {id(leaf): leaf for mm in spaces(group) for leaf in mm.pages.leaves.values()}
+    maps = [owner.slots for owner in (*leaves.values(), *files) if owner.slots]
+    shared = {frame.slot.number for leaf in leaves.values() for frame in leaf.frames.values() if frame.slot is not None}
+    runs = [(run.slot, run.high - run.low) for slots in maps for run in slots.runs]
+    return sum(count - cached.missing(slot, count) for slot, count in runs) + sum(slot in cached for slot in shared)
 
 
 def room(kernel: "Kernel", task: "Task") -> int | None:
@@ -169,9 +183,13 @@ def reclaim(kernel: "Kernel", group: MemoryCgroup, pages: int) -> int:
         for inactive, active in ((INACTIVE_FILE, ACTIVE_FILE), (INACTIVE_ANON, ACTIVE_ANON)):
             if inactive == INACTIVE_ANON and not swaps:
                 continue
-            freed += scan.shrink_inactive(inactive, max(kernel.lruvec.size(inactive) >> priority, _BATCH))[1]
-            if freed >= pages:
-                return freed
+            for _ in range(0, max(kernel.lruvec.size(inactive) >> priority, _BATCH), _BATCH):
+                scanned, batch = scan.shrink_inactive(inactive, _BATCH)
+                freed += batch
+                if freed >= pages:
+                    return freed
+                if not scanned:
+                    break
             scan.shrink_active(active, max(kernel.lruvec.size(active) >> priority, _BATCH))
     return freed
 

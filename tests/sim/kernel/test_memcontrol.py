@@ -231,3 +231,22 @@ def test_read_ahead_stops_before_it_would_push_out_what_it_reads(small: list[str
         machine.step()
         machine.check()
     assert machine.world.kernel.vmevents["pgpgin"] == 32 << 10
+
+
+@pytest.mark.parametrize("device", ["zram", "ssd", "disk"])
+def test_what_a_group_has_in_the_swap_cache_is_charged_to_it(device: str):
+    limit = "echo 16M > /sys/fs/cgroup/g/memory.max"
+    group = ['mkdir("/sys/fs/cgroup/g", 0755)', "echo 0 > /sys/fs/cgroup/g/cgroup.procs", limit]
+    memory = "m = mmap(NULL, 21M, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"
+    touches = ["touch(m, 21M, WRITE)", "touch(m, 21M, READ)", "touch(m, 12M, WRITE)"]
+    first = f'machine(ram=1G, swap=8M, swap_device="{device}")'
+    program = list(parse("\n".join([first, *group, memory, *touches])).statements)
+    machine = Machine(ScenarioHost(), program)
+    kernel = machine.world.kernel
+    for _ in program:
+        machine.step()
+        machine.check()
+        # Read-ahead may take what was granted a batch of faults that is still to come.
+        assert all(memcontrol.usage(kernel, group) <= 4096 + 32 for group in kernel.memcgs.values())
+        assert sum(lru.size for lru in kernel.lruvec.lists) <= 4096 + 32
+    assert not kernel.vmevents["oom_kill"]
