@@ -19,6 +19,14 @@ FOUND = {
         "[pid 1000] v4 = mmap(NULL, 2097152, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_POPULATE|MAP_ANONYMOUS, -1, 0)",
         "[pid 1000] touch(v1, 2097152, WRITE)",
     ),
+    "shared memory that is read from a disk asks for its pages": (
+        'machine(ram=4194304, swap=4194304, swap_device="ssd", kernel="6.17", cache="cold")',
+        "[pid 1005] mlockall(MCL_CURRENT)",
+        "[pid 1005] v5 = mmap(NULL, 6291456, PROT_READ|PROT_WRITE, MAP_SHARED|MAP_POPULATE|MAP_ANONYMOUS, -1, 0)",
+        "[pid 1005] touch(v5, 6291456, WRITE)",
+        "[pid 1005] v6 = mremap(v5, 6291456, 6291456, MREMAP_MAYMOVE|MREMAP_FIXED, 0x34000000)",
+        "[pid 1005] touch(v6+2973696, 409600, READ)",
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from memtui.sim.kernel import page_alloc
 from memtui.sim.kernel.pagemap import add_pages
 from memtui.sim.kernel.swap_read import read_slots
 
@@ -40,6 +41,7 @@ def _swapin_page(kernel: "Kernel", task: "Task", inode: "Inode", page: int) -> b
     elif swap.synchronous:
         kernel.vmevents["pswpin"] += 1
     else:
+        page_alloc.grant(kernel, task, 1)
         around = swap.readahead.around(slot, kernel.sysctl["page-cluster"], swap.total)
         ahead = read_slots(kernel, task, slot, list(around))
     _back(kernel, task, inode, page)
