@@ -101,7 +101,7 @@ def _swap_cached(kernel: "Kernel", group: MemoryCgroup, files: "list[Inode]") ->
     if not cached.count:
         return 0
     leaves = {id(leaf): leaf for mm in spaces(group) for leaf in mm.pages.leaves.values()}
-    maps = [owner.slots for owner in (*leaves.values(), *files) if owner.slots]
+    maps = [leaf.slots for leaf in leaves.values() if leaf.slots] + [file.slots for file in files if file.slots]
     shared = {frame.slot.number for leaf in leaves.values() for frame in leaf.frames.values() if frame.slot is not None}
     runs = [(run.slot, run.high - run.low) for slots in maps for run in slots.runs]
     return sum(count - cached.missing(slot, count) for slot, count in runs) + sum(slot in cached for slot in shared)
