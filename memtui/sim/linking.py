@@ -5,6 +5,7 @@ it: exec once more on a kernel of its own. What it did there then happens step b
 """
 
 from collections.abc import Sequence
+from copy import copy
 from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from memtui.sim.kernel.exec import Program, do_execve
 from memtui.sim.kernel.exec_mm import first_task
 from memtui.sim.kernel.kernel import Kernel
 from memtui.sim.kernel.task import Task
+from memtui.sim.kernel.vm_flags import VM_ACCOUNT
 from memtui.sim.ld_so_calls import LinkerCalls
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import TABLE
@@ -98,11 +100,15 @@ def _ahead(world: World, process: Process, program: Program) -> tuple[Kernel, Ta
     """A kernel of its own, in which exec has just started the same program in the same way."""
     here = world.kernel
     kernel = Kernel(here.facts, here.profile, here.host_file)
-    kernel.sysctl, kernel.committed = dict(here.sysctl), here.committed
+    own = sum(vma.pages for vma in process.task.mm.tree if vma.flags & VM_ACCOUNT)
+    kernel.sysctl, kernel.committed = dict(here.sysctl), here.committed - own
     task = first_task(kernel, pid=process.pid)
     task.rlimits, task.caps = dict(process.task.rlimits), process.task.caps
     task.personality = process.task.personality
     task.files = process.task.files.copy()
+    for fd, file in task.files.open.items():
+        task.files.open[fd] = alone = copy(file)
+        alone.users += 1  # so that it is never closed: the inode behind it is the machine's
     do_execve(kernel, task, program)
     return kernel, task
 

@@ -27,6 +27,12 @@ FOUND = {
         "[pid 1005] v6 = mremap(v5, 6291456, 6291456, MREMAP_MAYMOVE|MREMAP_FIXED, 0x34000000)",
         "[pid 1005] touch(v6+2973696, 409600, READ)",
     ),
+    "where exec cannot be rehearsed nobody else's files are closed": (
+        "machine(ram=2097152, swap=0)",
+        *(f"[pid {pid}] malloc_trim(0)" for pid in range(1001, 1005)),
+        "echo 2 > /proc/sys/vm/overcommit_memory",
+        '[pid 1002] execve("/demo/linked", ["linked"], 0)',
+    ),
 }
 
 
