@@ -25,6 +25,7 @@ _STRIDE: Final = 1024
 _NO_FILE: Final = (0, (0, 0), 0)
 """Offset, device, inode."""
 _COUNTED: Final = (Residence.ANON, Residence.PAGE_CACHE, Residence.SHMEM, Residence.SWAPPED)
+_new = tuple.__new__
 VSYSCALL: Final = Vma(
     0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "--xp", 0, (0, 0), 0, "[vsyscall]", VmaKind.SPECIAL, ("ex",),
     Smaps(4, 4, 4, rss=0, pss=0, anonymous=0, lazy_free=0, anon_huge_pages=0, swap=0, locked=0), (),
@@ -57,6 +58,8 @@ class VmaExports:
         self._files: Counter[OpenFile] = Counter()
         self._labels: dict[OpenFile, str] = {}
         self._marks = (0, 0, 0)
+        self._alike: dict[tuple[int, int], tuple[object, ...]] = {}
+        """By flags and bytes: what is told of untouched anonymous memory."""
 
     def update(self, mm: Mm) -> tuple[Vma, ...]:
         """The VMAs as they are now; an unchanged one is the same object as before.
@@ -130,9 +133,12 @@ class VmaExports:
                 self._exported[index] = built
 
     def _build(self, mm: Mm, area: kernel_vma.Vma) -> Vma:
-        parts = list(self._parts(mm, area.start, area.end)) if self._has_tables(area) else []
+        tables = self._has_tables(area)
         name = label(mm, area)
         nameless = area.file is None and not name
+        if nameless and not tables:
+            return _new(Vma, (area.start, area.end, *self._untouched(area.flags, area.end - area.start)))
+        parts = list(self._parts(mm, area.start, area.end)) if tables else []
         return Vma(
             area.start,
             area.end,
@@ -144,6 +150,16 @@ class VmaExports:
             _smaps(area, parts, pkey(area.flags) if self.kernel.pkeys else None),
             _joined(parts) if parts else (),
         )
+
+    def _untouched(self, flags: int, size: int) -> tuple[object, ...]:
+        """The fields behind the range, of anonymous memory that nobody has touched: of many VMAs they are the same."""
+        known = self._alike.get((flags, size))
+        if known is None:
+            area = kernel_vma.Vma(0, size, flags, 0)
+            smaps = _smaps(area, (), pkey(flags) if self.kernel.pkeys else None)
+            fields = (permissions(area), *_NO_FILE, "", VmaKind.ANON, vm_flags(self.kernel, area), smaps, ())
+            known = self._alike[flags, size] = fields
+        return known
 
     def _has_tables(self, area: kernel_vma.Vma) -> bool:
         """Whether there are page tables below a VMA: where nothing was touched there are none."""
