@@ -3,15 +3,14 @@
 Each function imports what it runs, so that none makes the start of another slower.
 """
 
-import gc
 import glob
 import os
 import stat
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memtui.model.errors import ParseError, SourceError
+from memtui.model.garbage import LONG
 from memtui.model.progress import Watcher, unwatched
 from memtui.model.request import Seek
 
@@ -31,10 +30,6 @@ SLOW: Final = 1 << 20
 """Bytes of a log from which on reading it takes so long that one wants to see how far it has come."""
 LARGEST: Final = 1 << 30
 """Bytes of a log, at most."""
-_YOUNG: Final = 50_000
-"""Objects that come between two looks for garbage while a trace runs: each step makes hundreds that stay."""
-LONG: Final = 5000
-"""Steps from which on a trace runs to its end before it is shown."""
 
 
 def live(process: str) -> "Source":
@@ -109,28 +104,13 @@ def _replay(trace: "Trace", title: str, host: "Host", watch: Watcher, *, at: int
     """A source of a trace. A long log runs to its end once, so that any step of it can be shown at once."""
     from memtui.sim.source import SimSource
 
-    with _seldom_collected():
-        source = SimSource(trace, host, title)
-        source.watch = watch
-        if len(trace.statements) >= LONG:
-            source.apply(Seek(ENDING))
-            source.apply(Seek(at))
-        source.watch = unwatched
+    source = SimSource(trace, host, title)
+    source.watch = watch
+    if len(trace.statements) >= LONG:
+        source.apply(Seek(ENDING))
+        source.apply(Seek(at))
+    source.watch = unwatched
     return source
-
-
-@contextmanager
-def _seldom_collected() -> "Iterator[None]":
-    """What is there before and afterwards (a long trace, its states) is no garbage; looking through it takes long."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_YOUNG, *usual[1:])
-    gc.enable()
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.freeze()
 
 
 def is_slow(name: str) -> bool:

@@ -1,16 +1,15 @@
 """States of a machine within a bound of memory, so that going back does not mean starting from the beginning."""
 
 import copyreg
-import gc
 import io
 import pickle
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from memtui.model.elf import ElfImage
+from memtui.model.garbage import collector_at_rest
 from memtui.model.host import Host, MachineFacts
 from memtui.sim.births import Births
 from memtui.sim.kernel.page_set import CachedPages, PageSet
@@ -226,15 +225,3 @@ class _Unpickler(pickle.Unpickler):
         if found is None:
             found = self._known[module, name] = super().find_class(module, name)
         return found
-
-
-@contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Many objects come at once and none of them is garbage, so looking for garbage only takes time."""
-    active = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if active:
-            gc.enable()

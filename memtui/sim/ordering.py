@@ -11,8 +11,9 @@ from typing import Final
 from memtui.model.address import page_up
 from memtui.model.errors import ParseError
 from memtui.model.event import EventKind
+from memtui.model.garbage import collector_at_rest
 from memtui.model.step import StepRecord
-from memtui.sim.checkpoints import Checkpoints, collector_at_rest
+from memtui.sim.checkpoints import Checkpoints
 from memtui.sim.kernel.mman import MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE
 from memtui.sim.kernel.outcome import Errno
 from memtui.sim.kernel.unmapped_area import Wanted, get_unmapped_area

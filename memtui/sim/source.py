@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from memtui.model.errors import NotSupported, ParseError
+from memtui.model.garbage import seldom_collected
 from memtui.model.host import Host
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
 from memtui.model.request import Back, Focus, Inject, Refresh, Request, Seek, ShowHeap, ShowSharing, Step
@@ -121,6 +122,11 @@ class SimSource:
         """
         self._start_before(target)
         first = self._machine.position
+        with seldom_collected(min(target, len(self._program)) - first):
+            self._run_from(first, target)
+        return self._machine.position
+
+    def _run_from(self, first: int, target: int) -> None:
         while (position := self._machine.position) < (end := min(target, len(self._program))):
             known = len(self._program)
             record = self._machine.step()
@@ -135,7 +141,6 @@ class SimSource:
             if (position - first) % BETWEEN == BETWEEN - 1:
                 self.watch(Progress("replaying", position + 1, end))
             self._prepare_for_back(min(target, len(self._program)) - self._machine.position)
-        return self._machine.position
 
     def _reordered(self) -> bool:
         """Give steps whose order the log leaves open another one, if that explains the result of the last step.

@@ -4,6 +4,7 @@ import re
 from typing import Final, NamedTuple, NoReturn
 
 from memtui.model.errors import ParseError
+from memtui.model.garbage import seldom_collected
 from memtui.model.progress import BETWEEN, Progress, Watcher, unwatched
 from memtui.trace.architecture import of_x86_64
 from memtui.trace.constants import CONSTANTS
@@ -46,7 +47,8 @@ def parse(text: str, file: str = "", watch: Watcher = unwatched) -> Trace:
     Raises:
         ParseError: a line is wrong (names file, line, column and what was expected), or there are no steps.
     """
-    return _Parser(file).parse(text, watch)
+    with seldom_collected(text.count("\n")):
+        return _Parser(file).parse(text, watch)
 
 
 def parse_line(line: str) -> Statement:
