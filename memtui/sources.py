@@ -15,7 +15,7 @@ from memtui.model.progress import Watcher, unwatched
 from memtui.model.request import Seek
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from memtui.model.elf_source import ElfSource
     from memtui.model.host import Host

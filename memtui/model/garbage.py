@@ -1,4 +1,4 @@
-"""When Python looks for garbage: not while so much comes at once that looking through it takes longer than making it."""
+"""When Python looks for garbage: not while much comes at once, and looking through it takes longer than making it."""
 
 import gc
 from collections.abc import Iterator

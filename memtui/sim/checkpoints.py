@@ -27,7 +27,7 @@ EXTRA: Final = 4
 """Checkpoints in front of places that somebody went to."""
 RECENT: Final = 8
 """States that are kept besides, at the last places."""
-RECENT_SPACING: Final = 8
+RECENT_SPACING: Final = 16
 """Steps between these, at least."""
 RECENT_BYTES_A_STEP: Final = 1500
 """Of a large one, as many as cost what keeping it costs."""

@@ -6,7 +6,7 @@ it: exec once more on a kernel of its own. What it did there then happens step b
 
 from collections.abc import Sequence
 from copy import copy
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from memtui.model.elf_objects import VDSO
@@ -76,7 +76,8 @@ def plan(world: World, process: Process, pid: int | None) -> Plan:
 
 def told(program: Sequence[Statement], position: int, pid: int | None) -> bool:
     """Whether the trace tells itself what a process does next: its next call from `position` on is a system call."""
-    for statement in islice(program, position, None):
+    for index in range(position, len(program)):
+        statement = program[index]
         if statement.pid == pid and isinstance(statement.what, Call):
             return statement.what.name not in LIBRARY_CALLS
     return False

@@ -5,8 +5,8 @@ their exits; when a result then differs, other orders within the bounds are trie
 """
 
 from collections.abc import MutableSequence
-from itertools import islice
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 from memtui.model.address import page_up
 from memtui.model.errors import ParseError
@@ -35,6 +35,15 @@ def differs(record: StepRecord) -> bool:
     return bool(record.events) and any(event.kind is EventKind.DIVERGENCE for event in record.events)
 
 
+class Settled(NamedTuple):
+    """What has run in the order that was found."""
+
+    machine: Machine
+    """Stands behind the step whose result differed, or further."""
+    records: list[StepRecord]
+    """Of the steps from where the order is another."""
+
+
 class Ordering:
     """The order of a program's steps, where the log leaves it open."""
 
@@ -52,6 +61,9 @@ class Ordering:
         self.found = False
         """A search has found an order: others will follow."""
         self._tries = 0
+        self._first = 0
+        self._records: list[StepRecord] = []
+        """From position `_first` on, as they agreed so far."""
         self._start = b""
         """The state before the steps that are looked at."""
 
@@ -68,13 +80,16 @@ class Ordering:
             return None
         self._searched.add(statement.line)
         start, first = at, entry(statement)
+        opened = machine.world.overlaps.opened(statement)
         for index in range(at - 1, max(at - REACH, -1), -1):
             earlier = self._program[index]
             if on_the_map(earlier) and exit_line(earlier) > first:
                 start, first = index, min(first, entry(earlier))
+            elif 0 < earlier.line <= opened and not earlier.ahead:
+                break
         return start
 
-    def settle(self, machine: Machine, state: bytes, end: int) -> bool:
+    def settle(self, machine: Machine, state: bytes, end: int) -> Settled | None:
         """Order the steps from a machine's position to `end`, and those that overlap them, so that all results agree.
 
         Args:
@@ -83,46 +98,51 @@ class Ordering:
             end: position behind the step whose result differed.
 
         Returns:
-            Whether there is such an order; if not, the program is as it was.
+            What has run in that order; None: there is none, and the program is as it was.
         """
         self._tries, self._start = TRIES, state
+        self._first, self._records = machine.position, []
         with collector_at_rest():
-            found = self._search(machine, end)
-        self._failures = 0 if found else self._failures + 1
-        self.found |= found
-        return found
+            settled = self._search(machine, end)
+        if settled is None:
+            self._failures += 1
+            return None
+        self._failures, self.found = 0, True
+        return Settled(settled, self._records)
 
-    def _search(self, machine: Machine, end: int) -> bool:
+    def _search(self, machine: Machine, end: int) -> Machine | None:
+        """A machine that has run to `end` in an order in which all results agree."""
         while machine.position < end:
             choices = [index for index in self._choices(machine) if self._possible(machine, self._program[index])]
             if len(choices) > 1 or choices != [machine.position]:
                 return self._try_each(machine, choices, end)
             if not self._agrees(machine) or self._tries <= 0:
-                return False
-        return True
+                return None
+        return machine
 
     def _agrees(self, machine: Machine) -> bool:
         """Run the next step. What an execve brings with it is not searched: its steps are taken out again."""
         self._tries -= 1
-        known = len(self._program)
+        known, at = len(self._program), machine.position - self._first
         record = machine.step()
+        self._records[at:] = [record]
         made = len(self._program) - known
         del self._program[machine.position : machine.position + made]
         return not made and not differs(record)
 
-    def _try_each(self, machine: Machine, choices: list[int], end: int) -> bool:
+    def _try_each(self, machine: Machine, choices: list[int], end: int) -> Machine | None:
         here = machine.position
         for index in choices:
             chosen = self._program.pop(index)
             self._program.insert(here, chosen._replace(ahead=chosen.ahead or index > here))
             trial = machine if index == choices[0] else self._machine_at(here)
-            if self._agrees(trial) and self._search(trial, max(end, index + 1)):
-                return True
+            if self._agrees(trial) and (settled := self._search(trial, max(end, index + 1))):
+                return settled
             del self._program[here]
             self._program.insert(index, chosen)
             if self._tries <= 0:
                 break
-        return False
+        return None
 
     def _machine_at(self, position: int) -> Machine:
         """A machine that ran the steps in the order chosen so far: they are few, and quicker to run than to keep."""
@@ -139,16 +159,24 @@ class Ordering:
         """
         here = machine.position
         mm = self._mm(machine, self._program[here])
-        if mm is None:
+        rivals = machine.world.overlaps.rivals(self._program[here]) if mm is not None else ()
+        if not rivals:
             return [here]
-        ahead = list(islice(self._program, here, here + REACH))
-        bound = min(exit_line(statement) for statement in ahead if statement.line)
-        others = [
-            here + offset
-            for offset, statement in enumerate(ahead)
-            if offset and entry(statement) < bound and self._mm(machine, statement) is mm
+        bound, last = inf, max(map(exit_line, rivals))
+        others = list[tuple[int, Statement]]()
+        for index, statement in enumerate(self._program[here : here + REACH], here):
+            if not statement.line:
+                continue
+            leaves = exit_line(statement)
+            bound = min(bound, leaves)
+            if last < leaves < inf and not statement.ahead:
+                break  # those behind it begin later than the rivals end
+            others.append((index, statement))
+        return [here] + [
+            index
+            for index, statement in others
+            if index > here and entry(statement) < bound and self._mm(machine, statement) is mm
         ]
-        return [here, *others]
 
     @staticmethod
     def _possible(machine: Machine, statement: Statement) -> bool:

@@ -1,6 +1,6 @@
 """Calls of a log that overlap: each took effect between its entry and its exit, in an order that no log tells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Final
 
@@ -36,12 +36,19 @@ class Overlaps:
     def __init__(self, program: Sequence[Statement] = ()) -> None:
         self._program = program
         self._rivals: dict[int, list[Statement]] | None = None
+        self._opened: dict[int, int] = {}
+        """By the line of a call's exit: the first entry of all that it overlaps with, and that overlap with these."""
 
     def rivals(self, statement: Statement) -> Sequence[Statement]:
         """The calls of other tasks that overlap this one. O(1) but for the first time."""
         if self._rivals is None:
-            self._rivals = _rivals(sorted(filter(on_the_map, self._program), key=entry))
+            calls = sorted(filter(on_the_map, self._program), key=entry)
+            self._rivals, self._opened = _rivals(calls), _opened(calls)
         return self._rivals.get(statement.line, ())
+
+    def opened(self, statement: Statement) -> int:
+        """The line at which no call was under way, the last before a call that has rivals."""
+        return self._opened[statement.line]
 
 
 def _rivals(calls: Sequence[Statement]) -> dict[int, list[Statement]]:
@@ -55,6 +62,17 @@ def _rivals(calls: Sequence[Statement]) -> dict[int, list[Statement]]:
                 found.setdefault(call.line, []).append(other)
                 found.setdefault(other.line, []).append(call)
         running.append(call)
+    return found
+
+
+def _opened(calls: Iterable[Statement]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    first, last = 0, 0.0
+    for call in calls:
+        if entry(call) > last:
+            first = entry(call)
+        last = max(last, exit_line(call))
+        found[call.line] = first
     return found
 
 

@@ -130,22 +130,27 @@ class SimSource:
         while (position := self._machine.position) < (end := min(target, len(self._program))):
             known = len(self._program)
             record = self._machine.step()
-            if differs(record) and self._reordered():
+            if differs(record) and self._reordered(target):
                 continue
             self._ran.add(record)
             if len(self._program) != known:
                 self._ran.grown(self._program)
             self._checkpoints.pass_by(self._machine)
-            if self._ordering.found:
+            if self._ordering.found and self._is_contested():
                 self._recent.pass_by(self._machine)
             if (position - first) % BETWEEN == BETWEEN - 1:
                 self.watch(Progress("replaying", position + 1, end))
             self._prepare_for_back(min(target, len(self._program)) - self._machine.position)
 
-    def _reordered(self) -> bool:
+    def _is_contested(self) -> bool:
+        """Whether the log leaves open when the next step took effect."""
+        program, position = self._program, self._machine.position
+        return position < len(program) and bool(self._machine.world.overlaps.rivals(program[position]))
+
+    def _reordered(self, target: int) -> bool:
         """Give steps whose order the log leaves open another one, if that explains the result of the last step.
 
-        The machine then stands before them again.
+        The machine then stands before or behind them: far from `target`, so that pictures are taken on the way.
         """
         last = self._machine
         start = self._ordering.doubtful_from(last)
@@ -155,12 +160,16 @@ class SimSource:
         state = self._checkpoints.saved(before)
         self._recent.forget_behind(start - 1)
         self._recent.keep(start, state)
-        if not self._ordering.settle(before, state, last.position):
+        settled = self._ordering.settle(before, state, last.position)
+        if settled is None:
             return False
         self._pictures.forget_behind(start)
         self._checkpoints.forget_behind(start)
         self._ran.forget_behind(start, self._program)
-        self._machine = self._checkpoints.loaded(state)
+        for record in settled.records:
+            self._ran.add(record)
+        far = min(target, len(self._program)) - settled.machine.position > NEAR
+        self._machine = settled.machine if far else self._checkpoints.loaded(state)
         return True
 
     def _machine_at(self, position: int) -> Machine:

@@ -2,13 +2,13 @@
 
 import pickle
 import random
+from dataclasses import replace
 
 import pytest
 
 from memtui.model.event import EventKind
 from memtui.model.host import MachineFacts
 from memtui.model.oom import rank
-from memtui.model.record import replace
 from memtui.scenarios.host import ScenarioHost
 from memtui.sim.kernel import memcontrol, oom_kill
 from memtui.sim.kernel.check import check
