@@ -31,7 +31,7 @@ class Scale(NamedTuple):
         """For the screen."""
         if self.linear:
             return f"a row {human(1 << self.fold)}"
-        return f"a row up to {human(1 << self.fold)}, one more for each ×4"
+        return f"1 row up to {human(1 << self.fold)}, +1 for each ×4"
 
 
 class Part(NamedTuple):

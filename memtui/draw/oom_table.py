@@ -169,13 +169,13 @@ def arithmetic(
         text = f"never killed: {verdict.why_not}" if verdict.oom_score == 0 else f"— {verdict.why_not}"
         rows += [[Run(line, "oom.never")] for line in wrap(text, width)]
     else:
-        rows += _points(task, domain, verdict.points, rule)
+        rows += _points(task, domain, verdict.points, rule, width)
         rows += _score(task, totalpages, rule)
     rows.append(_kernels_own(verdict))
     return tuple(crop(row, width) for row in rows)
 
 
-def _points(task: Task, domain: OomDomain, points: int, rule: OomRule) -> Iterator[list[Run]]:
+def _points(task: Task, domain: OomDomain, points: int, rule: OomRule, width: int) -> Iterator[list[Run]]:
     used = usage(task, rule) or 0
     adj = (task.oom_score_adj or 0) - root_adj(task, rule)
     why = f" (root: -{root_adj(task, rule)})" if root_adj(task, rule) else ""
@@ -184,7 +184,7 @@ def _points(task: Task, domain: OomDomain, points: int, rule: OomRule) -> Iterat
     if rule.table_levels:
         yield _line("+ page tables", task.pgtable_pages)
     if rule.in_thousandths:
-        yield _line("of", domain.pages, safe(domain.why))
+        yield from _total(domain, width)
         used = used * 1000 // max(domain.pages, 1)
         yield _plain("in thousandths", used)
     spared = forgiven(task, used, rule)
@@ -197,7 +197,7 @@ def _points(task: Task, domain: OomDomain, points: int, rule: OomRule) -> Iterat
     unit = domain.pages // 1000
     yield _line("+ adj", adj * unit, f"{signed(adj)} × {count(unit)}{why}")
     yield _line("= points", points, "the highest dies", role="text.strong")
-    yield _line("of", domain.pages, safe(domain.why))
+    yield from _total(domain, width)
 
 
 def _score(task: Task, totalpages: int, rule: OomRule) -> Iterator[list[Run]]:
@@ -228,6 +228,16 @@ def _kernels_own(verdict: Verdict) -> list[Run]:
     if own == verdict.oom_score:
         return [name, Run(str(own), "oom.agrees"), Run(" the same", "text.dim")]
     return [name, Run(str(own), "oom.differs"), Run(f" differs by {own - (verdict.oom_score or 0):+d}", "text.dim")]
+
+
+def _total(domain: OomDomain, width: int) -> Iterator[list[Run]]:
+    """What the points are measured against, and where that comes from: below it where it is long."""
+    why = safe(domain.why)
+    if len(why) <= width - _TERM - _PAGES - len(" pages  "):
+        yield _line("of", domain.pages, why)
+        return
+    yield _line("of", domain.pages)
+    yield from ([Run(f"{'':<{_TERM}}{line}", "text.dim")] for line in wrap(why, width - _TERM))
 
 
 def _line(name: str, pages: int | None, note: str = "", role: str = "value") -> list[Run]:

@@ -16,7 +16,7 @@ from memtui.draw.vm_flags import VM_FLAGS
 from memtui.model.address import PAGE_SHIFT, PAGE_SIZE, Range, page_down
 from memtui.model.elf_knowledge import NOTHING_KNOWN, ElfKnowledge
 from memtui.model.pages import Examined, PageRun, Residence
-from memtui.model.vma import SMAPS_NAMES, Smaps, Vma, VmaKind
+from memtui.model.vma import SMAPS_NAMES, Vma, VmaKind
 
 NOTHING_UNKNOWN: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -82,7 +82,7 @@ def vma_rows(
     rows += _residences(vma, width, unknown)
     rows += _looked_at(vma, examined, width)
     rows += _flags(vma, width, unknown)
-    rows += _smaps(vma.smaps, width, unknown)
+    rows += _smaps(vma, width, unknown)
     return tuple(rows)
 
 
@@ -194,7 +194,8 @@ def _looked_at(vma: Vma, examined: Examined | None, width: int) -> Iterator[Row]
 
 def _flags(vma: Vma, width: int, unknown: Mapping[str, str]) -> Iterator[Row]:
     if vma.vm_flags is None:
-        yield from _field("flags", _why(unknown, "vm_flags", "smaps"), width, "text.dim")
+        if vma.smaps is not None or "vm_flags" in unknown:
+            yield from _field("flags", _why(unknown, "vm_flags"), width, "text.dim")
         return
     yield from _field("flags", " ".join(vma.vm_flags) or "none", width)
     words = ", ".join(VM_FLAGS[flag] for flag in vma.vm_flags if flag in VM_FLAGS)
@@ -202,9 +203,11 @@ def _flags(vma: Vma, width: int, unknown: Mapping[str, str]) -> Iterator[Row]:
         yield from _field("", words, width, "text.dim")
 
 
-def _smaps(smaps: Smaps | None, width: int, unknown: Mapping[str, str]) -> Iterator[Row]:
+def _smaps(vma: Vma, width: int, unknown: Mapping[str, str]) -> Iterator[Row]:
+    smaps = vma.smaps
     if smaps is None:
-        yield from _field("smaps", _why(unknown, "smaps"), width, "text.dim")
+        without = "flags and figures" if vma.vm_flags is None and "vm_flags" not in unknown else "figures"
+        yield from _field("smaps", f"{NOT_MEASURED} {without}: {unknown.get('smaps', 'not told')}", width, "text.dim")
         return
     texts = [
         (name, str(value) if name in _NOT_KIB else kib(value))

@@ -112,7 +112,7 @@ _TEXTS: Final = {
         "together: that of the process, or the one above it with less room left",
         "memory.current, memory.max of the cgroup; v1: memory.usage_in_bytes, memory.limit_in_bytes",
         "reclaim among its own pages; where that is not enough the OOM killer takes one of its own tasks, whoever is "
-        "larger elsewhere: memtui oom --cgroup NAME ranks them",
+        "larger elsewhere: D in the OOM ranking ranks those alone",
     ),
     "promised": _Text(
         "what all processes were promised and could touch without asking again",

@@ -117,6 +117,8 @@ class GroupReader:
         """What said in which groups the process is."""
         self._groups = () if group is None else tuple(_up_from(group))
         self._last: GroupRoom | None = None
+        self.tightest: MemoryCgroup | None = None
+        """The group that was told of last."""
 
     def read(self) -> GroupRoom | None:
         """Of the one with the least room; None: none has a limit, or none can be seen. The same object if it is so."""
@@ -128,8 +130,8 @@ class GroupReader:
             if text != self._text:
                 self._text, group = text, _group_in(self._procfs, text)
                 self._groups = () if group is None else tuple(_up_from(group))
-        rooms = [room for group in self._groups if (room := _room(group)) is not None]
-        now = min(rooms, key=lambda room: room.limit - room.usage, default=None)
+        rooms = [(room, group) for group in self._groups if (room := _room(group)) is not None]
+        now, self.tightest = min(rooms, key=lambda pair: pair[0].limit - pair[0].usage, default=(None, None))
         if now != self._last:
             self._last = now
         return self._last

@@ -152,6 +152,10 @@ class SharingReader:
                 continue
             seen.add(mount.dev)
             try:
+                over = os.stat(mount.point).st_dev
+                if mount.dev != (os.major(over), os.minor(over)):
+                    yield TmpfsMount(mount.point, mount.fs_type, None, None, None, "hidden: another mount lies over it")
+                    continue
                 facts = os.statvfs(mount.point)
             except OSError as error:
                 yield TmpfsMount(mount.point, mount.fs_type, None, None, None, f"{error.strerror}")

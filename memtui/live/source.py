@@ -23,6 +23,7 @@ from memtui.model.request import (
     Focus,
     Measure,
     Peek,
+    RankGroup,
     Refresh,
     Request,
     SetOomScoreAdj,
@@ -42,7 +43,19 @@ if TYPE_CHECKING:
     from memtui.model.oom_legacy import LegacyTask
 
 _ACCEPTS: Final[frozenset[type[Request]]] = frozenset(
-    {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, ShowOldRule, WatchFile}
+    {
+        Refresh,
+        Focus,
+        Peek,
+        Examine,
+        Measure,
+        RankGroup,
+        SetOomScoreAdj,
+        ShowHeap,
+        ShowSharing,
+        ShowOldRule,
+        WatchFile,
+    }
 )
 
 _LONGEST: Final = 5.0
@@ -74,7 +87,7 @@ class LiveSource:
         """None: nobody wants to know."""
         self._task_reader = TaskReader(self._procfs)
         self._out_of_sight = out_of_sight(self._procfs)
-        self._old_rule = False
+        self._old_rule = self._ranks_group = False
         self._legacy: Mapping[int, LegacyTask] = NO_LEGACY
         self._files: tuple[str, ...] = ()
         """Files that were asked for by their path."""
@@ -123,7 +136,7 @@ class LiveSource:
                 return self._focus(pid)
             case SetOomScoreAdj():
                 self._set_oom_score_adj(request)
-            case Peek() | Examine() | ShowHeap() | ShowSharing() | ShowOldRule() | WatchFile():
+            case Peek() | Examine() | ShowHeap() | ShowSharing() | ShowOldRule() | RankGroup() | WatchFile():
                 self._want(request)
             case _:
                 raise NotSupported(
@@ -148,6 +161,14 @@ class LiveSource:
                 self._want_sharing(wanted=wanted)
             case ShowOldRule(wanted=wanted):
                 self._old_rule, self._tasks_pace = wanted, Pace(longest=_LONGEST, share=SMALL_SHARE)
+            case RankGroup(wanted=wanted):
+                if self._cgroup is not None or (wanted and self._group.tightest is None):
+                    raise NotSupported(
+                        "the processes of one cgroup are ranked already"
+                        if self._cgroup is not None
+                        else "no memory cgroup with a limit holds this process: when memory runs out, all are ranked"
+                    )
+                self._ranks_group = wanted
             case WatchFile(path=path):
                 others = tuple(file for file in self._files if file != path)
                 self._files = others if path in self._files else (*self._files, path)
@@ -192,6 +213,7 @@ class LiveSource:
         notes = [note for note in (self._out_of_sight, "" if read else self._tasks_pace.why_old) if note]
         if notes:
             unknown["tasks"] = "; ".join(notes)
+        group = self._group.read()
         self._domain = self._read_domain(system)
         if self._domain is None:
             unknown["domain"] = system.unknown.get("meminfo", "RAM and swap are unknown")
@@ -202,7 +224,7 @@ class LiveSource:
             tasks=self._tasks,
             domain=self._domain,
             legacy=self._legacy,
-            group=self._group.read(),
+            group=group,
             mm=mm,
             sharing=None if self._sharing is None else self._sharing.read(),
             content=self._content(mm),
@@ -230,8 +252,11 @@ class LiveSource:
         return read_legacy(self._procfs, self._tasks)
 
     def _read_domain(self, system: SystemSnapshot) -> OomDomain | None:
+        limiting = self._group.tightest if self._ranks_group else None
         if self._cgroup is not None:
             domain = read_domain(self._cgroup, system)
+        elif limiting is not None:
+            domain = read_domain(limiting, system)._replace(members=tuple(members(limiting)))
         elif system.totalpages is None:
             return None
         else:

@@ -77,6 +77,12 @@ class ShowOldRule(NamedTuple):
     wanted: bool = True
 
 
+class RankGroup(NamedTuple):
+    """Rank only the processes of the memory cgroup that leaves the process in focus the least room, or all again."""
+
+    wanted: bool = True
+
+
 class WatchFile(NamedTuple):
     """Tell what of the file `path` is in the page cache, with every picture; asked again: no more."""
 
@@ -103,6 +109,7 @@ Request = (
     | Measure
     | ShowSharing
     | ShowOldRule
+    | RankGroup
     | WatchFile
     | SetOomScoreAdj
 )

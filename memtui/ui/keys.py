@@ -8,7 +8,19 @@ from textual.binding import Binding
 from textual.keys import Keys
 
 from memtui.draw.run import Row, Run
-from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Request, Seek, ShowHeap, Step, WatchFile
+from memtui.model.request import (
+    Back,
+    Focus,
+    Inject,
+    Measure,
+    RankGroup,
+    Refresh,
+    Request,
+    Seek,
+    ShowHeap,
+    Step,
+    WatchFile,
+)
 
 
 class Key(NamedTuple):
@@ -152,21 +164,8 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     Key("full_stop", "find_next(1)", "next", "the next VMA that was looked for, upwards", _MOVE),
     Key("comma", "find_next(-1)", "previous", "the one before, downwards", _MOVE),
-    Key(
-        "z",
-        "zoom(1)",
-        "zoom",
-        "closer: from all VMAs to the pages of one, to the bytes of a page",
-        _VIEW,
-        footer=2,
-    ),
-    Key(
-        "Z,escape",
-        "zoom(-1)",
-        "out",
-        "end what takes long; further away; at last back to the list",
-        _VIEW,
-    ),
+    Key("z", "zoom(1)", "zoom", "closer: from all VMAs to the pages of one, to the bytes of a page", _VIEW, footer=2),
+    Key("Z,escape", "zoom(-1)", "out", "end what takes long; further away; at last back to the list", _VIEW),
     Key(
         "enter",
         "enter",
@@ -204,6 +203,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("V", "show('tree')", "tree", "to the tree in which the kernel keeps the VMAs", _VIEW),
     Key("C", "promise", "promise", "what each mode of overcommit would answer to a size", _VIEW),
     Key("O", "old_rule", "old rule", "rank the same processes by the OOM rule before 2.6.36; again: by today's", _VIEW),
+    Key("D", "rank_group", "domain", "rank the tasks of the cgroup that limits this one; again: all", _VIEW, RankGroup),
     Key("plus", "try_adj(1)", "adj +", "what if the selected process had an oom_score_adj 100 higher", _VIEW),
     Key("minus", "try_adj(-1)", "adj -", "what if it were 100 lower", _VIEW),
     Key("A", "write_adj", "write adj", "write the oom_score_adj that is tried, after a question", _VIEW),
@@ -216,13 +216,7 @@ KEYS: Final[tuple[Key, ...]] = (
         _VIEW,
         footer=2,
     ),
-    Key(
-        "ctrl+right",
-        "wider(1)",
-        "wider",
-        "the left column wider; the line beside it can be dragged, too",
-        _VIEW,
-    ),
+    Key("ctrl+right", "wider(1)", "wider", "the left column wider; the line beside it can be dragged, too", _VIEW),
     Key("ctrl+left", "wider(-1)", "narrower", "the left column narrower", _VIEW),
     Key("ctrl+up", "taller(1)", "taller", "the pane with the focus higher; its heading can be dragged, too", _VIEW),
     Key("ctrl+down", "taller(-1)", "lower", "the pane with the focus lower", _VIEW),

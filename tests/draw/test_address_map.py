@@ -67,8 +67,8 @@ def test_height_follows_size_on_the_stated_scale():
     assert [heights(pages) for pages in (1, 64, 65, 256, 257, 1024, 1025)] == [1, 1, 2, 2, 3, 3, 4]
     assert heights(1 << 28) == 12
     assert heights(1 << 28, fold=64) == 1
-    assert AddressMap(PROCESS, 60).scale == "a row up to 256 KiB, one more for each ×4"
-    assert AddressMap(PROCESS, 60, fold=12).scale == "a row up to 4 KiB, one more for each ×4"
+    assert AddressMap(PROCESS, 60).scale == "1 row up to 256 KiB, +1 for each ×4"
+    assert AddressMap(PROCESS, 60, fold=12).scale == "1 row up to 4 KiB, +1 for each ×4"
 
 
 def test_an_empty_address_space_is_one_hole():

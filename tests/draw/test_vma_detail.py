@@ -19,8 +19,7 @@ def test_anonymous_memory():
         "         ░ swapped           12    48 KiB",
         "         ○ zero              40   160 KiB",
         "         · absent            47   188 KiB",
-        "flags    — not told",
-        "smaps    — not told",
+        "smaps    — flags and figures: not told",
     ]
 
 
@@ -71,7 +70,7 @@ def test_a_long_path_is_wrapped_and_not_cut():
 def test_what_is_unknown_says_why():
     rows = text(vma_rows(VVAR, 60, address=VVAR.start, unknown={"smaps": "denied", "runs": "no PAGEMAP_SCAN"}))
     assert rows[1] == "page     7ffff7fc9000 · —"
-    assert rows[-3:] == ["pages    — no PAGEMAP_SCAN", "flags    — denied", "smaps    — denied"]
+    assert rows[-2:] == ["pages    — no PAGEMAP_SCAN", "smaps    — flags and figures: denied"]
 
 
 def test_a_hole():

@@ -13,7 +13,8 @@ from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
 from memtui.model.cgroup import GroupRoom
 from memtui.model.errors import NotSupported, SourceError
-from memtui.model.request import Refresh
+from memtui.model.oom import OomDomain
+from memtui.model.request import RankGroup, Refresh
 from memtui.model.system import SystemSnapshot
 
 MIB = 1 << 20
@@ -194,9 +195,19 @@ def test_a_process_in_a_group_of_its_own():
             child.stdout.readline()
             (inner / "cgroup.procs").write_text(str(child.pid))
             snapshot = LiveSource(None, cgroup=f"/{name}").apply(Refresh())
-            alone = LiveSource(child.pid).apply(Refresh())
+            source = LiveSource(child.pid)
+            alone = source.apply(Refresh())
+            ranked = source.apply(RankGroup())
+            again = source.apply(RankGroup(wanted=False))
+            with pytest.raises(NotSupported, match="already"):
+                LiveSource(None, cgroup=f"/{name}").apply(RankGroup())
             child.communicate()
         assert [task.pid for task in snapshot.tasks] == [child.pid]
+        assert [verdict.task.pid for verdict in ranked.ranking] == [child.pid]
+        assert ranked.domain is not None
+        assert ranked.domain._replace(members=None) == snapshot.domain
+        assert again.domain == alone.domain
+        assert len(again.ranking) == len(alone.ranking) > 1
         swap = snapshot.system.meminfo["SwapTotal"] // 4
         assert snapshot.domain is not None
         assert snapshot.domain.pages == limit // 4096 + swap
@@ -207,3 +218,12 @@ def test_a_process_in_a_group_of_its_own():
     finally:
         inner.rmdir()
         folder.rmdir()
+
+
+def test_who_is_in_no_limited_group_is_ranked_with_all_others():
+    source = LiveSource(os.getpid())
+    if source.apply(Refresh()).group is not None:
+        pytest.skip("a memory cgroup limits the tests themselves")
+    with pytest.raises(NotSupported, match="no memory cgroup with a limit"):
+        source.apply(RankGroup())
+    assert source.apply(Refresh()).domain == OomDomain(None, source.apply(Refresh()).system.totalpages, "RAM + swap")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from memtui.model.address import Range
+from memtui.model.cgroup import GroupRoom
 from memtui.model.content import Content
 from memtui.model.errors import ParseError, SourceError
 from memtui.model.event import Event, EventKind
@@ -21,6 +22,7 @@ from memtui.model.request import (
     Inject,
     Measure,
     Peek,
+    RankGroup,
     Refresh,
     Request,
     Seek,
@@ -194,7 +196,7 @@ class Live:
     """Accepts what a live source does; `fails` is raised by the next requests."""
 
     accepts: frozenset[type[Request]] = frozenset(
-        {Refresh, Focus, Peek, Examine, Measure, SetOomScoreAdj, ShowHeap, ShowSharing, WatchFile}
+        {Refresh, Focus, Peek, Examine, Measure, RankGroup, SetOomScoreAdj, ShowHeap, ShowSharing, WatchFile}
     )
 
     def __init__(self) -> None:
@@ -204,6 +206,8 @@ class Live:
         self._mm = mm(3)
         self._content: Content | None = None
         self._sharing: Sharing | None = None
+        self._domain = DOMAIN
+        self.group: GroupRoom | None = None
 
     def apply(self, request: Request) -> Snapshot:
         self.seen.append(request)
@@ -226,9 +230,12 @@ class Live:
             self._sharing = SHARING if request.wanted else None
         if isinstance(request, WatchFile):
             self._mm = replace(self._mm, files=(FileCache(request.path, None, 8, 3, 0, 0, 0, asked=True),))
+        if isinstance(request, RankGroup):
+            self._domain = OomDomain("/box", 1000, "memory.max", (TASKS[1].pid,)) if request.wanted else DOMAIN
         title = f"{self._mm.pid} {self._mm.comm}"
-        parts = SYSTEM, TASKS, DOMAIN, self._mm
-        return Snapshot("live", title, *parts, sharing=self._sharing, content=self._content, cost_ms=3.2)
+        parts = SYSTEM, TASKS, self._domain, self._mm
+        rest = {"sharing": self._sharing, "content": self._content, "group": self.group}
+        return Snapshot("live", title, *parts, cost_ms=3.2, **rest)
 
     def close(self) -> None:
         self.closed = True

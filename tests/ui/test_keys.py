@@ -15,7 +15,8 @@ from memtui.draw.machine_rows import machine_rows
 from memtui.draw.residence_bars import residence_rows
 from memtui.draw.run import plain
 from memtui.draw.why_figure import MEANINGS, figure_name
-from memtui.model.request import Back, Focus, Inject, Measure, Refresh, Seek, ShowHeap, Step, WatchFile
+from memtui.model.cgroup import GroupRoom
+from memtui.model.request import Back, Focus, Inject, Measure, RankGroup, Refresh, Seek, ShowHeap, Step, WatchFile
 from memtui.model.snapshot import Snapshot
 from memtui.ui.app import MemtuiApp
 from memtui.ui.keys import KEYS, Key, footer_row
@@ -616,6 +617,22 @@ async def old_rule(stage: Stage) -> None:
     assert "2.6.36" not in pane.title
 
 
+async def rank_group(stage: Stage) -> None:
+    pane = stage.app.screen.query_one(OomPane)
+    assert isinstance(stage.source, Live)
+    stage.source.group = GroupRoom("/box", 2000, 4000)
+    await stage.press("o", "R")
+    assert pane.title == "OOM ranking of all · D: of /box"
+    everybody = len(pane.lines)
+    await stage.press()
+    assert stage.source.seen[-1] == RankGroup(True)
+    assert pane.title == "OOM ranking of /box · D: of all"
+    assert len(pane.lines) == 2 < everybody
+    await stage.press()
+    assert stage.source.seen[-1] == RankGroup(False)
+    assert len(pane.lines) == everybody
+
+
 async def watch_file(stage: Stage) -> None:
     await stage.press()
     await stage.answer("/etc/passwd")
@@ -703,6 +720,7 @@ CASES: dict[tuple[str, str], Case] = {
     ("i", "watch_file"): watch_file,
     ("C", "promise"): promise,
     ("O", "old_rule"): old_rule,
+    ("D", "rank_group"): rank_group,
     ("plus", "try_adj(1)"): try_adj,
     ("minus", "try_adj(-1)"): try_adj,
     ("A", "write_adj"): write_adj,

@@ -34,6 +34,10 @@ _WIDE: Final = 100
 """Cells from which the panes stand side by side; below, one at a time stands under the map."""
 
 
+_HIGH: Final = 60
+"""Lines from which no pane of the right column has to be cut short."""
+
+
 class _Blank(Horizontal):
     BLANK = True
 
@@ -68,6 +72,7 @@ class MainScreen(
         """The panes that are seen at first. What their style depends on is known before they are there."""
         self.set_class(not self.memtui.accepts(Step), "-no-steps")
         self.set_class(self.app.size.width < _WIDE, "-compact")
+        self.set_class(self.app.size.height >= _HIGH, "-high")
         self.place(self._start, self._beside)
         yield HeaderBar(id="header")
         with _Blank(id="body"):
@@ -151,6 +156,7 @@ class MainScreen(
         """Side by side, or one pane under the map."""
         super().on_resize()
         compact = self.app.size.width < _WIDE
+        self.set_class(self.app.size.height >= _HIGH, "-high")
         if compact != self.has_class("-compact"):
             self.set_class(compact, "-compact")
             self.forget_division()

@@ -1,6 +1,6 @@
 """The keys of the OOM ranking: what if a process had another oom_score_adj, and writing it."""
 
-from memtui.model.request import Focus, Inject, Request, SetOomScoreAdj, ShowOldRule
+from memtui.model.request import Focus, Inject, RankGroup, Request, SetOomScoreAdj, ShowOldRule
 from memtui.ui.screens.asking import AskingScreen
 from memtui.ui.widgets.oom_pane import STEP, OomPane
 
@@ -20,6 +20,11 @@ class RankingScreen(AskingScreen):
             self.ask(ShowOldRule(pane.old))
         pane.redraw()
         self.point()
+
+    def action_rank_group(self) -> None:
+        """Rank the processes of the cgroup that limits the one in focus, or again those of the machine."""
+        domain = self.memtui.snapshot.domain if self.memtui.snapshot is not None else None
+        self.ask(RankGroup(domain is None or domain.name is None))
 
     def action_try_adj(self, direction: int) -> None:
         """What if the process that the ranking has selected had another oom_score_adj?"""

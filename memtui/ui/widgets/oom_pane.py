@@ -40,22 +40,33 @@ class OomPane(Pane):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The tasks, what their points are measured against, and what is tried."""
-        return snapshot.tasks, snapshot.domain, snapshot.system.totalpages, repr(self.tried), self.old, snapshot.legacy
+        ranked = snapshot.tasks, snapshot.domain, snapshot.system.totalpages, snapshot.legacy
+        return *ranked, repr(self.tried), self.old, self._whose(snapshot)
 
     def draw(self, snapshot: Snapshot) -> None:
         """The ranking; the cursor stays on its process, on whatever place that is now."""
         chosen, tried = self.verdict, self._with_tried(snapshot)
         table = self._old_table(tried) if self.old else OomTable(tried, self.room.width)
         row = table.row_of(chosen.task.pid) if chosen is not None else None
-        name = snapshot.domain.name if snapshot.domain else None
         self._table = table
-        title = f"{self.TITLE} of cgroup {safe(name)}" if name else self.TITLE
+        title = self._whose(snapshot)
         if self.old:
             title += " · the rule before 2.6.36"
         self.show(table, title=title)
         self._say()
         if row is not None:
             self.move_to(row)
+
+    def _whose(self, snapshot: Snapshot) -> str:
+        """Of whom it is, and which key ranks the others where the kernel would ask for both."""
+        domain, group = snapshot.domain, snapshot.group
+        if domain is not None and domain.name is not None:
+            if domain.members is not None and snapshot.steps is None:
+                return f"{self.TITLE} of {safe(domain.name)} · D: of all"
+            return f"{self.TITLE} of cgroup {safe(domain.name)}"
+        if group is not None and snapshot.steps is None:
+            return f"{self.TITLE} of all · D: of {safe(group.name)}"
+        return self.TITLE
 
     def _old_table(self, snapshot: Snapshot) -> "OldOomTable":
         from memtui.draw.oom_old_table import OldOomTable
