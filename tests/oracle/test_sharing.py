@@ -4,7 +4,10 @@ import ctypes
 import mmap
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -124,7 +127,7 @@ def test_mounts_and_who_maps_a_file() -> None:
     snapshot = source.apply(ShowSharing())
     assert snapshot.sharing is not None
     assert snapshot.mm is not None
-    shm = next((mount for mount in snapshot.sharing.mounts if mount.point == SHM), None)
+    shm = next((mount for mount in snapshot.sharing.mounts if mount.point == SHM and not mount.why), None)
     if shm is not None:
         facts = os.statvfs(SHM)
         assert shm.size == facts.f_blocks * facts.f_frsize
@@ -139,3 +142,20 @@ def test_mounts_and_who_maps_a_file() -> None:
         except OSError:
             continue
     assert source.apply(ShowSharing(wanted=False)).sharing is None
+
+
+HIDDEN = """
+mount -t tmpfs -o size=8k below {0} && mount -t tmpfs -o size=16k above {0} && exec {1} -c '
+from memtui.live.procfs import Procfs
+from memtui.live.shared_memory import SharingReader
+print([mount[2:] for mount in SharingReader(Procfs()).read().mounts if mount.point == "{0}"])
+'"""
+
+
+def test_a_mount_that_another_one_hides_has_no_figures(tmp_path: Path) -> None:
+    line = HIDDEN.format(tmp_path, sys.executable)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", line], capture_output=True, text=True, check=False)
+    if "permitted" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    hidden = (None, None, None, "hidden: another mount lies over it")
+    assert done.stdout == f"{[hidden, (16384, 0, 1, '')]}\n", done.stderr

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from memtui.model.address import Range
-from memtui.model.cgroup import GroupRoom
 from memtui.model.content import Content
 from memtui.model.errors import ParseError, SourceError
 from memtui.model.event import Event, EventKind
@@ -38,6 +38,9 @@ from memtui.model.step import StepLog, StepRecord
 from memtui.model.system import SystemSnapshot
 from memtui.model.task import Task
 from memtui.model.vma import Vma, VmaKind
+
+if TYPE_CHECKING:
+    from memtui.model.cgroup import GroupRoom
 
 HEAP = 0x5555_5555_9000
 PROGRAM = 0x5555_5555_4000
