@@ -268,6 +268,10 @@ def _edge(part: Part) -> str:
 
 def nothing_rows(snapshot: Snapshot, width: int) -> tuple[Row, ...]:
     """Why there is no map, and the key that leads to one."""
-    hint = "Enter on a process of the OOM ranking shows it" if snapshot.steps is None else "n makes the next step"
+    log = snapshot.steps
+    if log is None:
+        hint = "Enter on a process of the OOM ranking shows it"
+    else:
+        hint = "n makes the next step" if log.cursor < len(log.steps) else "b takes the last step back"
     why = wrap(snapshot.unknown.get("mm", "no process yet"), width - 2)
     return (*((Run(f" {line}", "text"),) for line in why), (Run(f" {shorten(hint, width - 2)}", "text.dim"),))

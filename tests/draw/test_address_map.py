@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 
-from memtui.draw.address_map import AddressMap
+import pytest
+
+from memtui.draw.address_map import AddressMap, nothing_rows
 from memtui.draw.run import plain
 from memtui.model.address import PAGE_SIZE, TASK_SIZE, Range
 from memtui.model.mm import MmSnapshot
 from memtui.model.pages import PageRun, Residence
+from memtui.model.snapshot import Snapshot
+from memtui.model.step import StepLog, StepRecord
+from memtui.model.system import SystemSnapshot
 from memtui.model.vma import VmaKind
 from tests.draw.pictures import CAT, HEAP, HEAP_VMA, LIBC_VMA, PROCESS, STACK, STACK_VMA, VSYSCALL, drawn, run, vma
 
@@ -163,3 +168,12 @@ def test_sixty_thousand_vmas_look_at_no_page_before_a_row_is_asked_for():
     assert len(lines) == 2 * 60_000 + 1
     assert lines.row_of(space[0].start) == len(lines) - 2
     assert lines.vma_at(lines.row_of(space[31_415].start)) == space[31_415]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "hint"), [(0, "n makes the next step"), (1, "n makes the next step"), (2, "b takes the last step back")]
+)
+def test_without_a_map_a_key_is_told_that_leads_to_one(cursor: int, hint: str):
+    steps = StepLog((StepRecord(1, "brk(NULL)", 1), StepRecord(2, "exit_group(0)", 1)), cursor)
+    picture = Snapshot("sim", "x", SystemSnapshot("6.18", {}), steps=steps)
+    assert plain(nothing_rows(picture, 40)[-1]).strip() == hint
