@@ -95,10 +95,14 @@ class Machine:
         statement = self._program[self.position]
         self.world.step = self.position + 1
         begin_step(self.world.kernel)
+        known, current = len(self.world.processes), self.current
         try:
             record = self._run(statement)
         except ParseError as error:
             if not self.world.recorded:
+                for process in [*self.world.processes.values()][known:]:
+                    self.world.forget(process)
+                self.current = current
                 raise self._placed(error, statement) from error
             record = self._not_understood(statement, error.what)
         self.position += 1

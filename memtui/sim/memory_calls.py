@@ -12,6 +12,7 @@ from memtui.sim.kernel.vmscan import balanced, wakeup_kswapd
 from memtui.sim.process import Process
 from memtui.sim.syscall_table import numbers
 from memtui.sim.world import Effect, Handler, World
+from memtui.trace.constants import value_of
 from memtui.trace.line import Call, Text
 
 
@@ -32,8 +33,9 @@ def _prctl(world: World, process: Process, call: Call) -> Effect:
     """prctl(2): what the OOM killer's report calls the process, and options of memory; others change nothing in it."""
     name = next((arg.value for arg in call.args[1:2] if isinstance(arg, Text)), None)
     option = _option(call, world)
-    if option in OF_MEMORY:
-        outcome = sys_prctl(world.kernel, process.task, *numbers(call, len(call.args), world.variables))
+    if option is not None and option in OF_MEMORY:
+        args = [arg.value if isinstance(arg, Text) else value_of(arg, world.variables) for arg in call.args[1:]]
+        outcome = sys_prctl(world.kernel, process.task, option, *args)
         return Effect(outcome.value, outcome.errno, outcome.why)
     if name is None or option != PR_SET_NAME:
         return Effect(0, why="this option changes nothing in memory", recorded=call.result is not None)

@@ -70,6 +70,7 @@ class World:
         try:
             self.lay_out(task)
         except Errno as error:
+            do_exit(self.kernel, task)
             raise ParseError(f"no room for the stack of a program: {error}", hint="machine(ram=64M)") from error
         open_standard(task)
         process = self.add(Process(self.kernel, task, ALLOCATORS[self.options.allocator]))
@@ -103,6 +104,12 @@ class World:
         do_exit(self.kernel, process.task)
         process.release()
         process.ended = process.ended or how
+
+    def forget(self, process: Process) -> None:
+        """A process that was started for a step that cannot run has never been."""
+        self.end_thread(process, "")
+        self.born_early.discard(process.pid)
+        del self.processes[process.pid]
 
     def inode(self, path: str) -> Inode | None:
         """The file at a path, links followed."""

@@ -4,7 +4,7 @@ import pytest
 
 from memtui.model.errors import ParseError
 from memtui.model.event import EventKind
-from memtui.model.request import Seek, Step
+from memtui.model.request import Inject, Seek, Step
 from memtui.model.snapshot import Snapshot
 
 START = 'execve("/demo/hello", ["hello"], 0)\n'
@@ -373,3 +373,21 @@ def test_process_madvise_looks_at_empty_ranges_only_before_the_first_bytes(end):
         lines.append(f"process_madvise(q, [{', '.join(ranges[part] for part in parts)}], {len(parts)}, MADV_COLD, 0)")
     told = [text.rpartition("= ")[2].split(" (")[0] for text in texts(end("\n".join(lines) + "\n"))[-len(vectors) :]]
     assert told == ["0", "-1 EINVAL", "4096", "8192", "4096", "4096"]
+
+
+def test_a_name_for_anonymous_memory_is_a_string(end):
+    line = 'prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, p, 4096, "glibc: malloc")\n'
+    snapshot = end(f"{START}p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)\n{line}")
+    assert last(snapshot).text.endswith("= -1 EINVAL (Invalid argument)")
+
+
+def test_a_line_that_cannot_run_starts_no_process(simulate):
+    source = simulate(f"{START}")
+    before = source.apply(Seek(ENDING))
+    with pytest.raises(ParseError):
+        source.apply(Inject("[pid 77] munmap(nobody, 4096)"))
+    after = source.apply(Inject("sync()"))
+    assert [task.pid for task in after.tasks] == [task.pid for task in before.tasks]
+    assert after.mm is not None
+    assert before.mm is not None
+    assert after.mm.pid == before.mm.pid
