@@ -85,7 +85,7 @@ class Series:
             except ParseError as error:
                 self.refused.append(f"{error.what}: {self.lines.pop()}")
                 del self._program[self.machine.position]
-                self.alike = self.alike and not error.what.startswith("no room")
+                self.alike = self.alike and "no room" not in error.what
                 return
             self.machine.check()
         self.alike = self.alike and not self._program[-1].made
