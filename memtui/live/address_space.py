@@ -106,10 +106,11 @@ class AddressSpaceReader:
 
     def _read(self, stat: Stat, *, measure: bool, whole: bool) -> MmSnapshot:
         folder = mm_folder(self._procfs, stat)
+        own = stat if folder == str(self._pid) else parse_stat(self._procfs.read(f"{folder}/stat"))
         unknown: dict[str, str] = {"brk": "the kernel does not tell the brk of another process, only where [heap] ends"}
         counters = parse_status(self._procfs.read(f"{folder}/status")).counters
         vmas = self._measured(folder, counters, unknown, measure=measure, whole=whole)
-        for field, value in (("start_brk", stat.start_brk), ("start_stack", stat.start_stack)):
+        for field, value in (("start_brk", own.start_brk), ("start_stack", own.start_stack)):
             if value is None:
                 unknown[field] = "stat shows it only to who may read maps"
         mm = MmSnapshot(
@@ -117,8 +118,8 @@ class AddressSpaceReader:
             comm=stat.comm,
             vmas=vmas,
             counters=counters,
-            start_brk=stat.start_brk,
-            start_stack=stat.start_stack,
+            start_brk=own.start_brk,
+            start_stack=own.start_stack,
             cmdline=self._cmdline(folder, unknown),
             exe=self._exe(folder, unknown),
             unknown=unknown,

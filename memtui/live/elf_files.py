@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from memtui.live.link_map import read_link_map
+from memtui.live.processes import mm_thread
 from memtui.live.procfs import Procfs
 from memtui.model.elf import ElfImage
 from memtui.model.elf_objects import VDSO, FileKey, LoadedObject, ObjectMap, object_map
@@ -41,13 +42,14 @@ class LiveElf:
         """What is mapped now; files that were read for the same process before are not read again."""
         if mm.pid != self._pid:
             self._pid, self._images = mm.pid, {}
+        thread = mm_thread(self._procfs, mm.pid)
         wanted = {FileKey.of(vma) for vma in mm.vmas}
         self._images = {key: image for key, image in self._images.items() if key in wanted}
-        found = object_map(mm.vmas, partial(self._image, mm.pid))
+        found = object_map(mm.vmas, partial(self._image, thread))
         loaded = [one for one in found.objects if one.bias is not None]
         link_map, why_not = None, ""
         try:
-            link_map = read_link_map(self._procfs, mm.pid, main_program(loaded, mm.exe))
+            link_map = read_link_map(self._procfs, thread, main_program(loaded, mm.exe))
         except SourceError as error:
             why_not = str(error)
         return in_order(found, mm.exe, link_map, why_not)
@@ -58,11 +60,11 @@ class LiveElf:
         Raises:
             SourceError: there are none, or its file cannot be reached any more.
         """
-        vma = loaded.vmas[0]
+        vma, thread = loaded.vmas[0], mm_thread(self._procfs, mm.pid)
         if vma.name == VDSO:
-            return read_or_say(lambda: self._reader.symbols_in(io.BytesIO(self._vdso(mm.pid, vma)), loaded.image))
-        path = self._path(mm.pid, vma)
-        root = self._root(mm.pid)
+            return read_or_say(lambda: self._reader.symbols_in(io.BytesIO(self._vdso(thread, vma)), loaded.image))
+        path = self._path(thread, vma)
+        root = self._root(thread)
         return read_or_say(lambda: self._reader.read_symbols(path, loaded.image, name=vma.path, root=root))
 
     def _image(self, pid: int, vma: Vma) -> ElfImage:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from memtui.live.file_cache import FileCacheReader
 from memtui.live.heap_labels import HeapLabels
 from memtui.live.page_flags import examine
+from memtui.live.processes import mm_thread
 from memtui.live.procfs import Procfs
 from memtui.live.status import printable
 from memtui.model.errors import ProcessGone, SourceError
@@ -72,7 +73,7 @@ class Extras:
         facts: dict[str, Any] = {
             "heap": heap,
             "labels": self._labels.of(mm, heap),
-            "files": self._files.read(str(mm.pid), mm.vmas),
+            "files": self._files.read(str(mm_thread(self._procfs, mm.pid)), mm.vmas),
             "examined": self._look(mm),
         }
         unknown = {**mm.unknown, "heap": why} if why else mm.unknown
@@ -102,7 +103,7 @@ class Extras:
         if address is None or vma is None or vma.runs is None:
             self._examined = None
         else:
-            now = examine(self._procfs, str(mm.pid), vma, address)
+            now = examine(self._procfs, str(mm_thread(self._procfs, mm.pid)), vma, address)
             if now != self._examined:
                 self._examined = now
         return self._examined

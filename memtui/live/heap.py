@@ -13,6 +13,7 @@ from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_reader import Reading, read_heap
 from memtui.live.heap_space import Space
 from memtui.live.pace import Pace
+from memtui.live.processes import mm_thread
 from memtui.live.procfs import Procfs
 from memtui.model.errors import NotSupported, SourceError
 from memtui.model.heap import ArenaView, HeapView
@@ -60,6 +61,7 @@ class HeapReader:
         self._open.close()
 
     def _begin(self, mm: MmSnapshot) -> None:
+        self._folder = str(mm_thread(self._procfs, self._pid))
         allocators = self._identified(mm)
         if not allocators.is_glibc:
             raise NotSupported(f"malloc is {allocators.in_words}: only glibc's heap can be read")

@@ -11,6 +11,7 @@ from memtui.live.heap_layout import HEAP_MAX
 from memtui.live.heap_memory import ProcessMemory
 from memtui.live.heap_python import pymalloc_labels
 from memtui.live.pace import Pace
+from memtui.live.processes import mm_thread
 from memtui.live.procfs import Procfs
 from memtui.model.errors import SourceError
 from memtui.model.mm import MmSnapshot
@@ -27,7 +28,7 @@ class HeapLabels:
     """Labels of one process; looked for again only when its anonymous VMAs changed, and at a pace."""
 
     def __init__(self, procfs: Procfs, pid: int) -> None:
-        self._procfs, self._folder = procfs, str(pid)
+        self._procfs, self._pid = procfs, pid
         self._seen = array("Q")
         """Where they start and end."""
         self._python: Mapping[int, str] = _NOTHING
@@ -56,7 +57,7 @@ class HeapLabels:
 
     def _look(self, mm: MmSnapshot, version: tuple[int, int]) -> Mapping[int, str]:
         try:
-            with ProcessMemory.opened(self._procfs, self._folder) as memory:
+            with ProcessMemory.opened(self._procfs, str(mm_thread(self._procfs, self._pid))) as memory:
                 return pymalloc_labels(memory, mm.vmas, version)
         except SourceError:
             return _NOTHING

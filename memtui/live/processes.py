@@ -37,6 +37,14 @@ def mm_folder(procfs: Procfs, stat: Stat) -> str:
     return str(stat.pid)
 
 
+def mm_thread(procfs: Procfs, pid: int) -> int:
+    """The thread whose files below /proc tell of the address space of a process: the main one while it lives."""
+    try:
+        return int(mm_folder(procfs, parse_stat(procfs.read(f"{pid}/stat"))).rpartition("/")[2])
+    except ProcessGone:
+        return pid
+
+
 def read_tasks(procfs: Procfs, pids: Iterable[int] | None = None, previous: Iterable[Task] = ()) -> tuple[Task, ...]:
     """The processes in the order of the kernel's walk: creation, that is start time and then pid.
 

@@ -9,7 +9,7 @@ from memtui.live.content import read_content
 from memtui.live.extras import Extras
 from memtui.live.meminfo import SystemReader
 from memtui.live.pace import SMALL_SHARE, Pace
-from memtui.live.processes import out_of_sight
+from memtui.live.processes import mm_thread, out_of_sight
 from memtui.live.procfs import Procfs
 from memtui.live.status import printable
 from memtui.live.task_reader import TaskReader
@@ -235,7 +235,7 @@ class LiveSource:
     def _content(self, mm: MmSnapshot | None) -> Content | None:
         if mm is None or self._peek is None:
             return None
-        return read_content(self._procfs, str(mm.pid), self._peek)
+        return read_content(self._procfs, str(mm_thread(self._procfs, mm.pid)), self._peek)
 
     def _title(self, mm: MmSnapshot | None) -> str:
         if mm is not None:

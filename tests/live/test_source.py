@@ -4,20 +4,23 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from memtui import elf_reader
 from memtui.draw.maps_text import maps_text
 from memtui.live import address_space
 from memtui.live import procfs as proc_files
+from memtui.live.elf_files import LiveElf
 from memtui.live.pace import Pace
 from memtui.live.procfs import Procfs
 from memtui.live.source import LiveSource
 from memtui.model.errors import Cancelled, NotSupported, ProcessGone, SourceError
 from memtui.model.pages import Residence
 from memtui.model.progress import unwatched
-from memtui.model.request import Focus, Measure, Refresh, SetOomScoreAdj, ShowOldRule, ShowSharing, Step
+from memtui.model.request import Focus, Measure, Refresh, SetOomScoreAdj, ShowHeap, ShowOldRule, ShowSharing, Step
 from memtui.model.vma import VmaKind
 
 PF_KTHREAD = 0x200000
@@ -158,6 +161,7 @@ def test_a_main_thread_that_exited_leaves_the_memory_to_the_others(process, proc
     process.write("42/task/43/maps", maps)
     process.write("42/task/43/mountinfo", "")
     process.write("42/task/43/cmdline", "x\0")
+    process.write("42/task/43/stat", (process.root / "42/stat").read_text())
     mm = LiveSource(42, procfs=procfs, smaps=False).apply(Refresh()).mm
     assert len(mm.vmas) == 2
     assert mm.counters.vm_size == 24
@@ -393,3 +397,36 @@ def test_the_live_child_is_shown_byte_for_byte(child):
     assert snapshot.mm.cmdline[1].endswith("memory_child.py")
     assert set(snapshot.mm.unknown) == {"brk"}
     assert not snapshot.unknown
+
+
+ALONE = """
+import ctypes, os, sys, threading
+def go_on():
+    while open(f"/proc/{os.getpid()}/stat").read().rpartition(")")[2].split()[0] != "Z": pass
+    os.write(1, b"x")
+    os.read(0, 1)
+    os._exit(0)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+
+def test_what_other_threads_go_on_with_is_shown_whole():
+    """Heap, files and symbols too: /proc of a main thread that exited has no memory, no descriptors and no root."""
+    with subprocess.Popen([sys.executable, "-c", ALONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(1) == b"x"
+        source = LiveSource(process.pid)
+        snapshot = source.apply(ShowHeap())
+        while snapshot.mm is not None and snapshot.mm.heap is not None and snapshot.mm.heap.progress is not None:
+            snapshot = source.apply(ShowHeap())
+        mm = snapshot.mm
+        assert mm is not None
+        assert mm.heap is not None, mm.unknown.get("heap")
+        assert mm.start_brk
+        assert [file.path for file in mm.files]
+        assert LiveElf(elf_reader).objects(mm).objects
+        thread = max(map(int, os.listdir(f"/proc/{process.pid}/task")))
+        maps = Path(f"/proc/{process.pid}/task/{thread}/maps").read_text()
+        assert maps_text(mm.vmas).split() == maps.split()
+        process.communicate(b"x")
