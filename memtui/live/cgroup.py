@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from memtui.live.mounts import Mount, parse_mountinfo
 from memtui.live.procfs import Procfs
+from memtui.live.status import parse_stat
 from memtui.model.address import PAGE_SHIFT
 from memtui.model.cgroup import GroupRoom
 from memtui.model.errors import NotSupported, SourceError
@@ -82,24 +83,39 @@ def read_domain(group: MemoryCgroup, system: SystemSnapshot) -> OomDomain:
     return OomDomain(label, max(pages, 1), names.why)
 
 
-def members(group: MemoryCgroup) -> list[int]:
+def members(procfs: Procfs, group: MemoryCgroup) -> list[int]:
     """The processes of the group and of the groups below it, in the kernel's order as far as it can be seen.
 
     The kernel walks parents before children and children in the order they were made, which their inode numbers
     follow. Inside a group it walks in the order of joining, as cgroup.procs of v2 lists them; v1 lists them by number.
+    It walks main threads: who has only others here, because they were moved alone, is no candidate here. Of a main
+    thread that has exited v1 tells no group: it is taken to have been where its others are.
 
     Raises:
         SourceError: the group cannot be read (any more).
     """
-    pids = [int(line) for line in Procfs(group.path).read("cgroup.procs").split()]
+    files = Procfs(group.path)
+    pids = [int(line) for line in files.read("cgroup.procs").split()]
+    if group.version == 1 and pids:
+        threads = {int(line) for line in files.read("tasks").split()}
+        pids = [pid for pid in pids if pid in threads or _main_exited(procfs, pid)]
     for path in _children(group.path):
         try:
-            pids += members(group._replace(path=path))
+            name = f"{group.name}/{os.path.basename(path)}"
+            pids += members(procfs, group._replace(name=name.lstrip("/"), path=path))
         except SourceError:
             # Removed meanwhile, or a threaded group, whose processes the group above lists.
             continue
     # Processes outside our pid namespace are listed as 0.
     return [pid for pid in pids if pid]
+
+
+def _main_exited(procfs: Procfs, pid: int) -> bool:
+    """Whether only other threads of a process run: `tasks` lists those that do."""
+    try:
+        return parse_stat(procfs.read(f"{pid}/stat")).state in "ZX"
+    except SourceError:
+        return False
 
 
 class GroupReader:

@@ -243,7 +243,7 @@ class LiveSource:
         return "all processes" if self._cgroup is None else f"cgroup /{self._cgroup.name}"
 
     def _read_tasks(self) -> tuple[Task, ...]:
-        pids = None if self._cgroup is None else members(self._cgroup)
+        pids = None if self._cgroup is None else members(self._procfs, self._cgroup)
         return self._task_reader.read(pids)
 
     def _read_legacy(self) -> "Mapping[int, LegacyTask]":
@@ -256,7 +256,7 @@ class LiveSource:
         if self._cgroup is not None:
             domain = read_domain(self._cgroup, system)
         elif limiting is not None:
-            domain = read_domain(limiting, system)._replace(members=tuple(members(limiting)))
+            domain = read_domain(limiting, system)._replace(members=tuple(members(self._procfs, limiting)))
         elif system.totalpages is None:
             return None
         else:

@@ -124,17 +124,26 @@ def test_a_group_without_the_controller(fake, tmp_path):
 
 def test_the_tasks_of_the_groups_below_count_too(fake, tmp_path):
     root = tmp_path / "v1"
-    folder = group(root, "g", cgroup__procs="12\n0\n11", **v1_files(100 * MIB))
-    group(root, "g/x", cgroup__procs="40")
-    group(root, "g/x/y", cgroup__procs="30")
-    group(root, "other", cgroup__procs="50")
-    assert sorted(members(MemoryCgroup("g", str(folder), 1))) == [11, 12, 30, 40]
+    folder = group(root, "g", cgroup__procs="12\n0\n11", tasks="11\n12\n13", **v1_files(100 * MIB))
+    group(root, "g/x", cgroup__procs="40", tasks="40")
+    group(root, "g/x/y", cgroup__procs="30", tasks="30")
+    group(root, "other", cgroup__procs="50", tasks="50")
+    assert sorted(members(mounted(fake, v1=root), MemoryCgroup("g", str(folder), 1))) == [11, 12, 30, 40]
     for pid in (11, 12, 30, 40, 50):
         fake.add(pid)
     snapshot = LiveSource(None, procfs=mounted(fake, v1=root), cgroup="g").apply(Refresh())
     assert [task.pid for task in snapshot.tasks] == [12, 11, 40, 30]
     assert snapshot.domain is not None
     assert (snapshot.domain.name, snapshot.domain.pages) == ("/g", 25600 + 100)
+
+
+def test_a_main_thread_decides_in_which_group_the_killer_meets_its_process(fake, tmp_path):
+    """Thread 71 of process 70 was moved alone; that of 80 goes on where its main thread has exited."""
+    root = tmp_path / "v1"
+    folder = group(root, "g", cgroup__procs="70\n80", tasks="71\n81")
+    fake.add(70)
+    fake.add(80, state="Z", threads=2, memory=False)
+    assert members(mounted(fake, v1=root), MemoryCgroup("g", str(folder), 1)) == [80]
 
 
 def rooms(fake, procfs: Procfs, *texts: str) -> list[GroupRoom | None]:

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
+from memtui.live.cgroup import find_cgroup, members
 from memtui.live.processes import read_tasks
 from memtui.live.procfs import Procfs
 from memtui.model.oom import badness, oom_score, rank
@@ -127,7 +128,8 @@ def rough_rss(pid: int) -> int:
 
     /proc/PID/stat prints the same; status and statm print the exact sums.
     """
-    return int(FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[21])
+    stats = FilePath(f"/proc/{pid}/task").glob("*/stat")  # a main thread that exited has none
+    return max(int(stat.read_text().rpartition(")")[2].split()[21]) for stat in stats)
 
 
 @contextlib.contextmanager
@@ -221,6 +223,23 @@ def test_of_equals_the_last_to_join_dies(binary: FilePath, number: int):
         assert order[0] == twins[-1].pid
         made.grow_until_one_dies(grower)
         assert killed(made) == [order[0]]
+
+
+def test_a_process_whose_main_thread_has_exited_dies_by_what_its_others_have(binary: FilePath):
+    with group(binary, "alone") as made:
+        made.child(1200, 500)
+        loser = made.child(0, 1000)
+        assert not made.grow(loser, "x"), "it says that it is ready"
+        while " Z " not in FilePath(f"/proc/{loser.pid}/stat").read_text():
+            time.sleep(0.001)
+        assert made.grow(loser, 900)
+        assert members(Procfs(), find_cgroup(Procfs(), made.path.name)) == sorted(child.pid for child in made.children)
+        grower = made.child(0, 0)
+        order, margin = expected(made.tasks(), grower.pid, LIMIT_PAGES - made.used)
+        assert order[0] == loser.pid
+        assert margin > MARGIN
+        made.grow_until_one_dies(grower)
+        assert killed(made) == [loser.pid]
 
 
 def test_oom_score_of_many_sizes_and_adjustments(binary: FilePath):
