@@ -4,7 +4,7 @@ from typing import Final
 
 from memtui.draw.fit import crop, safe, shorten
 from memtui.draw.glyphs import NOT_MEASURED
-from memtui.draw.oom_table import VICTIM
+from memtui.draw.oom_table import FOCUS, VICTIM
 from memtui.draw.run import Row, Run
 from memtui.draw.sizes import count, pages_size, signed
 from memtui.model.oom import Verdict
@@ -28,6 +28,7 @@ class OldOomTable:
     def __init__(self, snapshot: Snapshot, width: int) -> None:
         self.width = width
         now = snapshot.ranking
+        self._focus = None if snapshot.mm is None else snapshot.mm.pid
         self._legacy = {verdict.task.pid: legacy_of(snapshot, verdict) for verdict in now}
         order = {task.pid: place for place, task in enumerate(snapshot.tasks)}
         self._points = {pid: badness_2_6_32(task, HZ) for pid, task in self._legacy.items() if task is not None}
@@ -57,7 +58,8 @@ class OldOomTable:
             return ()
         role = "oom.victim" if index == 1 else "oom.row"
         name = shorten(safe(old.comm), room)
-        text = f"{VICTIM if index == 1 else ' '} {index:>3} {old.pid:>7} {name:<{room}}"
+        marks = (VICTIM if index == 1 else " ") + (FOCUS if old.pid == self._focus else " ")
+        text = f"{marks}{index:>3} {old.pid:>7} {name:<{room}}"
         text += f" {count(self._points[old.pid]):>11} {pages_size(old.total_vm):>9} {signed(old.oom_adj):>4}"
         if wide:
             text += f" {len(old.children):>9,} {old.cpu_jiffies / HZ:>6,.0f}s {old.run_seconds:>6,}s {old.nice:>4}"

@@ -14,6 +14,8 @@ from memtui.model.task import Task
 
 VICTIM: Final = "†"
 """Before the process that would be killed first."""
+FOCUS: Final = "▸"
+"""Before the process whose address space the map shows."""
 
 
 class _Column(NamedTuple):
@@ -79,6 +81,7 @@ class OomTable:
             why = snapshot.unknown.get("tasks", "")
             self._why = wrap(f"{NOT_MEASURED} {why}", width) if why else []
         self._rule = snapshot.system.oom_rule
+        self._focus = None if snapshot.mm is None else snapshot.mm.pid
         self._victim = victim_of(self.verdicts, self._rule)
         self._rows_of = {verdict.task.pid: row for row, verdict in enumerate(self.verdicts, 1)}
 
@@ -125,7 +128,8 @@ class OomTable:
 
     def _begin(self, mark: str, place: str, verdict: Verdict) -> str:
         name = shorten(safe(verdict.task.comm), self._name)
-        return f"{mark} {place:>{_PLACE}} {verdict.task.pid:>{_PID}} {name:<{self._name}}"
+        own = FOCUS if verdict.task.pid == self._focus else " "
+        return f"{mark}{own}{place:>{_PLACE}} {verdict.task.pid:>{_PID}} {name:<{self._name}}"
 
     def _killable(self, place: int, verdict: Verdict) -> list[Run]:
         dies = verdict is self._victim

@@ -30,7 +30,7 @@ def page_fields(vma: Vma, address: int, log: StepLog | None) -> Iterator[tuple[s
     yield "page", f"{page:x} is {_because(vma, run)}"
     touched = _touched(page, log) if log is not None else None
     if touched is not None:
-        yield "touched", f"step {touched.number}: {touched.told}" + (f": {touched.why}" if touched.why else "")
+        yield "touched", f"last by step {touched.number}: {touched.told}" + (f": {touched.why}" if touched.why else "")
 
 
 def _because(vma: Vma, run: PageRun | None) -> str:

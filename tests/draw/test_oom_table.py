@@ -1,6 +1,7 @@
 """The OOM ranking and its arithmetic as text."""
 
 from memtui.draw.oom_table import OomTable, arithmetic
+from memtui.model.mm import MmSnapshot
 from memtui.model.oom import OomDomain, rank
 from memtui.model.oom_rule import rule_of
 from memtui.model.snapshot import Snapshot
@@ -64,6 +65,15 @@ def test_narrow_panes_keep_the_score():
     ]
     assert drawn(table(50))[4] == "    —     101 gone            its figures could n…"
     assert drawn(table(30))[1] == "†   1      88 chromium-…   895"
+
+
+def test_the_process_that_the_map_shows_is_marked():
+    space = MmSnapshot(4242, "postgres", ())
+    shown = Snapshot(
+        "live", "", SystemSnapshot("6.18.44", {"MemTotal": 24684084, "SwapTotal": 0}), TASKS, MACHINE, space
+    )
+    rows = drawn(OomTable(shown, 98))
+    assert [row[:6] for row in rows[1:4]] == ["†   1 ", " ▸  2 ", "    3 "]
 
 
 def test_roles_tell_the_victim_the_spared_and_a_score_that_differs():

@@ -364,7 +364,7 @@ async def test_a_simulation_has_no_bytes_and_says_what_it_knows_of_them(run: Run
         told = " ".join("\n".join(board.text_of(row) for row in range(len(board.lines))).split())
         assert "not the bytes in them" in told
         assert f"page: {HEAP + 0x2000:x} is anon: it was written" in told
-        assert "touched: step 3" in told
+        assert "touched: last by step 3" in told
         assert not any(isinstance(request, Peek) for request in source.seen)
         await pilot.press("b")
         await settle(pilot)

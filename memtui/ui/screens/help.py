@@ -59,10 +59,12 @@ FIGURES: Final = {
     "shows the VMAs of a kind, Enter on one of them leads to the map, Esc back. Programs and libraries are files of "
     "which a part is executable. A page that several processes map counts in each of them.",
     "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
-    "oom_score_adj (adj) thousandths of RAM + swap; pt: page tables. † stands before the first to die. score is what "
-    "these figures give by the kernel's formula, kernel what /proc/PID/oom_score says. The heading says how far the "
-    "selected process is from dying first. + and - try another oom_score_adj, here only; A writes it to the kernel, "
-    "after a question.",
+    "oom_score_adj (adj) thousandths of RAM + swap; pt: page tables. † stands before the first to die, ▸ before the "
+    "process that the map shows. score is what these figures give by the kernel's formula, kernel what "
+    "/proc/PID/oom_score says. The heading says how far the selected process is from dying first. Where a memory "
+    "cgroup limits the process, two things can run out: the machine's memory, and the group's; D ranks the tasks of "
+    "the group, among which the kernel then chooses, against its limit. + and - try another oom_score_adj, here only; "
+    "A writes it to the kernel, after a question.",
     "heap": "The chunks of the allocator. A cell of the picture stands for as many bytes as the heading says: a "
     "letter where one chunk begins, a glyph where one goes on, by whoever holds most of the cell; z shows smaller "
     "cells, Z larger ones. The table adds up to what the arenas got from the kernel: chunks by state, and what is no "

@@ -41,7 +41,8 @@ class OomPane(Pane):
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         """The tasks, what their points are measured against, and what is tried."""
         ranked = snapshot.tasks, snapshot.domain, snapshot.system.totalpages, snapshot.legacy
-        return *ranked, repr(self.tried), self.old, self._whose(snapshot)
+        focus = None if snapshot.mm is None else snapshot.mm.pid
+        return *ranked, focus, repr(self.tried), self.old, self._whose(snapshot)
 
     def draw(self, snapshot: Snapshot) -> None:
         """The ranking; the cursor stays on its process, on whatever place that is now."""
