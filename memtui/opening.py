@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from memtui.failing import complain, failing
 from memtui.model.request import Refresh, Request, Seek
 from memtui.settings import is_first_start, read, settings_path
-from memtui.sources import DEFAULT_SCENARIO, elf_of, is_slow, live, live_process, processes, simulation
+from memtui.sources import DEFAULT_SCENARIO, commands, elf_of, is_slow, live, live_process, processes, simulation
 from memtui.start import has_terminal
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ def open_home(screen: Screen) -> None:
         story=scenario_story,
         open_process=live_process,
         open_scenario=simulation,
+        commands=commands,
     )
     app = _app(screen, home=home)
     app.tour = is_first_start()

@@ -15,7 +15,7 @@ from memtui.model.progress import Watcher, unwatched
 from memtui.model.request import Seek
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from memtui.model.elf_source import ElfSource
     from memtui.model.host import Host
@@ -56,6 +56,14 @@ def processes() -> "Sequence[Task]":
     from memtui.live.procfs import Procfs
 
     return read_tasks(Procfs())
+
+
+def commands(pids: "Sequence[int]") -> "Mapping[int, str]":
+    """The command line of each that has one that may be read."""
+    from memtui.live.processes import read_commands
+    from memtui.live.procfs import Procfs
+
+    return read_commands(Procfs(), pids)
 
 
 def simulation(name: str, watch: Watcher = unwatched, *, at: int = 0) -> "Source":

@@ -197,3 +197,17 @@ def _number(procfs: Procfs, name: str) -> int | None:
         raise
     except (SourceError, ValueError):
         return None
+
+
+def read_commands(procfs: Procfs, pids: Iterable[int]) -> dict[int, str]:
+    """The command line of each that has one and lets it be read, its program without the folders."""
+    found = {}
+    for pid in pids:
+        try:
+            text = procfs.read(f"{pid}/cmdline").decode(errors="surrogateescape")
+        except SourceError:
+            continue
+        program, *arguments = text.rstrip("\0").split("\0")
+        if program:
+            found[pid] = " ".join((program.rpartition("/")[2] or program, *arguments))
+    return found

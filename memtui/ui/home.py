@@ -1,6 +1,6 @@
 """What the home screen offers, handed in by whoever builds the app."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from memtui.model.source import Source
@@ -27,3 +27,5 @@ class Home(NamedTuple):
     """What a scenario tells, a paragraph a line."""
     open_process: Callable[[int], Source]
     open_scenario: Callable[[str], Source]
+    commands: Callable[[Sequence[int]], Mapping[int, str]] = lambda pids: {}
+    """The command lines of those that have one that may be read; runs beside the screen."""

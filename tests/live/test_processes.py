@@ -1,10 +1,11 @@
 """The tasks as the OOM killer sees them, and processes by name."""
 
 import os
+import sys
 
 import pytest
 
-from memtui.live.processes import NO_MEMORY, read_tasks, resolve
+from memtui.live.processes import NO_MEMORY, read_commands, read_tasks, resolve
 from memtui.live.procfs import Procfs
 from memtui.model.errors import ProcessGone, SourceError
 from memtui.model.task import Task
@@ -119,3 +120,9 @@ def test_a_name_of_nobody_and_one_of_many(fake, procfs):
     fake.add(os.getpid(), "me")
     with pytest.raises(ProcessGone):
         resolve("me", procfs)
+
+
+def test_command_lines():
+    assert read_commands(Procfs(), [os.getpid(), 2**22 + 1]) == {
+        os.getpid(): " ".join([sys.orig_argv[0].rpartition("/")[2], *sys.orig_argv[1:]])
+    }

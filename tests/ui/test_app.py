@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import pytest
 from textual.geometry import Region
@@ -30,12 +30,15 @@ from memtui.ui.widgets.detail_pane import DetailPane
 from memtui.ui.widgets.map_pane import MapPane
 from memtui.ui.widgets.oom_pane import OomPane
 from memtui.ui.widgets.pane import Pane
-from memtui.ui.widgets.picks import Picks
+from memtui.ui.widgets.picks import Picks, Story
 from memtui.ui.widgets.residence_pane import ResidencePane
 from memtui.ui.widgets.steps_pane import StepsPane
 from memtui.ui.widgets.usage_pane import UsagePane
 from tests.ui.conftest import COMPACT, WIDE, Run, settle, until
 from tests.ui.fake import HEAP, LIBC, PROGRAM, TASKS, Live, Simulated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def text(app: MemtuiApp) -> str:
@@ -486,11 +489,16 @@ def home(opened: list[Source]) -> Home:
         opened.append(Live())
         return opened[-1]
 
+    def said(pids: "Sequence[int]") -> dict[int, str]:
+        return {task.pid: f"{task.comm} --config {task.pid}.conf" for task in TASKS if task.pid in pids}
+
     scenarios = [
         Scenario("first-malloc", "where a heap comes from", "1  Beginnings"),
         Scenario("broken", "does not open", "2  Ends"),
     ]
-    return Home(lambda: TASKS, scenarios, lambda name: "A break: it moves.\nA heap: it is there.", live, simulated)
+    return Home(
+        lambda: TASKS, scenarios, lambda name: "A break: it moves.\nA heap: it is there.", live, simulated, said
+    )
 
 
 @pytest.mark.parametrize("size", [WIDE, COMPACT])
@@ -514,6 +522,19 @@ async def test_home_opens_what_is_picked_and_comes_back(run: Run, size: tuple[in
         await settle(pilot)
         assert isinstance(opened[1], Live)
         assert "live" in text(app)
+
+
+async def test_home_tells_processes_of_one_name_apart(run: Run) -> None:
+    async with run(None, home=home([])) as pilot:
+        app = cast("MemtuiApp", pilot.app)
+        pid = max(TASKS, key=lambda task: task.rss_pages or 0).pid
+        assert f"--config {pid}.conf" in text(app)
+        await pilot.press("tab")
+        await settle(pilot)
+        assert f"--config {pid}.conf" in app.screen.query_one(Story).text_of(0)
+        await pilot.press("slash", *f"{pid}.conf", "enter")
+        await settle(pilot)
+        assert app.screen.query_one("#processes", Picks).names == [str(pid)]
 
 
 async def test_home_opens_one_thing_however_often_it_is_asked(run: Run) -> None:

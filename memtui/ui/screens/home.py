@@ -1,6 +1,6 @@
 """Pick a scenario or a process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
@@ -28,7 +28,9 @@ _WIDE: Final = 100
 """Cells from which the lists stand side by side."""
 _HIGH: Final = 30
 """Lines from which there is room for the story under them."""
-_SCENARIOS, _PROCESSES = "Scenarios: simulated, step by step", "Processes: live, only looked at"
+_SCENARIOS, _PROCESSES = "Scenarios: simulated, step by step", "Processes: live, most RAM first"
+_COMM: Final = 15
+"""Letters that a name has at most (TASK_COMM_LEN)."""
 _KEYS: Final = (
     ("Enter", "open"),
     ("/", "filter"),
@@ -66,6 +68,8 @@ class HomeScreen(FittingScreen):
         self._home = home
         self._scenarios = {scenario.name: scenario for scenario in home.scenarios}
         self._tasks: dict[str, Task] = {}
+        self._commands: Mapping[int, str] = {}
+        """By pid; they come after the list."""
         self._here = "scenarios"
 
     @property
@@ -76,7 +80,7 @@ class HomeScreen(FittingScreen):
     def compose(self) -> ComposeResult:
         """Name, filter, scenarios, processes, keys."""
         yield LineBar(id="home-title")
-        yield Input(placeholder=" / filter by name or PID", id="filter", compact=True)
+        yield Input(placeholder=" / filter by name, PID or command line", id="filter", compact=True)
         with Horizontal(id="lists"):
             yield Picks(id="scenarios")
             yield Picks(id="processes")
@@ -117,23 +121,30 @@ class HomeScreen(FittingScreen):
             self.app.call_from_thread(self.memtui.report, error)
         else:
             self.app.call_from_thread(self._show, tasks)
+            # Whoever holds up the reading of one, a process that waits for a disk, holds up no list.
+            commands = self._home.commands([task.pid for task in tasks])
+            self.app.call_from_thread(self._tell, commands)
 
     def _show(self, tasks: Sequence[Task]) -> None:
         largest_first = sorted(tasks, key=lambda task: task.rss_pages or 0, reverse=True)
         self._tasks = {str(task.pid): task for task in largest_first}
         self._fill()
 
+    def _tell(self, commands: Mapping[int, str]) -> None:
+        self._commands = commands
+        if self.query_one("#filter", Input).value:
+            self._fill()
+        else:
+            self.query_one("#processes", Picks).lay_out()
+            self.on_picks_pointed()
+
     def _fill(self) -> None:
         wanted = self.query_one("#filter", Input).value.casefold()
         found = [one for one in self._scenarios.values() if wanted in " ".join(one[:3]).casefold()]
         groups = [(head, [one.name for one in group]) for head, group in groupby(found, lambda one: one.chapter)]
-        pids = [pid for pid, task in self._tasks.items() if wanted in f"{pid} {task.comm}".casefold()]
-        self.query_one("#scenarios", Picks).offer(
-            groups, self._scenario_row, title="Scenarios: simulated, step by step"
-        )
-        self.query_one("#processes", Picks).offer(
-            [("", pids)], self._process_row, title="Processes: live, only looked at"
-        )
+        pids = [pid for pid, task in self._tasks.items() if wanted in self._known_as(task).casefold()]
+        self.query_one("#scenarios", Picks).offer(groups, self._scenario_row, title=_SCENARIOS)
+        self.query_one("#processes", Picks).offer([("", pids)], self._process_row, title=_PROCESSES)
 
     def _scenario_row(self, name: str, width: int) -> Row:
         return (
@@ -143,11 +154,16 @@ class HomeScreen(FittingScreen):
 
     def _process_row(self, pid: str, width: int) -> Row:
         task = self._tasks[pid]
+        name, said = safe(task.comm), safe(self._commands.get(task.pid, ""))
         return (
             Run(f" {pid:>7} ", "text.dim"),
             Run(f"{pages_size(task.rss_pages):>9}  ", "value"),
-            Run(safe(task.comm), "text"),
+            Run(f"{shorten(name, _COMM):<{_COMM}} ", "text"),
+            Run(shorten(f"{said} ".removeprefix(f"{name} ").rstrip(), width - 21 - _COMM), "text.dim"),
         )
+
+    def _known_as(self, task: Task) -> str:
+        return f"{task.pid} {task.comm} {self._commands.get(task.pid, '')}"
 
     def on_picks_pointed(self) -> None:
         """Tell of what the cursor is on."""
@@ -159,7 +175,8 @@ class HomeScreen(FittingScreen):
             scenario = self._scenarios[name]
             story.tell(f"{name}: {scenario.summary}", self._home.story(name))
         else:
-            story.tell(f"{name} {safe(self._tasks[name].comm)}", _about(self._tasks[name]))
+            task = self._tasks[name]
+            story.tell(f"{name} {safe(task.comm)}", _about(task, safe(self._commands.get(task.pid, ""))))
 
     def on_descendant_focus(self) -> None:
         """The story follows the focus."""
@@ -231,12 +248,13 @@ class HomeScreen(FittingScreen):
             self.app.call_from_thread(self.memtui.open, source)
 
 
-def _about(task: Task) -> str:
+def _about(task: Task, command: str) -> str:
     """What the list of processes has no room for."""
     adj = "—" if task.oom_score_adj is None else f"{task.oom_score_adj:+d}"
     score = "—" if task.kernel_oom_score is None else str(task.kernel_oom_score)
     return "\n".join(
         (
+            *filter(None, [command]),
             f"in RAM {pages_size(task.rss_pages)}, on swap {pages_size(task.swap_pages)},"
             f" page tables {pages_size(task.pgtable_pages)}, address space {pages_size(task.total_vm)}",
             f"oom_score {score}, oom_score_adj {adj}, user {'—' if task.uid is None else task.uid}",

@@ -41,10 +41,11 @@ class Picks(LineView):
                 self._heads[len(self._places)] = head
                 self._places.append(None)
             self._places += names
-        self._lay_out()
+        self.lay_out()
         self.move_to(0)
 
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Draw the rows again: more is known of them, or there is another width."""
         width = self.room.width
         rows = tuple(
             crop((Run(f" {self._heads[nth]}", "title"),) if name is None else self._drawn_as(name, width), width)
@@ -65,7 +66,7 @@ class Picks(LineView):
 
     def on_resize(self) -> None:
         """Lay it out for the new width."""
-        self._lay_out()
+        self.lay_out()
 
     @property
     def picked(self) -> str | None:
