@@ -17,6 +17,8 @@ from memtui.model.mm import MmSnapshot
 from memtui.model.symbols import SymbolTable
 from memtui.model.vma import Vma
 
+_BY_32_BITS: Final = 1 << 32
+"""Bytes: the [vdso] of a 32-bit process, which is another one, lies below."""
 _VDSO_MOST: Final = 1 << 20
 _NOTES_MOST: Final = 1 << 16
 
@@ -89,7 +91,10 @@ class LiveElf:
         return image._replace(path=vma.path or vma.name)
 
     def _vdso(self, pid: int, vma: Vma) -> bytes:
-        """The process's own [vdso]; ours, which the same kernel made, if its memory may not be read."""
+        """The [vdso] of a process: ours where the same kernel made the same, for reading it faults pages in there."""
+        ours = own_vdso(self._procfs) if vma.start >= _BY_32_BITS else b""
+        if len(ours) == vma.size:
+            return ours
         try:
             return self._memory(pid, vma.start, min(vma.size, _VDSO_MOST))
         except AccessDenied:

@@ -147,8 +147,10 @@ def _stored(memory: ProcessMemory, threads: Sequence[Thread], place: int, blocks
 
 
 def _words_below(memory: ProcessMemory, address: int) -> "memoryview[int]":
-    """The words just below an address, as far as they are mapped; at most `_TLS` bytes."""
+    """The words just below an address, as far as their pages are there; at most `_TLS` bytes."""
     start = max(address - _TLS, 0)
+    there = memory.present(start, address) if start < address else ()
+    start = max(start, there[-1].start) if there and there[-1].end >= address else address
     page = address & -4096
     while start < address:
         try:

@@ -1,10 +1,13 @@
 """The parts of the live heap reader that need no process: layouts, walks over made-up memory, symbols, allocators."""
 
+import ctypes
+import os
 import shutil
 import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE
 from pathlib import Path
 
 import pytest
@@ -14,12 +17,14 @@ from memtui.live.heap_layout import LAYOUTS, layout_of, version_in
 from memtui.live.heap_mapped import mapped_chunks
 from memtui.live.heap_memory import ProcessMemory, TornError
 from memtui.live.heap_symbols import ElfFile, opened_elf
+from memtui.live.heap_threads import Thread, pointers
 from memtui.live.heap_walk import RegionWalk, beginnings
 from memtui.live.procfs import Procfs
-from memtui.model.address import Range
+from memtui.model.address import PAGE_SIZE, Range
 from memtui.model.vma import Vma, VmaKind
 
 BASE = 0x10000
+MAP_FIXED = 0x10
 
 
 class FakeMemory(ProcessMemory):
@@ -221,3 +226,20 @@ def test_the_version_of_python_is_told():
         assert "python" in stream.read() or sys.executable
     found = identify(Procfs(), "self", [file_vma(1, "/usr/bin/python3.11"), file_vma(2, "/lib/libc.so.6")])
     assert found.python == (3, 11)
+
+
+def test_what_lies_below_a_control_block_is_read_only_where_it_is_there():
+    """Here shared memory whose pages nobody has made yet: to read it would make them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, *[ctypes.c_long] * 5]
+    shared = os.memfd_create("below")
+    os.ftruncate(shared, 16 * PAGE_SIZE)
+    start = libc.mmap(None, 17 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    assert libc.mmap(start, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, shared, 0) == start
+    block = start + 16 * PAGE_SIZE + 64
+    ctypes.c_uint64.from_address(block - 8).value = 0x1234
+    with ProcessMemory.opened(Procfs(), str(os.getpid())) as memory:
+        assert pointers(memory, [Thread(1, block)], {0x1234}, lambda word: 1) == {1: 0x1234}
+    assert os.fstat(shared).st_blocks == 0
+    libc.munmap(ctypes.c_void_p(start), 17 * PAGE_SIZE)
+    os.close(shared)
