@@ -123,6 +123,8 @@ class ProcLinks:
         process = self._world.processes.get(int(match[1])) if match is not None else None
         if match is None or process is None:
             return None
+        if process.ended:
+            raise Errno("ENOENT", f"process {process.pid} has ended")
         if match[3] is not None:
             opened = process.task.files.open.get(int(match[3]))
             if opened is None:

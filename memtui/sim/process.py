@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, SupportsIndex
 
 from memtui.model.address import PAGE_SIZE
 from memtui.sim.allocators import MakeAllocator
@@ -10,7 +10,8 @@ from memtui.sim.blocks import Blocks
 from memtui.sim.kernel.exec import Program
 from memtui.sim.kernel.fault import access, hits
 from memtui.sim.kernel.kernel import Kernel
-from memtui.sim.kernel.task import Task
+from memtui.sim.kernel.mm import Mm
+from memtui.sim.kernel.task import FileTable, Task
 from memtui.sim.settings import setting
 from memtui.sim.syscall_table import ULONG_MAX, run
 from memtui.sim.userspace.allocator import Allocator
@@ -143,6 +144,14 @@ class Process:
         """Where libc's brk() found the break before the allocator was first used."""
         self._called_brk = False
 
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Of a process that is gone with its memory a checkpoint has little: a long log has hundreds of them."""
+        task = self.task
+        if not self.ended or not task.exited or task.mm.users:
+            return super().__reduce_ex__(protocol)
+        told = (task.pid, task.tgid, task.comm, task.killed, self.ended, self.foreign)
+        return _gone, (self._kernel, self._make_allocator, *told)
+
     @property
     def allocator(self) -> Allocator:
         """The program's; made when it is first used, for the log of strace alone never uses it."""
@@ -236,3 +245,17 @@ class Process:
         envp = () if self.program is None or self.program.image.set_id else self.program.envp
         pairs = (text.decode("utf-8", "surrogateescape").partition("=") for text in envp)
         return {name: value for name, _, value in pairs}
+
+
+def _gone(
+    kernel: Kernel, make_allocator: MakeAllocator, pid: int, tgid: int, comm: str, killed: str, ended: str, foreign: str
+) -> Process:
+    """A process that has ended, of which nothing else is asked any more."""
+    task = Task(pid, _NO_MEMORY, tgid, comm=comm, files=_NO_FILES, rlimits={}, exited=True, killed=killed)
+    process = Process(kernel, task, make_allocator)
+    process.ended, process.foreign = ended, foreign
+    return process
+
+
+_NO_MEMORY: Final = Mm(users=0)
+_NO_FILES: Final = FileTable(users=0)
