@@ -133,13 +133,15 @@ class Ordering:
     def _try_each(self, machine: Machine, choices: list[int], end: int) -> Machine | None:
         here = machine.position
         for index in choices:
-            chosen = self._program.pop(index)
-            self._program.insert(here, chosen._replace(ahead=chosen.ahead or index > here))
+            if index > here:
+                chosen = self._program.pop(index)
+                self._program.insert(here, chosen._replace(ahead=True))
             trial = machine if index == choices[0] else self._machine_at(here)
             if self._agrees(trial) and (settled := self._search(trial, max(end, index + 1))):
                 return settled
-            del self._program[here]
-            self._program.insert(index, chosen)
+            if index > here:
+                del self._program[here]
+                self._program.insert(index, chosen)
             if self._tries <= 0:
                 break
         return None

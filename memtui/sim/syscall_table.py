@@ -94,6 +94,8 @@ def numbers(call: Call, count: int, variables: Mapping[str, int]) -> list[int]:
 
 
 def _argument(name: str, kind: str, arg: Arg, variables: Mapping[str, int]) -> Argument:
+    if type(arg) is Number and kind in "un":
+        return arg.value & ULONG_MAX if kind == "u" else arg.value
     if kind == "u":
         return value_of(arg, variables) & ULONG_MAX
     if kind == "n":

@@ -128,11 +128,12 @@ def _plain(name: str, index: int, arg: Arg, env: Mapping[str, int]) -> str | Non
     """An argument with its sugar dissolved, or None if it stays as written."""
     if name == "machine":
         return None
+    if isinstance(arg, Number):
+        sized = arg.text[-1:] in _UNITS and _SIZE.fullmatch(arg.text)
+        return _number(name, index, arg.value) if sized else None
     if isinstance(arg, Array | Struct):
         dissolved = _dissolved(arg, env)
         return None if dissolved == arg else arg_text(dissolved)
-    if isinstance(arg, Number):
-        return _number(name, index, arg.value) if _SIZE.fullmatch(arg.text) else None
     named = arg.name if isinstance(arg, Variable) else None
     if isinstance(arg, Flags) and len(arg.names) == 1 and not arg.bits:
         named = arg.names[0]
