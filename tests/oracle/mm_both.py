@@ -2,11 +2,13 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path as FilePath
 from types import TracebackType
 from typing import NamedTuple
 
+from memtui.model.address import page_down, page_up
+from memtui.model.pages import Residence
 from tests.oracle.mm_machine import time_limit
 from tests.oracle.mm_mixes import COUNTED
 from tests.oracle.mm_ops import Area, Op, Path, Picture, Result, Series, lines
@@ -207,14 +209,20 @@ class Both:
             except Exception:  # noqa: BLE001 - as in `step`
                 return Mismatch(self._seed, tuple(self._done), "crash", traceback.format_exc(limit=-4))
             if real != sim and not self._khugepaged(slot):
-                rows = [
-                    f"kernel    {start:x}-{end:x} {kind}" for start, end, kind in real if (start, end, kind) not in sim
-                ]
-                rows += [
-                    f"predicted {start:x}-{end:x} {kind}" for start, end, kind in sim if (start, end, kind) not in real
-                ]
-                return Mismatch(self._seed, tuple(self._done), "pages", "\n".join([*rows, f"in process {slot}"]))
+                more = [run for run in real if run not in sim]
+                less = [run for run in sim if run not in real]
+                rows = [f"kernel    {start:x}-{end:x} {kind}" for start, end, kind in more]
+                rows += [f"predicted {start:x}-{end:x} {kind}" for start, end, kind in less]
+                what = "pages" if less or not _others_read(pid, more) else "pages of the command line"
+                return Mismatch(self._seed, tuple(self._done), what, "\n".join([*rows, f"in process {slot}"]))
         return None
+
+
+def _others_read(pid: int, runs: Iterable[tuple[int, int, Residence]]) -> bool:
+    """Whether these are zero pages where arguments and environment were: whoever lists processes faults them in."""
+    fields = FilePath(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    low, high = page_down(int(fields[45])), page_up(int(fields[48]))
+    return all(kind is Residence.ZERO and low <= start and end <= high for start, end, kind in runs)
 
 
 def difference(op: Op, real: Result, sim: Result) -> tuple[str, str] | None:

@@ -16,8 +16,8 @@ from tests.oracle.mm_series import Seed
 
 SYSCTL = FilePath("/proc/sys/vm")
 GIB = 1 << 30
-RATIO = 3000
-"""Percent of RAM."""
+ROOM = 3000
+"""Percent of RAM beyond what is promised already."""
 RW, NONE, READ, ANON, SHARED_ANON, NORESERVE = 3, 0, 1, 0x22, 0x21, 0x4000
 MAYMOVE, DONTUNMAP = 1, 4
 WRITES = 1
@@ -37,11 +37,12 @@ def overcommit(both: Both, mode: int) -> Iterator[None]:
     """Another mode for a moment on both kernels; mode 2 with so generous a limit that other processes do not notice."""
     names = ("overcommit_memory", "overcommit_ratio", "overcommit_kbytes")
     with both.real.alone():
+        ratio = ROOM + 100 * meminfo("Committed_AS") // meminfo("MemTotal")
         before = {name: (SYSCTL / name).read_text() for name in names}
         try:
-            (SYSCTL / "overcommit_ratio").write_text(str(RATIO))
+            (SYSCTL / "overcommit_ratio").write_text(str(ratio))
             (SYSCTL / "overcommit_memory").write_text(str(mode))
-            set_to = {"overcommit_memory": mode, "overcommit_ratio": RATIO, "overcommit_kbytes": 0}
+            set_to = {"overcommit_memory": mode, "overcommit_ratio": ROOM, "overcommit_kbytes": 0}
             both.sim.kernel.sysctl |= set_to
             yield
         finally:
@@ -104,6 +105,7 @@ def _quiet_and_equal(script: Script) -> bool:
     (SYSCTL / "overcommit_memory").write_text("2")
     before, granted = meminfo("Committed_AS"), most(script)
     kernel.committed, after = meminfo("Committed_AS"), most(script)
+    kernel.sysctl["overcommit_ratio"] = int((SYSCTL / "overcommit_ratio").read_text())
     if granted != after or not before == kernel.committed == meminfo("Committed_AS"):
         return False
     online = os.cpu_count() or 1
