@@ -138,7 +138,8 @@ def _header(memory: ProcessMemory, words: "memoryview[int]", base: int, lead: in
     if base + lead >= end:
         return None
     try:
-        before, field = words[lead // 8 : lead // 8 + 2] if lead < PAGE_SIZE else memory.words(base + lead, 2)
+        place = base + lead
+        before, field = words[lead // 8 :][:2] if lead < PAGE_SIZE else memory.window(place, place + 16)
     except TornError:
         return None
     size = field & ~FLAGS

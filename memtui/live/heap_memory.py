@@ -14,8 +14,6 @@ from memtui.model.address import Range, page_down, page_up
 from memtui.model.errors import AccessDenied, NotSupported, ProcessGone, SourceError
 
 WORD: Final = 8
-_FEW: Final = 64 << 10
-"""Bytes up to which it is cheaper to read all than to ask first which pages are there."""
 
 
 class TornError(Exception):
@@ -80,8 +78,6 @@ class ProcessMemory:
 
     def window(self, start: int, end: int) -> "memoryview[int]":
         """The words of a range whose pages need not all have been touched; fails as `read`."""
-        if end - start <= _FEW:
-            return self.words(start, (end - start) // WORD)
         buffer = bytearray(end - start)
         whole = memoryview(buffer)
         for first, last in self.present(start, end):

@@ -2,8 +2,10 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -430,3 +432,33 @@ def test_what_other_threads_go_on_with_is_shown_whole():
         maps = Path(f"/proc/{process.pid}/task/{thread}/maps").read_text()
         assert maps_text(mm.vmas).split() == maps.split()
         process.communicate(b"x")
+
+
+def present(pid: int) -> int:
+    """Pages that a process's page tables have, the kernel's own left out."""
+    found = 0
+    with open(f"/proc/{pid}/maps", "rb") as maps, open(f"/proc/{pid}/pagemap", "rb", buffering=0) as entries:
+        for line in maps:
+            start, end = (int(number, 16) >> 12 for number in line.split()[0].split(b"-"))
+            if start < 1 << 35:
+                table = os.pread(entries.fileno(), (end - start) * 8, start * 8)
+                found += sum(byte >> 7 for byte in table[7::8])
+    return found
+
+
+@pytest.mark.parametrize("program", [["sleep", "100"], [sys.executable, "-c", "input()"]])
+def test_looking_brings_no_page_into_the_process(program: list[str]):
+    """Neither at its heap, whose libc has pages in .bss that nobody touched, nor at its threads and its ELF files."""
+    with subprocess.Popen(program, stdin=subprocess.PIPE) as process:
+        wchan = Path(f"/proc/{process.pid}/wchan")
+        while not re.search("nanosleep|pipe_read", wchan.read_text()):
+            time.sleep(0.001)
+        before, source = present(process.pid), LiveSource(process.pid)
+        snapshot = source.apply(ShowHeap())
+        while snapshot.mm is not None and snapshot.mm.heap is not None and snapshot.mm.heap.progress is not None:
+            snapshot = source.apply(ShowHeap())
+        assert snapshot.mm is not None
+        assert snapshot.mm.heap is not None, snapshot.mm.unknown.get("heap")
+        assert LiveElf(elf_reader).objects(snapshot.mm).objects
+        assert present(process.pid) == before
+        process.kill()
