@@ -8,7 +8,7 @@ from memtui.draw.roles import PART
 from memtui.draw.run import Row, Run
 from memtui.model.pages import Residence
 
-_DIM: Final = "dim: less than half of the cell's pages are there"
+_DIM: Final = "dim: less than half there"
 
 
 def legend_rows(width: int) -> tuple[Row, ...]:

@@ -14,7 +14,7 @@ from memtui.model.task import Task
 
 VICTIM: Final = "†"
 """Before the process that would be killed first."""
-FOCUS: Final = "▸"
+FOCUS: Final = "►"
 """Before the process whose address space the map shows."""
 
 

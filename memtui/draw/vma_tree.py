@@ -112,7 +112,7 @@ class MapleTree:
         for _ in range(self.levels - 1):
             above, slot = divmod(above, NODE_SLOTS)
             slots.insert(0, slot)
-        path = " ▸ ".join(("root", *map(str, slots)))
+        path = " ► ".join(("root", *map(str, slots)))
         runs = (Run(f" ■ {path} ", "text.strong"), Run(f"{spans[0].start:x}-{spans[-1].end - 1:x}", "map.address"))
         return crop((*runs, Run(f" {len(spans)}/{LEAF_SLOTS} slots", "text.dim")), self.width)
 

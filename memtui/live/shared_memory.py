@@ -154,7 +154,7 @@ class SharingReader:
             try:
                 over = os.stat(mount.point).st_dev
                 if mount.dev != (os.major(over), os.minor(over)):
-                    yield TmpfsMount(mount.point, mount.fs_type, None, None, None, "hidden: another mount lies over it")
+                    yield TmpfsMount(mount.point, mount.fs_type, None, None, None, "hidden by a mount")
                     continue
                 facts = os.statvfs(mount.point)
             except OSError as error:

@@ -73,7 +73,7 @@ def test_the_process_that_the_map_shows_is_marked():
         "live", "", SystemSnapshot("6.18.44", {"MemTotal": 24684084, "SwapTotal": 0}), TASKS, MACHINE, space
     )
     rows = drawn(OomTable(shown, 98))
-    assert [row[:6] for row in rows[1:4]] == ["†   1 ", " ▸  2 ", "    3 "]
+    assert [row[:6] for row in rows[1:4]] == ["†   1 ", " ►  2 ", "    3 "]
 
 
 def test_roles_tell_the_victim_the_spared_and_a_score_that_differs():

@@ -54,7 +54,7 @@ def test_levels_grow_with_the_ranges_that_nodes_hold(count: int, levels: int):
     assert levels == 1 or NODE_SLOTS ** (levels - 2) < leaves
     nodes = body(tree, "■") if count < 1000 else []
     assert len(nodes) == (leaves if nodes else 0)
-    assert all(node.count("▸") == levels - 1 for node in nodes)
+    assert all(node.count("►") == levels - 1 for node in nodes)
 
 
 def test_rows_of_both_trees_lead_to_their_vmas():

@@ -157,5 +157,5 @@ def test_a_mount_that_another_one_hides_has_no_figures(tmp_path: Path) -> None:
     done = subprocess.run(["unshare", "-m", "sh", "-c", line], capture_output=True, text=True, check=False)
     if "permitted" in done.stderr:
         pytest.skip(done.stderr.strip())
-    hidden = (None, None, None, "hidden: another mount lies over it")
+    hidden = (None, None, None, "hidden by a mount")
     assert done.stdout == f"{[hidden, (16384, 0, 1, '')]}\n", done.stderr

@@ -59,7 +59,7 @@ FIGURES: Final = {
     "shows the VMAs of a kind, Enter on one of them leads to the map, Esc back. Programs and libraries are files of "
     "which a part is executable. A page that several processes map counts in each of them.",
     "OOM ranking": "In the order in which the kernel would kill. points = rss + swap + page tables, in pages, + "
-    "oom_score_adj (adj) thousandths of RAM + swap; pt: page tables. † stands before the first to die, ▸ before the "
+    "oom_score_adj (adj) thousandths of RAM + swap; pt: page tables. † stands before the first to die, ► before the "
     "process that the map shows. score is what these figures give by the kernel's formula, kernel what "
     "/proc/PID/oom_score says. The heading says how far the selected process is from dying first. Where a memory "
     "cgroup limits the process, two things can run out: the machine's memory, and the group's; D ranks the tasks of "

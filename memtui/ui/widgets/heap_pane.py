@@ -108,7 +108,10 @@ class HeapPane(Pane):
             text = snapshot.unknown.get("mm", "no process yet")
         else:
             text = mm.unknown.get("heap", "the heap was not asked for")
-        rows = tuple((Run(f" {line}", "text"),) for line in wrap(text, self.room.width - 2))
+        said = [Run(f" {line}", "text") for line in wrap(text, self.room.width - 2)]
+        if mm is not None and "heap" in mm.unknown:
+            said.append(Run(" u shows where the memory goes all the same, a the map", "text.dim"))
+        rows = tuple((run,) for run in said)
         self.show(RowLines(rows, self.room.width), title=self.TITLE, subtitle="")
 
     @staticmethod
