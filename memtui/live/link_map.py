@@ -48,8 +48,13 @@ def read_link_map(procfs: Procfs, pid: int, program: LoadedObject | None) -> tup
 
 
 def _debug(fd: int, address: int) -> int:
-    """DT_DEBUG, which the dynamic linker sets; 0 if there is none."""
-    for tag, value in _DYN.iter_unpack(_bytes(fd, address, _TAGS_MOST * _DYN.size)):
+    """DT_DEBUG, which the dynamic linker sets; 0 if there is none.
+
+    Read tag by tag, because what lies behind the last one may be pages that nobody has touched.
+    """
+    for place in range(address, address + _TAGS_MOST * _DYN.size, _DYN.size):
+        data = _bytes(fd, place, _DYN.size)
+        tag, value = _DYN.unpack(data) if len(data) == _DYN.size else (_DT_NULL, 0)
         if tag == _DT_NULL:
             break
         if tag == _DT_DEBUG:
@@ -65,8 +70,5 @@ def _read(fd: int, address: int, form: struct.Struct) -> tuple[int, ...]:
 
 
 def _bytes(fd: int, address: int, size: int) -> bytes:
-    """What can be read from there, in whole units of 16."""
-    if address >> 63:
-        return b""
-    data = os.pread(fd, size, address)
-    return data if size < _DYN.size * 2 or len(data) == size else data[: len(data) & -_DYN.size]
+    """What can be read from there."""
+    return b"" if address >> 63 else os.pread(fd, size, address)

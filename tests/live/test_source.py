@@ -446,7 +446,7 @@ def present(pid: int) -> int:
     return found
 
 
-@pytest.mark.parametrize("program", [["sleep", "100"], [sys.executable, "-c", "input()"]])
+@pytest.mark.parametrize("program", [["sleep", "100"], [sys.executable, "-c", "input()"], ["bash", "-c", "read x"]])
 def test_looking_brings_no_page_into_the_process(program: list[str]):
     """Neither at its heap, whose libc has pages in .bss that nobody touched, nor at its threads and its ELF files."""
     with subprocess.Popen(program, stdin=subprocess.PIPE) as process:
