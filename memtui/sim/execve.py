@@ -44,6 +44,7 @@ def handler(world: World, process: Process, call: Call) -> Effect:
         return Effect(None, why=outcome.why, events=events)
     if outcome.errno:
         return Effect(outcome.value, outcome.errno, outcome.why)
+    world.end_exited(f"went when thread {process.pid} called execve, which goes on under its own number here")
     process.start_program(program)
     return Effect(outcome.value, "", outcome.why, _notes(world, program, call), _mappings(process, program))
 

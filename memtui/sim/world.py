@@ -105,6 +105,12 @@ class World:
         process.release()
         process.ended = process.ended or how
 
+    def end_exited(self, how: str) -> None:
+        """Threads that the kernel has ended run no more."""
+        for process in self.processes.values():
+            if process.task.exited and not process.ended:
+                self.end_thread(process, how)
+
     def forget(self, process: Process) -> None:
         """A process that was started for a step that cannot run has never been."""
         self.end_thread(process, "")

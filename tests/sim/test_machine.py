@@ -391,3 +391,12 @@ def test_a_line_that_cannot_run_starts_no_process(simulate):
     assert after.mm is not None
     assert before.mm is not None
     assert after.mm.pid == before.mm.pid
+
+
+def test_the_other_threads_of_a_program_end_with_its_execve(end):
+    thread = "clone(child_stack=NULL, flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD) = 1001\n"
+    again = '[pid 1001] execve("/demo/hello", ["hello"], 0)\n[pid 1000] execve("/demo/hello", ["hello"], 0)\n'
+    snapshot = end(f"[pid 1000] {START}[pid 1000] {thread}{again}")
+    (event,) = last(snapshot).events
+    assert event.kind is EventKind.NO_EFFECT
+    assert event.text.startswith("process 1000 went when thread 1001 called execve")
