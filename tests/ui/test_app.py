@@ -532,7 +532,10 @@ async def test_home_tells_processes_of_one_name_apart(run: Run) -> None:
         await pilot.press("tab")
         await settle(pilot)
         assert f"--config {pid}.conf" in app.screen.query_one(Story).text_of(0)
-        await pilot.press("slash", *f"{pid}.conf", "enter")
+        await pilot.press("question_mark")
+        await settle(pilot)
+        assert "Scenarios are stories" in text(app)
+        await pilot.press("escape", "slash", *f"{pid}.conf", "enter")
         await settle(pilot)
         assert app.screen.query_one("#processes", Picks).names == [str(pid)]
 

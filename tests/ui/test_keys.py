@@ -374,6 +374,8 @@ async def expand(stage: Stage) -> None:
     await stage.press()
     assert stage.map.region.height > stage.app.size.height - 6
     assert stage.map.region.width == stage.app.size.width
+    bars = [stage.app.screen.query_one(bar).region for bar in ("#header", "#legend", "#keys")]
+    assert bars[0].y == 0 < stage.map.region.y < bars[1].y < bars[2].y
     await stage.press("e", "o", "e")
     assert stage.app.screen.maximized is stage.app.screen.query_one(OomPane)
     await stage.press("escape")

@@ -22,6 +22,11 @@ _KEY: Final = 16
 """Cells of the left column."""
 
 FIGURES: Final = {
+    "the two lists": "Scenarios are stories that a simulated Linux plays step by step: nothing of this machine is "
+    "touched, and no right is needed. Processes run here and now; whoever is picked is looked at each second, and "
+    "never stopped. The size is what a process has in RAM (VmRSS). Enter opens, Tab leads to the other list, / filters "
+    "both by name, PID and command line, R reads the processes again, Esc shows all, and leads back from what was "
+    "opened.",
     "map": "The address space, high addresses on top. The height of a VMA follows its size, on the scale in the "
     "heading; a hole is one row. A cell of the bar stands for an equal part of the pages of its row and shows what "
     "most of those that are there are; it is lighter when less than half of them are there. A bar at the left edge "
@@ -109,6 +114,7 @@ _OF_PANE: Final[Mapping[str, Sequence[str]]] = {
     "detail": ("VMA", "smaps", "why"),
     "residence": ("residence", "trends"),
     "oom": ("OOM ranking",),
+    "home": ("the two lists",),
     "steps": ("steps",),
     "usage": ("where memory goes",),
     "heap": ("heap", "fragmentation", "torn"),

@@ -224,7 +224,7 @@ class HomeScreen(FittingScreen):
         """The help."""
         from memtui.ui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.memtui.palette.styles))
+        self.app.push_screen(HelpScreen(self.memtui.palette.styles, "home"))
 
     def on_mouse_view_entered(self) -> None:
         """Something was clicked twice."""

@@ -54,6 +54,8 @@ class MainScreen(
     # Not of a class below: each of them would merge all the keys into its own, which takes its time.
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
 
+    ALLOW_IN_MAXIMIZED_VIEW: ClassVar[str] = "#header, #legend, #keys"
+
     def __init__(self, pane: str = "map") -> None:
         super().__init__()
         self._start = pane
