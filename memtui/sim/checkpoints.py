@@ -6,12 +6,14 @@ import pickle
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
 from typing import Any, Final, NamedTuple
 
 from memtui.model.elf import ElfImage
 from memtui.model.garbage import collector_at_rest
 from memtui.model.host import Host, MachineFacts
 from memtui.sim.births import Births
+from memtui.sim.kernel.fs import Inode
 from memtui.sim.kernel.page_set import CachedPages, PageSet
 from memtui.sim.kernel.profile import Profile
 from memtui.sim.machine import Machine
@@ -172,6 +174,7 @@ class _Constants:
         self._table: dict[type, Callable[[Any], Any]] = {
             **copyreg.dispatch_table,
             **dict.fromkeys((PageSet, CachedPages), _reduced_pages),
+            Inode: _reduced_inode,
             **dict.fromkeys(types, self._reduce),
         }
         self._objects: list[object] = []
@@ -200,11 +203,30 @@ class _Constants:
 
 
 def _reduced_pages(pages: PageSet) -> str | tuple[object, ...]:
-    """Of most files most sets of pages are empty: a new one stands for each."""
-    more = isinstance(pages, CachedPages) and (pages.changed or pages.large or pages.readahead)
-    if not pages.count and not more:
-        return type(pages), ()
-    return pages.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    """Most sets of pages are empty: a new one stands for each."""
+    return (type(pages), ()) if _is_empty(pages) else pages.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
+
+def _is_empty(pages: PageSet) -> bool:
+    return not pages.count and not (
+        isinstance(pages, CachedPages) and (pages.changed or pages.large or pages.readahead)
+    )
+
+
+def _reduced_inode(inode: Inode) -> tuple[object, ...]:
+    """Of most files most fields are as of a new one: only the others are kept."""
+    told = {}
+    for name, usual in _USUAL:
+        value = getattr(inode, name)
+        if value is not usual and value != usual and not (isinstance(value, PageSet) and _is_empty(value)):
+            told[name] = value
+    return Inode, tuple([getattr(inode, name) for name in _GIVEN]), (None, told)
+
+
+_GIVEN: Final = tuple(one.name for one in fields(Inode) if one.default is one.default_factory is MISSING)
+_NEW: Final = Inode(*(None for _ in _GIVEN))  # type: ignore[arg-type]
+_USUAL: Final = tuple((one.name, getattr(_NEW, one.name)) for one in fields(Inode) if one.name not in _GIVEN)
+"""What the other fields of a file are at first."""
 
 
 def _constant(number: int) -> object:
