@@ -117,3 +117,48 @@ def test_whoever_watches_can_stop_a_long_run():
     assert [report.what for report in reports] == ["replaying"]
     stopped.watch = reports.append
     assert plain(stopped.apply(Seek(700))) == plain(made(story(900)).apply(Seek(700)))
+
+
+def processes(count: int) -> str:
+    """A log of processes that come and go, and of which one is named once more."""
+    lines = ['100 execve("/demo/hello", ["hello"], 0) = 0']
+    for pid in range(101, 101 + count):
+        lines += [f"100 fork() = {pid}", f"{pid} mmap(NULL, 8192, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)"]
+        lines += [f"{pid} exit_group(0) = ?", f"{pid} +++ exited with 0 +++"]
+    lines += [f"{pid} mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)" for pid in (100, 99 + count)]
+    lines += [f'100 readlink("/proc/{99 + count}/exe", 0, 99)', f"100 fork() = {100 + count}", "100 exit_group(0) = ?"]
+    return "\n".join(lines) + "\n"
+
+
+def test_of_processes_that_are_gone_a_checkpoint_has_little_and_the_rest_runs_the_same():
+    sizes = []
+    for count in (50, 150):
+        text = processes(count)
+        whole = made(text)
+        end = whole.apply(Seek(1 << 62))
+        assert end.steps is not None
+        last = len(end.steps.steps)
+        assert any("has ended" in step.why or "exited with status" in step.why for step in end.steps.steps[-5:])
+        there = made(text)
+        there.apply(Seek(last - 5))
+        state = there._checkpoints.saved(there._machine)
+        sizes.append(len(state))
+        machine = there._checkpoints.loaded(state)
+        assert [machine.step() for _ in range(5)] == list(end.steps.steps[last - 5 :])
+        machine.check()
+    assert (sizes[1] - sizes[0]) / 100 < 150, "bytes for each process that is gone"
+
+
+def test_files_in_a_checkpoint_are_what_they_were():
+    lines = ["machine(ram=64M)", 'execve("/demo/hello", ["hello"], 0)', 'fd = open("/tmp/a", O_RDWR|O_CREAT, 0600)']
+    lines += ["write(fd, 0, 100000)", "p = mmap(NULL, 64K, PROT_READ|PROT_WRITE, MAP_SHARED, fd, 0)"]
+    lines += ["touch(p, 64K, WRITE)", 'unlink("/tmp/a")', "ftruncate(fd, 20000)", "fsync(fd)", "touch(p, 1, READ)"]
+    lines += ["lseek(fd, 0, SEEK_SET)", "read(fd, 0, 50000)", "munmap(p, 64K)", "close(fd)", "sync()"]
+    end = made("\n".join(lines)).apply(Seek(1 << 62))
+    assert end.steps is not None
+    for position in range(len(end.steps.steps)):
+        there = made("\n".join(lines))
+        there.apply(Seek(position))
+        machine = there._checkpoints.loaded(there._checkpoints.saved(there._machine))
+        machine.check()
+        assert [machine.step() for _ in end.steps.steps[position:]] == list(end.steps.steps[position:])
