@@ -298,6 +298,7 @@ def _found(kernel: "Kernel", task: "Task", vma: Vma, page: int) -> bool:
     Then it counts as major where the second attempt is marked as one (FAULT_FLAG_TRIED): for MADV_POPULATE_*.
     """
     again = fault_found(kernel, task, vma, page)
+    add_pages(kernel, task, _inode(vma), page, 1)  # what is read ahead cannot push it out: the fault holds it
     if again and task.populates:
         task.min_flt -= 1
         task.maj_flt += 1
