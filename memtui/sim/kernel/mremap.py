@@ -42,6 +42,8 @@ class Remap:
     new_len: int
     flags: int
     new_addr: int
+    cut_off: int = 0
+    """What was unmapped behind the new length before the move."""
 
     @property
     def implies_new_addr(self) -> bool:
@@ -217,7 +219,8 @@ def _move_to(kernel: "Kernel", task: "Task", request: Remap) -> int:
     if request.flags & MREMAP_FIXED:
         do_munmap(kernel, mm, request.new_addr, request.new_len)
     if request.grows_by < 0:
-        do_munmap(kernel, mm, request.addr + request.new_len, -request.grows_by)
+        request.cut_off = -request.grows_by
+        do_munmap(kernel, mm, request.addr + request.new_len, request.cut_off)
         request.old_len = request.new_len
     vma = mm.tree.at(request.addr)
     if vma is None:

@@ -35,9 +35,13 @@ def move_vma(kernel: "Kernel", task: "Task", request: "Remap", vma: Vma) -> int:
         raise Errno("EINVAL", f"{vma.name} cannot be split")
     keep = bool(request.flags & MREMAP_DONTUNMAP)
     moved = request.old_len >> PAGE_SHIFT
+    lost = request.cut_off >> PAGE_SHIFT if kernel.profile.mremap_charges_cut_off and vma.flags & VM_ACCOUNT else 0
     if vma.flags & VM_ACCOUNT:
         charge = request.new_len if keep else request.new_len - request.old_len
-        acct_memory(kernel, task, mm, charge >> PAGE_SHIFT)
+        acct_memory(kernel, task, mm, (charge >> PAGE_SHIFT) + lost)
+    if lost:  # vrm->delta still is what was cut off: nothing is mapped for it, so that nothing gives it back
+        kernel.never_uncharged += lost
+        mm.note(f"{lost:,} pages that were cut off are charged once more, and for ever (a fault of this kernel's)")
     new = _copy_vma(kernel, mm, request, vma)
     source = mm.tree.at(request.addr)
     new = mm.tree.at(request.new_addr) or new

@@ -57,6 +57,8 @@ class Profile:
     """MADV_DONTNEED of whole 2 MiB frees the page table (6.14)."""
     noreplace: bool = True
     """MAP_FIXED_NOREPLACE (4.17)."""
+    mremap_charges_cut_off: bool = True
+    """An mremap that moves and shrinks charges what it cuts off anew, and nothing ever gives that back (6.15)."""
     dontunmap: bool = True
     """MREMAP_DONTUNMAP (5.7); of any mapping since 5.13."""
     dontunmap_any: bool = True
@@ -113,7 +115,7 @@ _HISTORY: Final[tuple[tuple[tuple[int, ...], _Change], ...]] = (
     ((6, 18), lambda p: replace(p, mremap_fork_check=False, sticky_guard_flag=False, thp_except_advised=False)),
     ((6, 17), lambda p: replace(p, mremap_multi_vma=False)),
     ((6, 16), lambda p: replace(p, large_folios=p.large_folios - {"ext4"})),
-    ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False)),
+    ((6, 15), lambda p: replace(p, guard_regions_on_files=False, sealed_shows=False, mremap_charges_cut_off=False)),
     ((6, 14), lambda p: replace(p, pt_reclaim=False, execve_check=False)),
     ((6, 13), lambda p: replace(p, guard_regions=False, anon_thp_any_size=True)),
     ((6, 11), lambda p: replace(p, map_droppable=False)),

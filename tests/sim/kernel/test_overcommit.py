@@ -1,5 +1,7 @@
 """What is charged, and when a charge is refused: the figures of a machine of 24684096 kB without swap."""
 
+import pytest
+
 from memtui.sim.kernel import fork, memfd, mmap, mprotect, mremap, munmap, overcommit, shm
 from memtui.sim.kernel.exit import sys_exit_group
 from memtui.sim.kernel.mman import MAP_NORESERVE
@@ -146,6 +148,18 @@ def test_mremap_charges_growth_and_copies() -> None:
     assert grown(world, before) == 2
     world.ok(mremap.sys_mremap, AT + 20 * PAGE, 6 * PAGE, 6 * PAGE, 5, 0)
     assert grown(world, before) == 8
+
+
+@pytest.mark.parametrize(("release", "left"), [("6.18.44", 6), ("6.14", 2)])
+def test_what_a_move_cuts_off_stays_charged_since_6_15(release: str, left: int) -> None:
+    world = World(release)
+    before = world.kernel.committed
+    world.put(0, 6)
+    place = world.map(pages=2, prot=0)
+    world.ok(mremap.sys_mremap, AT, 6 * PAGE, 2 * PAGE, 3, place)
+    assert grown(world, before) == left
+    world.ok(munmap.sys_munmap, place, 2 * PAGE)
+    assert grown(world, before) == left - 2
 
 
 def test_a_refused_mprotect_changes_nothing() -> None:
