@@ -27,6 +27,13 @@ FOUND = {
         "[pid 1005] v6 = mremap(v5, 6291456, 6291456, MREMAP_MAYMOVE|MREMAP_FIXED, 0x34000000)",
         "[pid 1005] touch(v6+2973696, 409600, READ)",
     ),
+    "page tables need memory that no watermark keeps": (
+        'machine(ram=1048576, swap=4194304, swap_device="zram", kernel="6.18", stack=1G, cache="warm")',
+        "echo 0 > /proc/sys/vm/min_free_kbytes",
+        '[pid 1002] v7 = memfd_create("m", 0)',
+        "[pid 1002] fallocate(v7, 0, 4096, 1114112)",
+        "[pid 1002] v9 = memalign(4096, 2097152)",
+    ),
     "where exec cannot be rehearsed nobody else's files are closed": (
         "machine(ram=2097152, swap=0)",
         *(f"[pid {pid}] malloc_trim(0)" for pid in range(1001, 1008)),

@@ -24,6 +24,8 @@ LOWMEM_RESERVE_RATIO: Final[Mapping[str, int]] = {"DMA": 256, "DMA32": 256, "Nor
 """sysctl_lowmem_reserve_ratio."""
 _PAGEBLOCK: Final = 512
 """Pages of 2 MiB."""
+_TABLES: Final = 3
+"""Tables that a page may need: PTE, PMD, PUD."""
 _THP_BLOCKS: Final = 11
 """Pageblocks a zone that khugepaged wants kept free: 2 + MIGRATE_PCPTYPES squared."""
 
@@ -160,5 +162,10 @@ def _give_back(zones: list[Zone], pages: int) -> None:
 
 
 def room(kernel: "Kernel", mark: str) -> int:
-    """Pages that can be taken before no zone is above the watermark "min", "low" or "high"; as of the last recount."""
-    return sum(zone.above(getattr(zone, mark)) for zone in kernel.zones)
+    """Pages that can be taken before no zone is above the watermark "min", "low" or "high"; as of the last recount.
+
+    Page tables that come with a page are not asked for: where the watermarks do not leave as many, they are left here.
+    """
+    marks: list[int] = [getattr(zone, mark) for zone in kernel.zones]
+    spare = max(_TABLES - sum(marks), 0)
+    return max(sum(zone.above(least) for zone, least in zip(kernel.zones, marks, strict=True)) - spare, 0)
