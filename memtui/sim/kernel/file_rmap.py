@@ -1,6 +1,5 @@
 """Models the walks of mm/rmap.c (6.18): who maps a page, and whether the CPU used it since the last look."""
 
-import re
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 _TO_SWAP = table_of({ANON: SWAP})
 _TO_NOTHING = table_of(dict.fromkeys((FILE, FILE_DIRTY, SHMEM, LAZY), ABSENT))
 _CLEAN = table_of({FILE_DIRTY: FILE})
-_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 _MAPPED = bytes(state in (FILE, FILE_DIRTY, SHMEM) for state in range(256))
 _YOUNG = table_of({0: 0xFF, 1: 0})
 """All bits where the accessed bit is set."""
@@ -182,41 +180,43 @@ class Rmap:
                 leaf.add_slots(self._swap, at, entry, slot + at - low)
             at = entry + 1
 
-    def discard(self, leaf: Leaf, low: int, high: int) -> bytes:
-        """Unmap pages that MADV_FREE gave up everywhere, until an entry is dirty (try_to_unmap_one()); 1 if gone."""
-        gone = bytearray(b"\1" * (high - low))
-        for entry, frame in list(leaf.frames.items()):
-            if low <= entry < high:
-                gone[entry - low] = frame.mapcount == 1 or self._discard_shared(leaf, entry)
-        for match in _RUN.finditer(gone):
-            if match[1] == b"\1":
-                self.replace_anon(leaf, low + match.start(), low + match.end(), None)
-        return bytes(gone)
+    def discard(self, leaf: Leaf, low: int, high: int) -> "list[tuple[Leaf, int]]":
+        """Unmap pages that MADV_FREE gave up everywhere, but for those to which an entry is dirty (try_to_unmap_one()).
 
-    def _discard_shared(self, leaf: Leaf, entry: int) -> bool:
-        """Whether all that map the page have clean entries. If not, those before the first dirty one are gone."""
+        Returns:
+            Under which table and entry each of these is listed from now on.
+        """
+        shared = sorted(entry for entry, frame in leaf.frames.items() if low <= entry < high and frame.mapcount > 1)
+        kept = {entry: self._keep_dirty(leaf, entry) for entry in shared}
+        at = low
+        for entry in (*(entry for entry, place in kept.items() if place is not None), high):
+            if at < entry:
+                self.replace_anon(leaf, at, entry, None)
+            at = entry + 1
+        return [place for place in kept.values() if place is not None]
+
+    def _keep_dirty(self, leaf: Leaf, entry: int) -> "tuple[Leaf, int] | None":
+        """The first mapping of a shared page that is dirty; those before it are gone. None: there is none."""
         tables = self._tables_of(leaf)
         sharing, frame = tables[0].sharing, leaf.frames[entry]
         places = [(leaf, entry, tables), *self._others(leaf, entry, sharing)]
         places.sort(key=lambda place: min(map(self._age, place[2])))
-        clean = list(takewhile(lambda place: place[0].state[place[1]] == LAZY, places))
-        if len(clean) == len(places):
-            return True
-        for table, at, owners in clean:
-            del table.frames[at]
-            table.state[at] = ABSENT
+        clean = len(list(takewhile(lambda place: place[0].state[place[1]] == LAZY, places)))
+        if clean == len(places):
+            return None
+        for nth, (table, at, owners) in enumerate(places):
+            before, after = table.state[at], ABSENT if nth < clean else ANON
+            table.state[at] = after  # behind the dirty one it no longer matters which are clean
             for pages in owners:
-                pages.tally(bytes([LAZY]), -1)
-                pages.tally(bytes([ABSENT]), 1)
-                sharing.drop(frame)
-        for table, at, owners in places[len(clean) :]:
-            if table.state[at] == LAZY:
-                table.state[at] = ANON  # which entries are clean no longer matters
-                for pages in owners:
-                    pages.tally(bytes([LAZY]), -1)
-                    pages.tally(bytes([ANON]), 1)
+                pages.tally(bytes([before]), -1)
+                pages.tally(bytes([after]), 1)
+            if after == ABSENT:
+                del table.frames[at]
+                for _ in owners:
+                    sharing.drop(frame)
         frame.given_up, frame.dirty = False, True
-        return False
+        frame.home, frame.entry, _ = places[clean]
+        return frame.home, frame.entry
 
     def _age(self, pages: "PageTable") -> int:
         """Where an address space stands in the order in which rmap walks them: parents first."""

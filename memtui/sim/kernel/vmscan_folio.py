@@ -172,13 +172,12 @@ class FolioScan:
 
     def _discard(self, leaf: Leaf, piece: Piece) -> int:
         """What MADV_FREE gave up goes; what another that maps it wrote to is active, and swapbacked again."""
-        gone = self._rmap.discard(leaf, piece.low, piece.high)
-        for match in _RUN.finditer(gone):
-            if match[1] == b"\0":
-                low, high = piece.low + match.start(), piece.low + match.end()
-                self._activate(leaf, piece._replace(low=low, high=high, number=INACTIVE_ANON))
-        self._kernel.vmevents["pglazyfreed"] += sum(gone)
-        return sum(gone)
+        kept = self._rmap.discard(leaf, piece.low, piece.high)
+        for table, entry in kept:
+            self._activate(table, piece._replace(low=entry, high=entry + 1, number=INACTIVE_ANON))
+        freed = piece.high - piece.low - len(kept)
+        self._kernel.vmevents["pglazyfreed"] += freed
+        return freed
 
     def _shrink_cached(self, cache: "SwapCache", piece: Piece) -> int:
         """Written by now, and nobody maps them: the pages go, the slots stay."""
